@@ -1,0 +1,73 @@
+# Commands of the book. `make help` lists them.
+#
+# TORCH=cpu   take the CPU-only torch (a tenth of the download) from PyTorch's own index. That
+#             address is not reachable from every network; without the variable pip takes torch
+#             from where it takes everything else.
+# PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
+# VENV=...    another place for the environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?=
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PAGE := _build/html/index.html
+PYTEST := $(BIN)/python -m pytest
+COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test test-unit lint format runs-verify clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  TORCH=cpu takes the CPU-only torch: make book TORCH=cpu"
+
+setup: $(STAMP) ## make .venv and install everything into it
+
+# The stamp is written last: a set-up that was cut short is done again.
+$(STAMP): requirements.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "PYTHON must be 3.11 or newer, got $$($(PYTHON) --version 2>&1)." \
+	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifeq ($(TORCH),cpu)
+	$(BIN)/python -m pip install $$(grep -E '^torch(vision)?==' requirements.txt) \
+	  --index-url $(TORCH_CPU_INDEX)
+else ifneq ($(TORCH),)
+	$(error TORCH must be cpu or unset, got $(TORCH). For CUDA leave it out)
+endif
+	$(BIN)/python -m pip install --requirement requirements.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+# --all: a page is run again even if only the package behind it changed, and the warnings of an
+# earlier build that failed are not forgotten. --toc: a relative path would be looked for in book/.
+book: $(STAMP) ## run every page and build the book
+	$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
+	  -n -W --keep-going --all
+	@echo "The book is at $(CURDIR)/$(PAGE)"
+
+test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory book
+	$(PYTEST) $(COVERAGE)
+
+test-unit: $(STAMP) ## only the tests that need no built book (seconds)
+	$(PYTEST) --ignore=tests/book -m "not slow"
+
+lint: $(STAMP) ## check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(STAMP) ## mend the format, and what style the tool can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+runs-verify: $(STAMP) ## check that the recorded runs are whole and current
+	$(BIN)/condlesson runs verify
+
+clean: ## remove what was built; .venv stays
+	rm -rf _build .pytest_cache .ruff_cache .coverage src/*.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,60 @@
+"""How a diffusion U-Net is told the time: the code of the lesson.
+
+Everything public can be imported from here. A module is loaded when something of it is first
+used, so that a page depends on what it uses and not on everything.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "embeddings": (
+        "TimestepEmbedding",
+        "cosine_similarity_at",
+        "random_table",
+        "sinusoidal_embedding",
+        "sinusoidal_frequencies",
+    ),
+    "conditioning": ("AdaGN", "add_to_channels"),
+    "unet": (
+        "VARIANTS",
+        "ConditionedBlock",
+        "ConvBlock",
+        "UNet",
+        "UNetAdaGN",
+        "UNetSimple",
+        "UNetSinusoidal",
+        "count_parameters",
+    ),
+    "diffusion": ("alphas_cumprod", "linear_beta_schedule", "q_sample"),
+    "sampling": (
+        "ddim_step",
+        "ddpm_step",
+        "predict_x_0",
+        "sample_ddim",
+        "sample_ddpm",
+        "timestep_sequence",
+    ),
+    "data": ("load_mnist", "load_subset", "to_model_range"),
+    "training": ("TrainConfig", "TrainState", "train"),
+    "runs": ("SEEDS", "list_runs", "load_model", "load_run"),
+    "comparison": ("conclude", "paired_difference"),
+    "tables": ("Table",),
+}
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
+_SUBMODULES = (*_PUBLIC, "plots", "probes", "scaffold")
+
+__all__ = ["__version__", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULE_OF:
+        return getattr(import_module(f"condlesson.{_MODULE_OF[name]}"), name)
+    if name in _SUBMODULES:
+        return import_module(f"condlesson.{name}")
+    raise AttributeError(f"module 'condlesson' has no attribute {name!r}.")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_SUBMODULES])

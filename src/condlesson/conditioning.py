@@ -1,0 +1,112 @@
+"""How an embedding of the timestep enters a feature map: adaptive group norm, and addition.
+
+    AdaGN(h, t) = (1 + gamma(t)) * GroupNorm(h) + beta(t),   [gamma, beta] = Linear(t_emb)
+    addition(h, t) = h + shift(t)
+
+gamma, beta and shift hold one number for each channel, the same at every pixel.
+
+Source: Dhariwal and Nichol 2021, section 3, arXiv:2105.05233 (AdaGN); Perez et al. 2018,
+arXiv:1709.07871 (feature-wise scale and shift); Wu and He 2018, arXiv:1803.08494 (group norm).
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["AdaGN", "add_to_channels"]
+
+
+class AdaGN(nn.Module):
+    """Adaptive group norm: the timestep sets scale and shift of every channel.
+
+    AdaGN(h, t_emb) = (1 + gamma) * GroupNorm(h) + beta,   [gamma, beta] = Linear(t_emb)
+
+    Papers often write gamma without the 1; the two describe the same functions, and with the 1 a
+    layer whose gamma and beta are 0 is plain group norm.
+
+    Args:
+        num_channels: Channels C of the feature map.
+        d_emb: Width of the timestep embedding.
+        num_groups: Groups of the norm; num_channels is a multiple of it.
+        zero_init: Start with gamma = beta = 0, so that the layer starts as GroupNorm exactly.
+
+    Raises:
+        ValueError: num_channels is not a multiple of num_groups, or one of them is below 1.
+
+    Source: Dhariwal and Nichol 2021, section 3, arXiv:2105.05233; zero-init as in adaLN-Zero,
+    Peebles and Xie 2023, section 3.2, arXiv:2212.09748.
+    """
+
+    def __init__(
+        self,
+        num_channels: int,
+        d_emb: int,
+        num_groups: int = 32,
+        *,
+        zero_init: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_groups(num_channels, num_groups)
+        # TODO 1: the group norm. nn.GroupNorm takes the number of groups first, then
+        # the number of channels; affine=False leaves out its own scale and shift.
+        self.norm = nn.GroupNorm(num_groups, num_channels, affine=False)
+        # END TODO
+        # TODO 2: the projection. One nn.Linear from d_emb to a gamma and a beta for each
+        # channel, so its output is twice as wide as the feature map has channels.
+        self.projection = nn.Linear(d_emb, 2 * num_channels)
+        # END TODO
+        if zero_init:
+            nn.init.zeros_(self.projection.weight)
+            nn.init.zeros_(self.projection.bias)
+
+    def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
+        """Normalise h (B, C, H, W), then scale and shift it by t_emb (B, d_emb)."""
+        _check_feature_map(h, self.norm.num_channels)
+        # TODO 3: project t_emb, and split the result along its last dimension (.chunk).
+        gamma, beta = self.projection(t_emb).chunk(2, dim=-1)  # (B, C) each
+        # END TODO
+        # TODO 4: return the modulated feature map. Reshape gamma and beta from (B, C)
+        # to (B, C, 1, 1), so that one number serves every pixel of its channel.
+        gamma, beta = gamma[:, :, None, None], beta[:, :, None, None]  # (B, C, 1, 1)
+        return (1 + gamma) * self.norm(h) + beta
+        # END TODO
+
+
+def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
+    """Add one number per channel to the first channels of a feature map, out of place.
+
+    result[:, c] = h[:, c] + shift[:, c] for c < K, and h[:, c] for the other channels. Out of
+    place matters: ``h[:, :K] += ...`` would write into a tensor that the backward pass needs.
+
+    Args:
+        h: Feature map of shape (B, C, H, W).
+        shift: Shape (B, K) with K <= C.
+
+    Returns:
+        Tensor of the shape of h.
+
+    Raises:
+        ValueError: h has not four dimensions, shift has not two, or K is larger than C.
+    """
+    if h.ndim != 4 or shift.ndim != 2 or shift.shape[1] > h.shape[1]:
+        raise ValueError(
+            "h must have the shape (B, C, H, W) and shift (B, K) with K <= C, "
+            f"got {tuple(h.shape)} and {tuple(shift.shape)}."
+        )
+    shift = F.pad(shift, (0, h.shape[1] - shift.shape[1]))  # (B, C)
+    return h + shift[:, :, None, None]
+
+
+def _check_groups(num_channels: int, num_groups: int) -> None:
+    if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
+        raise ValueError(
+            "num_channels must be a positive multiple of num_groups, "
+            f"got {num_channels} channels and {num_groups} groups."
+        )
+
+
+def _check_feature_map(h: Tensor, num_channels: int) -> None:
+    if h.ndim != 4 or h.shape[1] != num_channels:
+        raise ValueError(
+            f"h must have the shape (B, {num_channels}, H, W), got {tuple(h.shape)}. "
+            "Add a batch dimension to a single feature map: h[None]."
+        )

@@ -1,0 +1,168 @@
+"""MNIST from disk, the small subset that ships with the package, and the scale networks see.
+
+Files are the original IDX files: a big-endian header (two zero bytes, a type code, the number of
+dimensions, then each size as 4 bytes) followed by the bytes of the images or labels.
+"""
+
+import gzip
+import hashlib
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Mnist", "download_mnist", "load_mnist", "load_subset", "read_idx", "to_model_range"]
+
+SUBSET_DIR = Path(__file__).parent / "subset"
+FILES = {
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+UNSIGNED_BYTE = 0x08
+
+
+@dataclass(frozen=True)
+class Mnist:
+    """Images and labels as they lie in the files.
+
+    Attributes:
+        train_images: uint8, shape (N, 28, 28), 0 is background.
+        train_labels: uint8, shape (N,), 0 .. 9.
+        test_images: uint8, shape (M, 28, 28).
+        test_labels: uint8, shape (M,).
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    def checksum(self) -> str:
+        """SHA-256 over the bytes of all images and labels, whatever files they came from."""
+        digest = hashlib.sha256()
+        for name in FILES:
+            digest.update(getattr(self, name).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load_mnist(root: str | Path) -> Mnist:
+    """Read MNIST from a folder.
+
+    Args:
+        root: A torchvision root (the files lie in ``MNIST/raw`` below it), or the folder with the
+            four IDX files itself; each may be gzipped.
+
+    Returns:
+        The data set.
+
+    Raises:
+        FileNotFoundError: A file is missing; the message says where it was looked for.
+        ValueError: A file is damaged, or images and labels do not fit each other.
+    """
+    root = Path(root)
+    arrays = {key: torch.from_numpy(read_idx(_find(root, name))) for key, name in FILES.items()}
+    for split in ("train", "test"):
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
+            raise ValueError(
+                f"the {split} files in {root} must hold (N, 28, 28) images and N labels, got "
+                f"shapes {tuple(images.shape)} and {tuple(labels.shape)}. Download them again."
+            )
+    return Mnist(**arrays)
+
+
+def load_subset() -> Mnist:
+    """The subset that ships with the package: 4,096 training and 1,024 test images of MNIST.
+
+    `tools/make_subset.py` made it from the full set; ``subset/README.md`` says which images.
+    """
+    return load_mnist(SUBSET_DIR)
+
+
+def download_mnist(root: str | Path) -> Mnist:
+    """Load MNIST through torchvision, which downloads it where it is missing.
+
+    Args:
+        root: Folder of the torchvision data set.
+
+    Raises:
+        ModuleNotFoundError: torchvision is not installed.
+        RuntimeError: The download failed (torchvision's own message).
+    """
+    try:
+        from torchvision.datasets import MNIST
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"torchvision must be installed for the download ({error}). Install the training "
+            'extras: pip install "condlesson[train]".'
+        ) from error
+    MNIST(root, train=True, download=True)
+    return load_mnist(root)
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read one IDX file of unsigned bytes, gzipped or not.
+
+    Args:
+        path: The file; a name that ends in ``.gz`` is unpacked.
+
+    Returns:
+        uint8 array of the shape that the header states.
+
+    Raises:
+        ValueError: The file is no such IDX file, or is cut off or damaged.
+    """
+    path = Path(path)
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete it and download it again."
+        ) from error
+    if len(raw) < 4 or raw[:3] != bytes([0, 0, UNSIGNED_BYTE]):
+        raise ValueError(
+            f"{path} must be an IDX file of unsigned bytes, got the start {raw[:4]!r}."
+        )
+    start = 4 + 4 * raw[3]  # raw[3] is the number of dimensions
+    shape = tuple(int.from_bytes(raw[k : k + 4], "big") for k in range(4, start, 4))
+    if len(raw) - start != math.prod(shape):
+        raise ValueError(
+            f"{path} must hold {shape} bytes after its header, got {max(len(raw) - start, 0)}. "
+            "It is cut off or damaged: delete it and download it again."
+        )
+    return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape).copy()
+
+
+def to_model_range(images: Tensor) -> Tensor:
+    """Scale images for a network: bytes 0 .. 255 become float32 values from -1 to 1.
+
+    Args:
+        images: uint8, shape (N, 28, 28).
+
+    Returns:
+        Float32 tensor of shape (N, 1, 28, 28).
+
+    Raises:
+        TypeError: images is not uint8.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8, values 0 .. 255, got {images.dtype}.")
+    return images[:, None].float() / 127.5 - 1
+
+
+def _find(root: Path, name: str) -> Path:
+    for folder in (root, root / "MNIST" / "raw", root / "raw"):
+        for candidate in (folder / name, folder / f"{name}.gz"):
+            if candidate.is_file():
+                return candidate
+    raise FileNotFoundError(
+        f"{name}[.gz] is neither in {root} nor in {root / 'MNIST' / 'raw'}. Give the folder with "
+        "the four IDX files or a torchvision root, or let torchvision fetch them: "
+        "condlesson train ... --download."
+    )

@@ -1,0 +1,134 @@
+"""The forward process of a denoising diffusion model: from an image to noise in T steps.
+
+    alpha_bar_t = prod_{s <= t} (1 - beta_s)
+    x_t = sqrt(alpha_bar_t) * x_0 + sqrt(1 - alpha_bar_t) * noise
+
+Timesteps count from 0 (least noise) to T - 1 (nearly pure noise). No network appears here.
+
+Source: Ho, Jain and Abbeel 2020, section 2, arXiv:2006.11239.
+"""
+
+import torch
+from torch import Tensor
+
+__all__ = ["NUM_TIMESTEPS", "alphas_cumprod", "gather", "linear_beta_schedule", "q_sample"]
+
+NUM_TIMESTEPS = 1000
+
+
+def linear_beta_schedule(
+    num_timesteps: int = NUM_TIMESTEPS, beta_start: float = 1e-4, beta_end: float = 0.02
+) -> Tensor:
+    """Noise variances that grow linearly with the timestep.
+
+    beta_t = beta_start + (beta_end - beta_start) * t / (T - 1)
+
+    The default endpoints belong to T = 1000: with fewer steps they leave much of the image in
+    the last one.
+
+    Args:
+        num_timesteps: T, at least 1.
+        beta_start: beta_0, in (0, 1).
+        beta_end: beta_{T-1}, in (0, 1).
+
+    Returns:
+        Float32 tensor of shape (T,).
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Source: Ho, Jain and Abbeel 2020, section 4, arXiv:2006.11239.
+    """
+    if num_timesteps < 1:
+        raise ValueError(f"num_timesteps must be at least 1, got {num_timesteps}.")
+    for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
+        if not 0 < beta < 1:
+            raise ValueError(f"{name} must lie between 0 and 1, got {beta}.")
+    return torch.linspace(beta_start, beta_end, num_timesteps, dtype=torch.float64).float()
+
+
+def alphas_cumprod(betas: Tensor) -> Tensor:
+    """Share of the image's variance that is left at each timestep, alpha-bar in the papers.
+
+    alpha_bar_t = prod_{s=0..t} (1 - beta_s)
+
+    Args:
+        betas: Variances of shape (T,), each in [0, 1).
+
+    Returns:
+        Tensor of shape (T,), falling, in (0, 1], of the dtype of betas. The product is computed
+        in float64.
+
+    Raises:
+        ValueError: betas is not 1-d, or a value lies outside [0, 1).
+
+    Source: Ho, Jain and Abbeel 2020, equation 4, arXiv:2006.11239.
+    """
+    if betas.ndim != 1:
+        raise ValueError(f"betas must be 1-d, got shape {tuple(betas.shape)}.")
+    if not ((betas >= 0) & (betas < 1)).all():
+        raise ValueError(
+            f"betas must lie in [0, 1), got values from {betas.min():g} to {betas.max():g}."
+        )
+    return torch.cumprod(1 - betas.double(), dim=0).to(betas.dtype)
+
+
+def q_sample(x_0: Tensor, t: int | Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """Add the noise of timestep t to clean images.
+
+    x_t = sqrt(alpha_bar_t) * x_0 + sqrt(1 - alpha_bar_t) * noise
+
+    Args:
+        x_0: Clean images, scaled to [-1, 1], of shape (B, ...).
+        t: Integer timesteps of shape (B,), or one for all, in 0 .. T - 1; 0 is the least noise.
+        noise: Standard normal values of the shape of x_0.
+        alphas_cumprod: alpha_bar of shape (T,).
+
+    Returns:
+        x_t, of the shape of x_0.
+
+    Raises:
+        TypeError: t is not integer.
+        ValueError: A shape does not fit, or a timestep lies outside 0 .. T - 1.
+
+    Source: Ho, Jain and Abbeel 2020, equation 4, arXiv:2006.11239.
+    """
+    if noise.shape != x_0.shape:
+        raise ValueError(
+            f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}."
+        )
+    alpha_bar = gather(alphas_cumprod, t, x_0)
+    return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
+
+
+def gather(values: Tensor, t: int | Tensor, like: Tensor) -> Tensor:
+    """Pick values[t] for each image of a batch, shaped to multiply the batch.
+
+    Args:
+        values: One value per timestep, shape (T,).
+        t: Integer timesteps of shape (B,), or one for all, in 0 .. T - 1.
+        like: The batch, of shape (B, ...).
+
+    Returns:
+        Tensor of shape (B, 1, ..., 1), or (1, 1, ..., 1) for one t, with the device and dtype
+        of like.
+
+    Raises:
+        TypeError: t is not integer.
+        ValueError: t does not fit the batch, or lies outside 0 .. T - 1.
+    """
+    t = torch.as_tensor(t)
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise TypeError(f"t must be an integer timestep, got {t.dtype}. Convert it: t.long().")
+    if t.ndim > 1 or (t.ndim == 1 and t.shape[0] != like.shape[0]):
+        raise ValueError(
+            f"t must be one timestep, or one for each of the {like.shape[0]} images, "
+            f"got shape {tuple(t.shape)}."
+        )
+    if t.numel() and (t.min() < 0 or t.max() >= len(values)):
+        raise ValueError(
+            f"t must lie in 0 .. {len(values) - 1}, got {t.min()} .. {t.max()}. "
+            "Timesteps count from 0."
+        )
+    picked = values.to(t.device)[t.long()].to(like)  # a t on the CPU costs a GPU no wait
+    return picked.reshape(-1, *[1] * (like.ndim - 1))

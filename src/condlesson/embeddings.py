@@ -1,0 +1,250 @@
+"""Sinusoidal embedding of the diffusion timestep, and the small network that refines it.
+
+A timestep t becomes a vector whose components are sines and cosines of t at geometrically spaced
+frequencies, for i = 0 .. d_emb/2 - 1:
+
+    w_i = max_period ** (-i / D),    components sin(w_i t) and cos(w_i t)
+
+with D = d_emb/2 (``denominator="half"``) or D = d_emb/2 - 1 (``denominator="half_minus_one"``).
+
+Source: Vaswani et al. 2017, section 3.5, arXiv:1706.03762 (there for token positions);
+Ho, Jain and Abbeel 2020, appendix B, arXiv:2006.11239 (for timesteps).
+"""
+
+import math
+from numbers import Real
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = [
+    "DENOMINATORS",
+    "LAYOUTS",
+    "TimestepEmbedding",
+    "cosine_similarity_at",
+    "random_table",
+    "sinusoidal_embedding",
+    "sinusoidal_frequencies",
+]
+
+LAYOUTS = ("sin_cos", "cos_sin", "interleaved")
+DENOMINATORS = ("half", "half_minus_one")
+
+
+def sinusoidal_frequencies(
+    d_emb: int = 256,
+    *,
+    max_period: float = 10000.0,
+    denominator: str = "half",
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Angular frequencies of the sinusoidal embedding, fastest first.
+
+    w_i = exp(-i * ln(max_period) / D) for i = 0 .. d_emb//2 - 1, in radians per timestep.
+
+    Args:
+        d_emb: Width of the embedding; it has d_emb // 2 frequencies.
+        max_period: Ratio between the fastest and (nearly) the slowest frequency, above 0.
+        denominator: ``"half"`` for D = d_emb//2, ``"half_minus_one"`` for D = d_emb//2 - 1.
+        dtype: Floating dtype of the result.
+        device: Device of the result.
+
+    Returns:
+        Tensor of shape (d_emb // 2,).
+
+    Raises:
+        TypeError: d_emb is not an integer, or max_period is not a real number.
+        ValueError: d_emb is too small, max_period is not positive and finite, or the denominator
+            is unknown.
+    """
+    _check_options(d_emb, max_period, denominator)
+    half = d_emb // 2
+    steps = half if denominator == "half" else half - 1
+    i = torch.arange(half, dtype=dtype, device=device)
+    return torch.exp(-math.log(max_period) * i / steps)
+
+
+def sinusoidal_embedding(
+    t: float | Tensor,
+    d_emb: int = 256,
+    *,
+    max_period: float = 10000.0,
+    layout: str = "sin_cos",
+    denominator: str = "half",
+) -> Tensor:
+    """Embed timesteps as sines and cosines, one row for each timestep.
+
+    Row of t in the default layout ``"sin_cos"``, with the w_i of `sinusoidal_frequencies`:
+
+        [sin(w_0 t), ..., sin(w_{h-1} t), cos(w_0 t), ..., cos(w_{h-1} t)],   h = d_emb // 2
+
+    Layout ``"cos_sin"`` swaps the halves; ``"interleaved"`` is the order of the 2017 formula,
+    [sin(w_0 t), cos(w_0 t), sin(w_1 t), ...]. All three are permutations of one another. An odd
+    d_emb gets a last component of 0. The sum is computed in float32 at least.
+
+    Args:
+        t: One timestep (a number or a 0-d tensor) or a batch of shape (B,), integer or floating,
+            finite. Timesteps run from 0 (least noise) to T - 1; negative values are legal, since
+            the formula holds for them and log noise levels need them. B may be 0.
+        d_emb: Width of the embedding: at least 2, or 4 with ``"half_minus_one"``.
+        max_period: Base of the geometric series of periods, positive and finite.
+        layout: ``"sin_cos"``, ``"cos_sin"`` or ``"interleaved"``.
+        denominator: ``"half"`` or ``"half_minus_one"``.
+
+    Returns:
+        Tensor of shape (B, d_emb), values in [-1, 1], on the device of t; float64 if t is a
+        float64 tensor, else float32.
+
+    Raises:
+        TypeError: t is no real number or tensor of real numbers, or an option has a wrong type.
+        ValueError: t has two or more dimensions or is not finite, or an option is out of range.
+
+    Source: Vaswani et al. 2017, section 3.5, arXiv:1706.03762.
+    """
+    _check_choice("layout", layout, LAYOUTS)
+    t = _as_batch(t)
+    frequencies = sinusoidal_frequencies(
+        d_emb,
+        max_period=max_period,
+        denominator=denominator,
+        dtype=t.dtype,
+        device=t.device,
+    )
+    angles = t[:, None] * frequencies[None, :]  # (B, d_emb // 2)
+    sin, cos = angles.sin(), angles.cos()
+    if layout == "sin_cos":
+        emb = torch.cat([sin, cos], dim=-1)
+    elif layout == "cos_sin":
+        emb = torch.cat([cos, sin], dim=-1)
+    else:
+        emb = torch.stack([sin, cos], dim=-1).flatten(1)
+    return F.pad(emb, (0, d_emb % 2))  # (B, d_emb)
+
+
+class TimestepEmbedding(nn.Module):
+    """The timestep MLP: sinusoid -> Linear -> GELU -> Linear.
+
+    t_emb = W_2 GELU(W_1 s(t) + b_1) + b_2,   s = `sinusoidal_embedding` (layout ``sin_cos``,
+    denominator ``half``)
+
+    The sinusoid has no parameters; with the default sizes the two layers have
+    131,584 + 262,656 = 394,240.
+
+    Args:
+        d_sinusoidal: Width of the sinusoid.
+        d_emb: Width of the hidden layer and of the result.
+
+    Raises:
+        TypeError: A width is not an integer.
+        ValueError: A width is too small.
+
+    Source: Ho, Jain and Abbeel 2020, arXiv:2006.11239, whose code has SiLU where this has GELU.
+    """
+
+    def __init__(self, d_sinusoidal: int = 256, d_emb: int = 512) -> None:
+        super().__init__()
+        _check_width(d_sinusoidal, "d_sinusoidal", minimum=2)
+        _check_width(d_emb, "d_emb", minimum=1)
+        self.d_sinusoidal = d_sinusoidal
+        self.linear_1 = nn.Linear(d_sinusoidal, d_emb)
+        self.linear_2 = nn.Linear(d_emb, d_emb)
+
+    def forward(self, t: float | Tensor) -> Tensor:
+        """Embed t, as `sinusoidal_embedding` takes it; returns shape (B, d_emb)."""
+        sinusoid = sinusoidal_embedding(t, self.d_sinusoidal)
+        sinusoid = sinusoid.to(self.linear_1.weight)  # the layers' device and dtype
+        return self.linear_2(F.gelu(self.linear_1(sinusoid)))
+
+
+def random_table(num_timesteps: int = 1000, d_emb: int = 256, *, seed: int = 0) -> Tensor:
+    """The negative example: an unrelated random vector for each timestep.
+
+    Args:
+        num_timesteps: Number of rows T.
+        d_emb: Width of a row.
+        seed: Seed of the table; the global random state is left alone.
+
+    Returns:
+        Tensor of shape (T, d_emb) of standard normal values.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(num_timesteps, d_emb, generator=generator)
+
+
+def cosine_similarity_at(
+    distance: Tensor, d_emb: int = 256, *, max_period: float = 10000.0, denominator: str = "half"
+) -> Tensor:
+    """Cosine similarity of two sinusoidal embeddings, from the distance of their timesteps.
+
+    sim(D) = (2 / d_emb) * sum_i cos(w_i D), since sin a sin b + cos a cos b = cos(a - b) and every
+    embedding has the norm sqrt(d_emb / 2). It holds for even d_emb.
+
+    Args:
+        distance: Differences of timesteps D, any shape.
+        d_emb: Width of the embedding, even.
+        max_period: As in `sinusoidal_embedding`.
+        denominator: As in `sinusoidal_embedding`.
+
+    Returns:
+        Float64 tensor of the shape of distance, values in [-1, 1].
+
+    Raises:
+        TypeError: As `sinusoidal_frequencies`.
+        ValueError: d_emb is odd, or as `sinusoidal_frequencies`.
+    """
+    frequencies = sinusoidal_frequencies(
+        d_emb, max_period=max_period, denominator=denominator, dtype=torch.float64
+    )
+    if d_emb % 2:
+        raise ValueError(f"d_emb must be even for the closed form, got {d_emb}.")
+    return torch.cos(distance.double()[..., None] * frequencies).mean(dim=-1)
+
+
+def _as_batch(t: float | Tensor) -> Tensor:
+    """T as a floating tensor of shape (B,), in float32 at least."""
+    if isinstance(t, Real) and not isinstance(t, bool):
+        t = torch.tensor(t, dtype=torch.float32)
+    if not isinstance(t, Tensor):
+        raise TypeError(
+            f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
+            "Make a tensor of it: torch.as_tensor(t)."
+        )
+    if t.dtype == torch.bool or t.is_complex():
+        raise TypeError(f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long().")
+    if t.ndim > 1:
+        raise ValueError(
+            f"t must be a number, a 0-d or a 1-d tensor, got shape {tuple(t.shape)}. "
+            "Give one timestep for each image of the batch: t.flatten()."
+        )
+    if t.is_floating_point() and not torch.isfinite(t).all():  # integers need no look, no GPU wait
+        raise ValueError(
+            "t must be finite, got a nan or an infinity. Look for a division by 0 or a log of 0 "
+            "where t is made."
+        )
+    return t.reshape(-1).to(torch.float64 if t.dtype == torch.float64 else torch.float32)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
+
+
+def _check_width(value: int, name: str, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}.")
+
+
+def _check_options(d_emb: int, max_period: float, denominator: str) -> None:
+    _check_choice("denominator", denominator, DENOMINATORS)
+    if denominator == "half":
+        _check_width(d_emb, "d_emb", minimum=2)
+    else:
+        _check_width(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
+    if isinstance(max_period, bool) or not isinstance(max_period, Real):
+        raise TypeError(f"max_period must be a number, got {max_period!r}.")
+    if not (max_period > 0 and math.isfinite(max_period)):
+        raise ValueError(f"max_period must be positive and finite, got {max_period}.")

@@ -1,0 +1,252 @@
+"""The U-Nets of the lesson: one spatial path, and the ways a timestep can enter it.
+
+`UNet` is the whole spatial path, without a timestep. A variant of it says two things only: how
+the timestep is embedded (`embed`), and where the embedding enters (`condition`, at the
+bottleneck, or the blocks themselves). Networks know nothing of diffusion: they map x_t and t to
+a tensor of the shape of x_t.
+
+Source: Ronneberger, Fischer and Brox 2015, arXiv:1505.04597, scaled down to 28 x 28 pixels.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from condlesson.conditioning import AdaGN, add_to_channels
+from condlesson.embeddings import TimestepEmbedding
+
+__all__ = [
+    "VARIANTS",
+    "ConditionedBlock",
+    "ConvBlock",
+    "UNet",
+    "UNetAdaGN",
+    "UNetSimple",
+    "UNetSinusoidal",
+    "count_parameters",
+]
+
+D_SINUSOIDAL = 256
+D_EMB = 512
+UNET_GROUPS = 8  # 4 to 32 channels a group here; 32 groups would leave 1 channel in the first block
+
+Norm = Callable[[int], nn.Module]  # num_channels -> layer(h)
+Block = Callable[[int, int], nn.Module]  # in_channels, out_channels -> layer(h, t_emb)
+
+
+class ConvBlock(nn.Module):
+    """Convolution, norm, ReLU, twice; it takes a timestep embedding and does not use it.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of both convolutions.
+        norm: Makes a norm layer from its number of channels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm = nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.conv_1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm_1 = norm(out_channels)
+        self.conv_2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.norm_2 = norm(out_channels)
+
+    def forward(self, h: Tensor, t_emb: Tensor | None = None) -> Tensor:
+        """Map (B, in_channels, H, W) to (B, out_channels, H, W)."""
+        h = F.relu(self.norm_1(self.conv_1(h)))
+        return F.relu(self.norm_2(self.conv_2(h)))
+
+
+class ConditionedBlock(ConvBlock):
+    """A `ConvBlock` whose first norm is told the timestep.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of both convolutions.
+        norm: Makes the second norm from its number of channels.
+        conditioned_norm: Makes the first norm from its number of channels; it is called with
+            (h, t_emb).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, norm: Norm, conditioned_norm: Norm
+    ) -> None:
+        super().__init__(in_channels, out_channels, norm)
+        self.norm_1 = conditioned_norm(out_channels)
+
+    def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
+        """Map (B, in_channels, H, W) and t_emb (B, d_emb) to (B, out_channels, H, W)."""
+        h = F.relu(self.norm_1(self.conv_1(h), t_emb))
+        return F.relu(self.norm_2(self.conv_2(h)))
+
+
+class UNet(nn.Module):
+    """The spatial path of all variants; by itself the control, told no timestep.
+
+    28 x 28 pixels go down to 14 and 7 and up again, with a skip connection at 28 and at 14.
+
+    Args:
+        width: Channels of the first block; the others have 2, 4 and 8 times as many.
+        norm: Makes a norm layer from its number of channels.
+        block: Makes a block from its numbers of channels; it is called with (h, t_emb).
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        *,
+        norm: Norm = nn.BatchNorm2d,
+        block: Block | None = None,
+    ) -> None:
+        super().__init__()
+        block = block or partial(ConvBlock, norm=norm)
+        self.enc_1 = block(1, width)
+        self.enc_2 = block(width, 2 * width)
+        self.enc_3 = block(2 * width, 4 * width)
+        self.bottleneck = block(4 * width, 8 * width)
+        self.up_2 = nn.ConvTranspose2d(8 * width, 4 * width, 2, stride=2)
+        self.dec_2 = block(4 * width + 2 * width, 4 * width)
+        self.up_1 = nn.ConvTranspose2d(4 * width, 2 * width, 2, stride=2)
+        self.dec_1 = block(2 * width + width, 2 * width)
+        self.head = nn.Sequential(
+            nn.Conv2d(2 * width, width, 3, padding=1),
+            norm(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 1, 1),
+        )
+
+    def embed(self, t: Tensor) -> Tensor | None:
+        """Embed the timesteps (B,). A variant says how; the control has no embedding."""
+        return None
+
+    def condition(self, h: Tensor, t_emb: Tensor | None) -> Tensor:
+        """Let the embedding into the bottleneck h. A variant says how; the control does not."""
+        return h
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Predict the noise in x_t.
+
+        Args:
+            x_t: Noisy images of shape (B, 1, H, W); H and W are multiples of 4.
+            t: Timesteps of shape (B,), 0 the least noise.
+
+        Returns:
+            Predicted noise of the shape of x_t.
+
+        Raises:
+            ValueError: x_t has another shape.
+        """
+        if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
+            raise ValueError(
+                "x_t must have the shape (B, 1, H, W) with H and W multiples of 4, "
+                f"got {tuple(x_t.shape)}."
+            )
+        t_emb = self.embed(t)  # (B, d_emb)
+        h_1 = self.enc_1(x_t, t_emb)  # (B, 32, 28, 28)
+        h_2 = self.enc_2(F.max_pool2d(h_1, 2), t_emb)  # (B, 64, 14, 14)
+        h_3 = self.enc_3(F.max_pool2d(h_2, 2), t_emb)  # (B, 128, 7, 7)
+        h = self.condition(self.bottleneck(h_3, t_emb), t_emb)  # (B, 256, 7, 7)
+        h = self.dec_2(torch.cat([self.up_2(h), h_2], dim=1), t_emb)  # (B, 128, 14, 14)
+        h = self.dec_1(torch.cat([self.up_1(h), h_1], dim=1), t_emb)  # (B, 64, 28, 28)
+        return self.head(h)  # (B, 1, 28, 28)
+
+
+class UNetSimple(UNet):
+    """The draft's network: t / T through a two-layer MLP, added to half of the bottleneck.
+
+    Args:
+        width: As in `UNet`.
+        num_timesteps: T, by which t is divided, so that the MLP sees a number in [0, 1).
+    """
+
+    def __init__(self, width: int = 32, *, num_timesteps: int = 1000) -> None:
+        super().__init__(width)
+        self.num_timesteps = num_timesteps
+        self.time_mlp = nn.Sequential(
+            nn.Linear(1, 4 * width), nn.ReLU(), nn.Linear(4 * width, 4 * width)
+        )
+
+    def embed(self, t: Tensor) -> Tensor:
+        """Embed the timesteps (B,) as (B, 4 * width)."""
+        return self.time_mlp(t.float()[:, None] / self.num_timesteps)
+
+    def condition(self, h: Tensor, t_emb: Tensor) -> Tensor:
+        """Add the embedding to the first 4 * width of the 8 * width channels."""
+        return add_to_channels(h, t_emb)
+
+
+class UNetSinusoidal(UNet):
+    """Sinusoid and timestep MLP, projected and added to every bottleneck channel.
+
+    Args:
+        width: As in `UNet`.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__(width)
+        # TODO 1: the embedding of exercise 2, TimestepEmbedding, 256 -> 512.
+        self.time_embedding = TimestepEmbedding(D_SINUSOIDAL, D_EMB)
+        # END TODO
+        # TODO 2: the projection. One nn.Linear from the embedding's 512 to the
+        # bottleneck's 8 * width channels.
+        self.time_projection = nn.Linear(D_EMB, 8 * width)
+        # END TODO
+
+    def embed(self, t: Tensor) -> Tensor:
+        """Embed the timesteps (B,) as (B, 512)."""
+        # TODO 3: pass t through the embedding.
+        return self.time_embedding(t)
+        # END TODO
+
+    def condition(self, h: Tensor, t_emb: Tensor) -> Tensor:
+        """Add one number per channel to the bottleneck."""
+        # TODO 4: add the projected embedding to every channel of h, out of place
+        # (add_to_channels, or reshape to (B, C, 1, 1) and use +, never +=).
+        return add_to_channels(h, self.time_projection(t_emb))
+        # END TODO
+
+
+class UNetAdaGN(UNet):
+    """Sinusoid and timestep MLP, read by an adaptive group norm in every block.
+
+    Args:
+        width: As in `UNet`.
+        adagn: Makes a layer from (num_channels, d_emb, num_groups) that is called with
+            (h, t_emb): `AdaGN`, or one of your own.
+        num_groups: Groups of every norm; width is a multiple of it.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        *,
+        adagn: Callable = AdaGN,
+        num_groups: int = UNET_GROUPS,
+    ) -> None:
+        norm = partial(nn.GroupNorm, num_groups)
+        block = partial(
+            ConditionedBlock,
+            norm=norm,
+            conditioned_norm=lambda c: adagn(c, D_EMB, num_groups),
+        )
+        super().__init__(width, norm=norm, block=block)
+        self.time_embedding = TimestepEmbedding(D_SINUSOIDAL, D_EMB)
+
+    def embed(self, t: Tensor) -> Tensor:
+        """Embed the timesteps (B,) as (B, 512)."""
+        return self.time_embedding(t)
+
+
+VARIANTS: dict[str, Callable[[int], UNet]] = {
+    "none": UNet,
+    "simple": UNetSimple,
+    "sinusoidal": UNetSinusoidal,
+    "adagn": UNetAdaGN,
+}
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable parameters of a module."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -1,0 +1,48 @@
+"""The built book as the tests read it: `_build/html`, made by `make book`."""
+
+from collections.abc import Iterator
+from copy import copy
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup, Tag
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+
+
+def _files(entry: dict) -> Iterator[str]:
+    """Names of pages in an entry of the table of contents, in reading order."""
+    for key in ("root", "file"):
+        if key in entry:
+            yield entry[key]
+    for key in ("parts", "chapters", "sections"):
+        for child in entry.get(key, []):
+            yield from _files(child)
+
+
+PAGES = tuple(_files(yaml.safe_load((ROOT / "_toc.yml").read_text())))
+
+
+@cache
+def page(name: str) -> BeautifulSoup:
+    """A page, parsed; name is without suffix, relative to the site's root."""
+    path = HTML / f"{name}.html"
+    if not path.is_file():
+        pytest.fail(f"{name}.html is not built. Make it with: make book", pytrace=False)
+    return BeautifulSoup(path.read_text(), "html.parser")
+
+
+def article(name: str) -> Tag:
+    """What the page says, without the theme around it."""
+    return page(name).select_one("article.bd-article")
+
+
+def text_without(name: str, selector: str) -> str:
+    """Text of the article, leaving out what the selector matches; a space between two tags."""
+    tree = copy(article(name))
+    for tag in tree.select(selector):
+        tag.decompose()
+    return tree.get_text(" ")  # or the cells of a table would run together

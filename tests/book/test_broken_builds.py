@@ -1,0 +1,106 @@
+"""`make book` fails, and says where, when a page or a recorded run is broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.book.built import ROOT
+
+pytestmark = pytest.mark.slow
+
+PAGE = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# A tiny book
+
+{text}
+"""
+GOOD = "```{code-cell} ipython3\n6 * 7\n```"
+CHECK = '    app.connect("builder-inited", check_runs)\n'
+BROKEN = {
+    "a cell that raises": ("```{code-cell} ipython3\none = 1\none / 0\n```", "one / 0"),
+    "a broken reference": ("See {ref}`no-such-label`.", "no-such-label"),
+    "a broken page link": ("See {doc}`no-such-page`.", "no-such-page"),
+    "an unknown citation": ("As shown {cite}`nobody1900`.", "nobody1900"),
+    "any other warning": ("![A picture that nobody drew](nothing.png)", "nothing.png"),
+}
+
+
+def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
+    """The book's settings and extensions around one page."""
+    for name in ("Makefile", "_config.yml", "requirements.txt", "pyproject.toml"):
+        shutil.copy2(ROOT / name, folder)
+    for name in ("_ext", "_static"):
+        shutil.copytree(ROOT / "book" / name, folder / "book" / name)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (folder / "book" / "references.bib").touch()
+    (folder / "book" / "index.md").write_text(PAGE.format(text=text))
+    extension = folder / "book" / "_ext" / "lesson.py"
+    assert CHECK in extension.read_text()
+    if not check_runs:
+        extension.write_text(extension.read_text().replace(CHECK, ""))
+    return folder
+
+
+def make_book(folder: Path, source: Path = ROOT / "src") -> subprocess.CompletedProcess:
+    """Run `make book` there with this environment, which is taken as set up (-o)."""
+    environment = {**os.environ, "PYTHONPATH": str(source)}
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that runs these tests
+        environment.pop(name, None)
+    return subprocess.run(
+        ["make", "-o", f"{sys.prefix}/.installed", "book", f"VENV={sys.prefix}"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_sound_book_builds_and_says_where_it_is(tmp_path):
+    result = make_book(tiny_book(tmp_path, GOOD))
+    assert result.returncode == 0, result.stdout + result.stderr
+    page = tmp_path / "_build" / "html" / "index.html"
+    assert "42" in page.read_text()
+    assert result.stdout.splitlines()[-1] == f"The book is at {page}"
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_page_fails_the_build_by_name(tmp_path, fault):
+    text, named = BROKEN[fault]
+    result = make_book(tiny_book(tmp_path, text))
+    output = result.stdout + result.stderr
+    assert result.returncode != 0, output
+    assert "index.md" in output
+    assert named in output
+
+
+def test_a_build_that_failed_fails_again(tmp_path):
+    text, named = BROKEN["any other warning"]
+    tiny_book(tmp_path, text)
+    make_book(tmp_path)
+    again = make_book(tmp_path)
+    assert again.returncode != 0
+    assert named in again.stdout + again.stderr
+
+
+def test_missing_runs_fail_the_build_with_the_command_that_makes_them(tmp_path):
+    package = tmp_path / "source" / "condlesson"
+    ignored = shutil.ignore_patterns("recorded", "__pycache__")
+    shutil.copytree(ROOT / "src" / "condlesson", package, ignore=ignored)
+    (package / "recorded").mkdir()
+    tiny_book(tmp_path, GOOD, check_runs=True)
+    result = make_book(tmp_path, source=package.parent)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0, output
+    for variant in ("none", "simple", "sinusoidal", "adagn"):
+        assert f"{variant}-seed42-12800x5" in output
+        assert f"condlesson train --variant {variant} --seed 42" in output

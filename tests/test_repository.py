@@ -1,0 +1,136 @@
+"""What holds for the repository as a whole: what is in it, how large, and who imports whom."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+MB = 1_000_000
+FOREIGN = {
+    "an absolute path of one machine": re.compile(
+        r"(?<![\w.\-:/$}])/(?:home|Users|root|work|opt)/[\w.-]+|/tmp/[\w.-]+|[A-Z]:\\Users"
+    ),
+    "the host of a package registry": re.compile(
+        r"pythonhosted[.]org|pypi[.]org|registry[.]npmjs|deb[.]debian[.]org|archive[.]ubuntu[.]com"
+    ),
+    "a conflict mark": re.compile(r"^(?:<{7}|>{7}) ", re.M),
+}
+# Each module may import those before it, as CONTRIBUTING.md says.
+ORDER = [
+    *["tables", "scaffold", "plots", "embeddings", "conditioning", "diffusion", "data"],
+    *["unet", "sampling", "training", "probes", "runs", "comparison", "__main__"],
+]
+ALONE = {"tables", "scaffold", "plots", "embeddings", "conditioning", "data", "diffusion"}
+
+
+def files() -> list[Path]:
+    """Files under version control, and new ones that git does not ignore."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = [ROOT / name for name in listed.split("\0") if name]
+    assert found
+    return [path for path in found if path.is_file()]
+
+
+def texts() -> dict[str, str]:
+    """Text of each text file, by its path in the repository."""
+    read = {}
+    for path in files():
+        content = path.read_bytes()
+        if b"\0" not in content:
+            read[str(path.relative_to(ROOT))] = content.decode()
+    return read
+
+
+def siblings(module: str) -> set[str]:
+    """Modules of the package that a module imports."""
+    tree = ast.parse((ROOT / "src" / "condlesson" / f"{module}.py").read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} must import by full names"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("condlesson.")}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_no_file_holds(kind):
+    found = {name: FOREIGN[kind].search(text) for name, text in texts().items()}
+    assert {name: match.group() for name, match in found.items() if match} == {}
+
+
+def test_files_are_small():
+    large = {path.name for path in files() if path.stat().st_size > 3 * MB}
+    assert {name for name in large if not name.endswith(".safetensors")} == set()
+
+
+def test_recorded_runs_are_small():
+    sizes = {path: path.stat().st_size for path in files() if path.parent.name == "recorded"}
+    assert {path.name for path, size in sizes.items() if size >= 9 * MB} == set()
+    assert sum(sizes.values()) < 20 * MB
+
+
+def test_only_known_kinds_of_files_are_recorded():
+    recorded = [path for path in files() if path.parent.name == "recorded"]
+    assert {path.suffix for path in recorded} <= {".json", ".safetensors"}
+
+
+def test_every_module_has_its_place():
+    modules = {path.stem for path in (ROOT / "src" / "condlesson").glob("*.py")}
+    assert modules - {"__init__"} == set(ORDER)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_imports_go_one_way(module):
+    allowed = set() if module in ALONE else set(ORDER[: ORDER.index(module)]) - {"plots"}
+    assert siblings(module) <= allowed
+
+
+def test_only_plots_imports_matplotlib():
+    sources = {path.stem: path.read_text() for path in (ROOT / "src" / "condlesson").glob("*.py")}
+    importers = {
+        n for n, s in sources.items() if re.search(r"^\s*(?:import|from) matplotlib", s, re.M)
+    }
+    assert importers == {"plots"}
+
+
+def test_pins_are_exact_and_cover_what_the_package_asks_for():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    names = {re.split(r"==", pin)[0] for pin in pins}
+    assert [pin for pin in pins if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", pin)] == []
+    asked = re.findall(r'"([\w-]+)(?:\[.*?\])?>=', (ROOT / "pyproject.toml").read_text())
+    assert {"torch", "jupyter-book", "pytest"} <= set(asked)
+    assert set(asked) <= names
+
+
+def test_binder_takes_the_torch_of_the_book():
+    pins = set((ROOT / "requirements.txt").read_text().split())
+    lines = (ROOT / ".binder" / "requirements.txt").read_text().splitlines()
+    torch = [line for line in lines if line.startswith("torch")]
+    assert len(torch) == 2
+    assert {line.removesuffix("+cpu") for line in torch} <= pins
+
+
+def test_the_workflow_may_read_and_nothing_more():
+    path = ROOT / ".github" / "workflows" / "test.yml"
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    assert all("permissions" not in job for job in workflow["jobs"].values())
+    assert "secrets." not in path.read_text()
+    actions = re.findall(r"uses: (\S+)", path.read_text())
+    assert [action for action in actions if not re.fullmatch(r".+@[0-9a-f]{40}", action)] == []
+
+
+def test_versions_agree():
+    import condlesson
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == condlesson.__version__
+    assert citation["title"] == yaml.safe_load((ROOT / "_config.yml").read_text())["title"]
