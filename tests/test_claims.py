@@ -55,3 +55,56 @@ def test_exercise_3_early_timesteps_get_most_of_the_score(trained):
     for values in modulation(trained.enc_1.norm_1, trained.embed(t)):
         moved = (values - values[0]).abs().mean(dim=1)
         assert moved[1] / moved[2] > 0.6
+
+
+def relative_by_timestep(runs):
+    mean = {
+        variant: torch.tensor([run.val_loss_by_t for run in seeds]).mean(0)
+        for variant, seeds in runs.items()
+    }
+    return {variant: loss / mean["none"] for variant, loss in mean.items()}
+
+
+def worst_lie(run):
+    loss = torch.tensor(run.lie["loss"])
+    return loss / loss.diagonal()[:, None]
+
+
+def test_exercise_4_largest_gap_is_that_of_adagn(runs):
+    gap = {v: abs(paired_difference(runs["none"], runs[v]).mean) for v in VARIANTS if v != "none"}
+    assert gap["adagn"] > 2 * max(gap["simple"], gap["sinusoidal"])
+
+
+def test_exercise_4_gap_of_the_additive_networks_is_small(runs):
+    for variant in ("simple", "sinusoidal"):
+        assert abs(paired_difference(runs["none"], runs[variant]).relative) < 0.1
+
+
+def test_exercise_4_additive_networks_gain_more_in_the_upper_half(runs):
+    relative = relative_by_timestep(runs)
+    for variant in ("simple", "sinusoidal"):
+        assert relative[variant][:5].mean() > relative[variant][5:].mean() + 0.02
+    assert ((relative["sinusoidal"][5:] - 0.85).abs() < 0.02).all()  # about 15 per cent below
+    assert (relative["simple"][5:] > 0.9).all()  # a few per cent
+    assert (relative["simple"][5:] < 0.98).all()
+
+
+def test_takeaways_sinusoidal_ends_below_simple(runs):
+    assert paired_difference(runs["simple"], runs["sinusoidal"]).winner == "sinusoidal"
+
+
+def test_exercise_4_adagn_is_ahead_everywhere_and_most_at_high_noise(runs):
+    adagn = relative_by_timestep(runs)["adagn"]
+    assert adagn.max() < 1
+    assert adagn.argmin() == 9
+    assert 0.25 < adagn[-1] < 0.42  # about a third
+
+
+def test_exercise_4_lies_are_heard_by_all_that_are_told(runs):
+    assert all((worst_lie(run) == 1).all() for run in runs["none"])
+    for variant in ("simple", "sinusoidal", "adagn"):
+        for run in runs[variant]:
+            lies = worst_lie(run)
+            assert lies.max() > 24  # dozens
+            assert lies.max() == lies[5:, 0].max()  # almost noise, told that it is almost clean
+            assert lies[7:, 7:].max() < 1.5  # late timesteps are much alike

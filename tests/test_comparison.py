@@ -50,7 +50,9 @@ def test_quantiles_hold_two_and_a_half_per_cent(df):
     n, q = 2000, STUDENT_95[df]
     xs = [q * k / n for k in range(n + 1)]
     weights = [1, *([4, 2] * (n // 2 - 1)), 4, 1]
-    area = sum(w * norm * (1 + x * x / df) ** (-(df + 1) / 2) for w, x in zip(weights, xs, strict=True))
+    area = sum(
+        w * norm * (1 + x * x / df) ** (-(df + 1) / 2) for w, x in zip(weights, xs, strict=True)
+    )
     assert 0.5 + area * q / n / 3 == pytest.approx(0.975, abs=2e-5)
 
 

@@ -40,7 +40,7 @@ def test_adagn_is_the_formula(draw):
     assert_close(layer(h, t_emb), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("channels", "groups"), [(64, 32), (8, 1), (8, 8), (12, 4)])
+@pytest.mark.parametrize(("channels", "groups"), [(64, 32), (8, 1), (8, 8), (12, 4), (1, 1)])
 def test_adagn_is_that_of_diffusers(draw, channels, groups):
     ours, theirs = AdaGN(channels, 16, groups), AdaGroupNorm(16, channels, groups)
     theirs.linear.load_state_dict(ours.projection.state_dict())
@@ -124,7 +124,7 @@ def test_addition_lets_the_gradient_through_a_relu(draw):
 @pytest.mark.parametrize(
     ("h_shape", "shift_shape"),
     [
-        ((4, 3, 3), (1, 4)),
+        ((4, 3, 3), (4, 2)),
         ((2, 4, 3, 3), (4,)),
         ((2, 4, 3, 3), (2, 5)),
         ((2, 4, 3, 3), (2, 4, 1, 1)),
@@ -133,3 +133,11 @@ def test_addition_lets_the_gradient_through_a_relu(draw):
 def test_shifts_that_do_not_fit_are_refused(draw, h_shape, shift_shape):
     with pytest.raises(ValueError, match=r"h must have .* and shift \(B, K\)"):
         add_to_channels(draw(*h_shape), draw(*shift_shape))
+
+
+@pytest.mark.parametrize("shape", [(16,), (2, 15), (2, 16, 1)])
+def test_adagn_refuses_other_embeddings(shape):
+    with pytest.raises(
+        ValueError, match=r"t_emb must have the shape \(B, 16\), got .*t_emb\[None\]"
+    ):
+        AdaGN(8, 16, 4)(torch.zeros(2, 8, 3, 3), torch.zeros(shape))

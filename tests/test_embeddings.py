@@ -325,3 +325,15 @@ def test_mlp_refuses_widths_out_of_range(widths, error, message):
 
 def test_mlp_may_be_as_small_as_it_says():
     assert TimestepEmbedding(2, 1)(3).shape == (1, 1)
+
+
+@pytest.mark.parametrize("t", [10**400, -(10**400), float("inf"), float("nan")])
+def test_numbers_that_are_not_finite_are_refused(t):
+    with pytest.raises(ValueError, match="t must be finite"):
+        sinusoidal_embedding(t)
+
+
+def test_numpy_integers_are_widths_and_timesteps():
+    width, t = np.int64(8), np.int64(3)
+    assert torch.equal(sinusoidal_embedding(t, width), sinusoidal_embedding(3, 8))
+    assert TimestepEmbedding(width, width)(t).shape == (1, 8)

@@ -67,7 +67,9 @@ def test_curves_draw_lines_and_dots():
     )
     assert [line.get_label() for line in ax.lines] == ["a", "b"]
     assert ax.get_legend() is not None
-    alone = plots.curves(np.arange(3), {"a": [1, 2, 3]}, xlabel="x", ylabel="y", ax=plt.subplots()[1])
+    alone = plots.curves(
+        np.arange(3), {"a": [1, 2, 3]}, xlabel="x", ylabel="y", ax=plt.subplots()[1]
+    )
     assert alone.get_legend() is None
 
 

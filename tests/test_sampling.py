@@ -422,6 +422,15 @@ def test_samplers_keep_the_dtype_and_leave_their_start_alone(draw):
     assert torch.equal(start, before)
 
 
+@pytest.mark.parametrize("sample", [sample_ddpm, sample_ddim])
+def test_everything_goes_to_the_device_of_the_start(sample):
+    """On torch's device without numbers a CPU tensor of more than one number is an error."""
+    schedule = alphas_cumprod(linear_beta_schedule(3))
+    options = {"num_steps": 2, "eta": 1.0} if sample is sample_ddim else {}
+    out = sample(smooth_model, torch.empty(SHAPE, device="meta"), schedule, **options)
+    assert out.device.type == "meta"
+
+
 # What is refused
 
 NEITHER = r"t_prev must lie between -1 \(the clean image\) and t - 1, got t_prev"
@@ -437,7 +446,7 @@ NEITHER = r"t_prev must lie between -1 \(the clean image\) and t - 1, got t_prev
         (5, 4.0, TypeError, r"t_prev must be an integer timestep, got torch.float32"),
         (5, True, TypeError, "t_prev must be an integer timestep, got torch.bool"),
         (5, 1j, TypeError, "t_prev must be an integer timestep, got torch.complex64"),
-        (5, torch.tensor([1, 2]), ValueError, r"for each of the 3 images, got shape \(2,\)"),
+        (5, torch.tensor([1, 2]), ValueError, r"t_prev must be one .* 3 images.* \(2,\)"),
         (5, torch.tensor([[1], [2], [3]]), ValueError, r"t_prev must be one .* shape \(3, 1\)"),
         (1000, 5, ValueError, r"t must lie in 0 \.\. 999, got 1000"),
         (-1, -1, ValueError, r"t must lie in 0 \.\. 999, got -1"),

@@ -307,3 +307,11 @@ def test_every_variant_trains(draw, variant):
 def test_images_that_do_not_fit_are_refused(draw, network, shape):
     with pytest.raises(ValueError, match=r"x_t must have the shape \(B, 1, H, W\) .*, got \("):
         network(8)(draw(*shape), T)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_network_follows_its_dtype(variant, dtype):
+    network = VARIANTS[variant](8).to(dtype).eval()
+    out = network(torch.zeros(2, 1, 28, 28, dtype=dtype), torch.tensor([0, 999]))
+    assert out.dtype == dtype

@@ -18,7 +18,17 @@ from condlesson.tables import Table
 __all__ = ["PairedDifference", "beside", "conclude", "paired_difference"]
 
 # Student's t, 97.5 % quantile, by degrees of freedom n - 1.
-STUDENT_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+STUDENT_95 = {
+    1: 12.706,
+    2: 4.303,
+    3: 3.182,
+    4: 2.776,
+    5: 2.571,
+    6: 2.447,
+    7: 2.365,
+    8: 2.306,
+    9: 2.262,
+}
 
 
 @dataclass(frozen=True)
@@ -103,19 +113,19 @@ def conclude(difference: PairedDifference) -> str:
     Returns:
         One or two sentences of plain text.
     """
-    d = difference
-    size = f"{abs(d.relative):.1%} of the loss of {d.a}"
-    interval = f"95 % interval {d.low:+.5f} to {d.high:+.5f}"
+    d, n = difference, len(difference.values)
+    numbers = (
+        f"the mean difference is {d.mean:+.5f} ({abs(d.relative):.1%} of the loss of {d.a}), "
+        f"95 % interval {d.low:+.5f} to {d.high:+.5f}"
+    )
     if d.winner is None:
         return (
-            f"No difference between {d.a} and {d.b} can be told with {len(d.values)} seeds: the mean "
-            f"difference is {d.mean:+.5f} ({size}), and its {interval} holds 0. The true difference "
-            "may be nil, or too small for these runs to show."
+            f"No difference between {d.a} and {d.b} can be told with {n} seeds: {numbers}, which "
+            "holds 0. The true difference may be nil, or too small for these runs to show."
         )
     loser = d.a if d.winner == d.b else d.b
     return (
-        f"{d.winner} has a lower validation loss than {loser} on average over {len(d.values)} seeds: "
-        f"the mean difference is {d.mean:+.5f} ({size}), {interval}."
+        f"{d.winner} has a lower validation loss than {loser} on average over {n} seeds: {numbers}."
     )
 
 
@@ -134,4 +144,6 @@ def beside(mine: Run, recorded: Run) -> Table:
         (epoch, f"{m:.5f}", f"{r:.5f}", f"{(m - r) / r:+.1%}")
         for epoch, (m, r) in enumerate(pairs, start=1)
     ]
-    return Table(["epoch", f"mine ({mine.name})", f"recorded ({recorded.name})", "difference"], rows)
+    return Table(
+        ["epoch", f"mine ({mine.name})", f"recorded ({recorded.name})", "difference"], rows
+    )

@@ -30,7 +30,8 @@ class AdaGN(nn.Module):
         zero_init: Start with gamma = beta = 0, so that the layer starts as GroupNorm exactly.
 
     Raises:
-        ValueError: num_channels is not a multiple of num_groups, or one of them is below 1.
+        ValueError: num_channels is not a multiple of num_groups, or one of them is below 1; in
+            the call, h or t_emb has another shape.
 
     Source: Dhariwal and Nichol 2021, section 3, arXiv:2105.05233; zero-init as in adaLN-Zero,
     Peebles and Xie 2023, section 3.2, arXiv:2212.09748.
@@ -60,7 +61,7 @@ class AdaGN(nn.Module):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then scale and shift it by t_emb (B, d_emb)."""
-        _check_feature_map(h, self.norm.num_channels)
+        _check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
         # TODO 3: project t_emb, and split the result along its last dimension (.chunk).
         gamma, beta = self.projection(t_emb).chunk(2, dim=-1)  # (B, C) each
         # END TODO
@@ -104,9 +105,14 @@ def _check_groups(num_channels: int, num_groups: int) -> None:
         )
 
 
-def _check_feature_map(h: Tensor, num_channels: int) -> None:
+def _check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:
     if h.ndim != 4 or h.shape[1] != num_channels:
         raise ValueError(
             f"h must have the shape (B, {num_channels}, H, W), got {tuple(h.shape)}. "
             "Add a batch dimension to a single feature map: h[None]."
+        )
+    if t_emb.ndim != 2 or t_emb.shape[1] != d_emb:
+        raise ValueError(
+            f"t_emb must have the shape (B, {d_emb}), got {tuple(t_emb.shape)}. "
+            "Add a batch dimension to a single embedding: t_emb[None]."
         )

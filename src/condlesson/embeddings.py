@@ -1,7 +1,7 @@
 """Sinusoidal embedding of the diffusion timestep, and the small network that refines it.
 
 A timestep t becomes a vector whose components are sines and cosines of t at geometrically spaced
-frequencies, for i = 0 .. d_emb/2 - 1:
+frequencies, for i = 0 .. d_emb/2 - 1::
 
     w_i = max_period ** (-i / D),    components sin(w_i t) and cos(w_i t)
 
@@ -12,7 +12,7 @@ Ho, Jain and Abbeel 2020, appendix B, arXiv:2006.11239 (for timesteps).
 """
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 import torch
 import torch.nn.functional as F
@@ -76,7 +76,7 @@ def sinusoidal_embedding(
 ) -> Tensor:
     """Embed timesteps as sines and cosines, one row for each timestep.
 
-    Row of t in the default layout ``"sin_cos"``, with the w_i of `sinusoidal_frequencies`:
+    Row of t in the default layout ``"sin_cos"``, with the w_i of `sinusoidal_frequencies`::
 
         [sin(w_0 t), ..., sin(w_{h-1} t), cos(w_0 t), ..., cos(w_{h-1} t)],   h = d_emb // 2
 
@@ -205,14 +205,16 @@ def cosine_similarity_at(
 def _as_batch(t: float | Tensor) -> Tensor:
     """T as a floating tensor of shape (B,), in float32 at least."""
     if isinstance(t, Real) and not isinstance(t, bool):
-        t = torch.tensor(t, dtype=torch.float32)
+        t = torch.tensor(float(t) if abs(t) < 1e300 else math.inf, dtype=torch.float32)
     if not isinstance(t, Tensor):
         raise TypeError(
             f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
             "Make a tensor of it: torch.as_tensor(t)."
         )
     if t.dtype == torch.bool or t.is_complex():
-        raise TypeError(f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long().")
+        raise TypeError(
+            f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long()."
+        )
     if t.ndim > 1:
         raise ValueError(
             f"t must be a number, a 0-d or a 1-d tensor, got shape {tuple(t.shape)}. "
@@ -232,7 +234,7 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _check_width(value: int, name: str, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}.")

@@ -246,9 +246,7 @@ def shares(values: Mapping[int, float], *, ax: Axes | None = None) -> Axes:
     ax = _new_axes(ax)
     bars = ax.bar([str(k) for k in values], list(values.values()), width=0.6)
     ax.bar_label(bars, fmt="{:.0%}")
-    ax.set(
-        xlabel="channels per group", ylabel="share of the shift that survives", ylim=(0, 1.05)
-    )
+    ax.set(xlabel="channels per group", ylabel="share of the shift that survives", ylim=(0, 1.05))
     return ax
 
 
@@ -278,7 +276,7 @@ def training_curves(
 def differences(
     rows: Mapping[str, tuple[Sequence[float], float, float]], *, xlabel: str, ax: Axes | None = None
 ) -> Axes:
-    """Draw paired differences: a dot for each seed, a bar for the interval, a line at no difference.
+    """Draw paired differences: a dot for each seed, a bar for the interval, a line at zero.
 
     Args:
         rows: For each comparison, the differences, and the low and high end of the interval.
@@ -288,7 +286,9 @@ def differences(
     ax = _new_axes(ax, figsize=(7.2, 0.9 + 0.7 * len(rows)))
     ax.axvline(0, color="#4D4D4D", linewidth=1)
     for y, (values, low, high) in enumerate(rows.values()):
-        ax.plot([low, high], [y, y], color="#0072B2", linewidth=6, alpha=0.35, solid_capstyle="butt")
+        ax.plot(
+            [low, high], [y, y], color="#0072B2", linewidth=6, alpha=0.35, solid_capstyle="butt"
+        )
         ax.plot(values, [y] * len(values), "o", color="#0072B2")
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))

@@ -69,6 +69,7 @@ LIE_IMAGES = 64
 LIE_TIMESTEPS = 10
 CHECKPOINT_SECONDS = 30
 FORMAT = 1
+NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
 
 
 class RunError(Exception):
@@ -180,8 +181,10 @@ def list_runs(folder: str | Path = RECORDED_DIR) -> list[Run]:
     """All runs in a folder, by name.
 
     Raises:
-        RunError: A run is damaged.
+        RunError: A run is damaged, or the folder is not there.
     """
+    if not Path(folder).is_dir():
+        raise RunError(NO_FOLDER.format(folder))
     return [_parse(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
@@ -281,21 +284,17 @@ def verify(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        return [f"{folder} must be a folder of recorded runs, got none. Is it spelt right?"]
+        return [NO_FOLDER.format(folder)]
     if expected is None:
         expected = expected_runs() if folder.resolve() == RECORDED_DIR.resolve() else []
     names = {run_name(config): config for config in expected}
     problems = []
     for name in sorted(names | dict.fromkeys(path.stem for path in folder.glob("*.json"))):
-        path = folder / f"{name}.json"
         try:
-            _check_fresh(_read(names[name], folder) if name in names else _parse(path), folder)
+            run = _read(names[name], folder) if name in names else _parse(folder / f"{name}.json")
+            _check_fresh(run, folder)
         except RunError as error:
             problems.append(str(error))
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            problems.append(
-                f"run {name} is damaged ({error!r}). {_remedy_for(path, names.get(name))}"
-            )
     return problems
 
 
@@ -371,16 +370,28 @@ def _parse(path: Path, config: TrainConfig | None = None) -> Run:
         expected_keys = {"format", "name", *content}
         whole = sha256 == _sha256(_canonical(record)) and set(record) == expected_keys
         run = Run(**content)
+        _check_form(run)
         whole = whole and record["format"] == FORMAT and record["name"] == run.name == path.stem
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"run {path.stem} is damaged ({error!r}). {_remedy_for(path, config)}"
         ) from error
     if not whole:
-        raise RunError(
-            f"run {path.stem} was changed after it was recorded. {_remedy_for(path, config or run.config)}"
-        )
+        remedy = _remedy_for(path, config or run.config)
+        raise RunError(f"run {path.stem} was changed after it was recorded. {remedy}")
     return run
+
+
+def _check_form(run: Run) -> None:
+    """Let what `_check_fresh` reads be there, as numbers; errors are the caller's to word."""
+    losses, tolerances = run.canary["losses"], run.canary["tolerances"]
+    if not len(losses) == len(tolerances) == len(CANARY_TOLERANCES):
+        raise ValueError(f"canary must have {len(CANARY_TOLERANCES)} losses, got {len(losses)}")
+    numbers = [*losses, *tolerances]
+    if run.weights is not None:
+        numbers += [run.weights["canary_loss"], run.weights["tolerance"]]
+    if not all(isinstance(number, float) for number in numbers):
+        raise TypeError(f"losses and tolerances must be numbers, got {numbers}")
 
 
 def _origin(config: TrainConfig, data: Mnist, device: torch.device) -> dict:

@@ -80,7 +80,7 @@ def ddpm_step(
     """Draw x at t_prev, given x at t: one step of ancestral sampling.
 
     With alpha = alpha_bar_t / alpha_bar_prev and beta = 1 - alpha, which for t_prev = t - 1 are
-    the schedule's own alpha_t and beta_t:
+    the schedule's own alpha_t and beta_t::
 
         mean  = sqrt(alpha_bar_prev) * beta / (1 - alpha_bar_t) * x_0
                 + sqrt(alpha) * (1 - alpha_bar_prev) / (1 - alpha_bar_t) * x_t

@@ -1,6 +1,6 @@
 """Exercises from solutions: the package's source is the solution, the scaffold is made from it.
 
-In the source of a class, what a learner writes stands between two ordinary comments:
+In the source of a class, what a learner writes stands between two ordinary comments::
 
     # TODO 1: what to do, and a hint.
     self.norm = ...

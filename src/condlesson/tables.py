@@ -25,7 +25,9 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
-                raise ValueError(f"a row must have {len(self.columns)} cells, got {len(row)}: {row}.")
+                raise ValueError(
+                    f"a row must have {len(self.columns)} cells, got {len(row)}: {row}."
+                )
 
     def __repr__(self) -> str:
         lines = [[str(cell) for cell in line] for line in (self.columns, *self.rows)]

@@ -170,7 +170,8 @@ class UNetSimple(UNet):
 
     def embed(self, t: Tensor) -> Tensor:
         """Embed the timesteps (B,) as (B, 4 * width)."""
-        return self.time_mlp(t.float()[:, None] / self.num_timesteps)
+        t = t.to(self.time_mlp[0].weight)  # the layers' device and dtype
+        return self.time_mlp(t[:, None] / self.num_timesteps)
 
     def condition(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Add the embedding to the first 4 * width of the 8 * width channels."""

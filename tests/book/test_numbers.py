@@ -22,7 +22,7 @@ NUMBERS = {
     "exercise-4": "1834913 2343713 12800 784",
     "in-other-code": "0.489 13.06 15.08 35.24 26.14 25.21 19.47 3.99 40.90 1.99 3.36",
 }
-# Measured quantities that lesson.md gives roughly: page, value, how far off is still the same.
+# Quantities that depend on the order of random draws: page, value, how far off is still the same.
 NEAR = [
     ("exercise-3", 0.09, 0.03),  # mean difference of AdaGN's outputs at t = 500 and 50
     ("exercise-3", 0.7, 0.25),  # largest difference

@@ -1,0 +1,73 @@
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import condlesson
+
+SRC = Path(__file__).parents[1] / "src"
+EXTRAS = ("matplotlib", "torchvision", "diffusers", "tqdm", "safetensors")
+CHILD = f"""
+import json, sys
+for name in {EXTRAS}:
+    sys.modules[name] = None  # importing it raises ModuleNotFoundError
+import condlesson
+loaded_by_import = sorted(sys.modules)
+missing = [name for name in condlesson.__all__ if not hasattr(condlesson, name)]
+print(json.dumps([loaded_by_import, missing, sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def child():
+    """What a bare interpreter loads, without the packages that come as extras."""
+    env = {**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_import_loads_next_to_nothing(child):
+    loaded = {name.split(".")[0] for name in child[0]}
+    assert "condlesson" in loaded
+    assert loaded & {"torch", "numpy"} == set()
+    assert [name for name in child[0] if name.startswith("condlesson.")] == []
+
+
+def test_every_public_name_needs_torch_and_numpy_alone(child):
+    assert child[1] == []
+    assert "condlesson.plots" not in child[2]
+
+
+@pytest.mark.parametrize("name", condlesson.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(condlesson, name) is not None
+    assert name in dir(condlesson)
+
+
+@pytest.mark.parametrize("name", [n for n in dir(condlesson) if n not in condlesson.__all__])
+def test_every_submodule_is_there(name):
+    assert getattr(condlesson, name) is importlib.import_module(f"condlesson.{name}")
+
+
+def test_names_come_from_the_modules_that_define_them():
+    from condlesson import AdaGN, TrainConfig, load_run
+
+    assert AdaGN is importlib.import_module("condlesson.conditioning").AdaGN
+    assert TrainConfig is importlib.import_module("condlesson.training").TrainConfig
+    assert load_run is importlib.import_module("condlesson.runs").load_run
+
+
+def test_no_name_is_public_twice():
+    assert len(set(condlesson.__all__)) == len(condlesson.__all__)
+
+
+def test_a_name_that_is_not_there_is_refused():
+    with pytest.raises(AttributeError, match="module 'condlesson' has no attribute 'AdaLN'"):
+        condlesson.AdaLN  # noqa: B018

@@ -1,0 +1,144 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from condlesson.conditioning import AdaGN
+from condlesson.data import load_subset
+from condlesson.embeddings import TimestepEmbedding, sinusoidal_embedding
+from condlesson.probes import (
+    cosine_similarity_matrix,
+    lie_matrix,
+    loss_by_timestep,
+    modulation,
+    pair_similarities,
+    surviving_shift,
+)
+from condlesson.training import Batch, TrainConfig, evaluate, make_model, validation_batches
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_similarity_matrix_is_torchs(draw):
+    embeddings = draw(5, 16).requires_grad_()
+    matrix = cosine_similarity_matrix(embeddings)
+    expected = F.cosine_similarity(embeddings[:, None], embeddings[None], dim=-1)
+    torch.testing.assert_close(matrix, expected.detach(), atol=1e-6, rtol=0)
+    assert not matrix.requires_grad
+
+
+def test_similarity_matrix_of_sinusoids_is_the_closed_form():
+    """(2 / d) sum_i cos(w_i D), which depends on the distance D alone."""
+    t = [0, 7, 500]
+    matrix = cosine_similarity_matrix(sinusoidal_embedding(torch.tensor(t), 256))
+    frequencies = [10000 ** (-i / 128) for i in range(128)]
+    for j, a in enumerate(t):
+        for k, b in enumerate(t):
+            expected = sum(math.cos(w * (a - b)) for w in frequencies) / 128
+            assert matrix[j, k].item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_pair_similarities_takes_functions_and_modules():
+    pairs = [(500, 503), (0, 999), (10, 10)]
+    embed = TimestepEmbedding(64, 32)
+    found = pair_similarities(embed, pairs)
+    for (a, b), value in zip(pairs, found, strict=True):
+        both = embed(torch.tensor([a, b])).detach()
+        assert value == pytest.approx(F.cosine_similarity(both[0], both[1], dim=0).item(), abs=1e-6)
+    assert pair_similarities(sinusoidal_embedding, pairs)[2] == pytest.approx(1)
+
+
+def test_modulation_is_what_the_layer_applies(draw):
+    layer = AdaGN(8, 6, num_groups=4)
+    t_emb, h = draw(3, 6), draw(3, 8, 5, 5)
+    gamma, beta = modulation(layer, t_emb)
+    assert gamma.shape == beta.shape == (3, 8)
+    assert not gamma.requires_grad
+    expected = (1 + gamma)[..., None, None] * F.group_norm(h, 4) + beta[..., None, None]
+    torch.testing.assert_close(layer(h, t_emb).detach(), expected)
+
+
+def test_modulation_starts_at_zero_with_zero_init(draw):
+    gamma, beta = modulation(AdaGN(8, 6, num_groups=4, zero_init=True), draw(3, 6))
+    assert gamma.abs().max() == beta.abs().max() == 0
+
+
+@pytest.mark.parametrize(("num_timesteps", "num_bins"), [(1000, 10), (1000, 7), (12, 5), (5, 5)])
+def test_loss_by_timestep_is_the_plain_loop(num_timesteps, num_bins):
+    generator = torch.Generator().manual_seed(0)
+    t = torch.randint(0, num_timesteps, (300,), generator=generator)
+    t[:2] = torch.tensor([0, num_timesteps - 1])
+    losses = torch.rand(300, generator=generator)
+    found = loss_by_timestep(losses, t, num_timesteps, num_bins)
+    assert found.dtype == torch.float64
+    for k in range(num_bins):
+        low, high = k * num_timesteps / num_bins, (k + 1) * num_timesteps / num_bins
+        inside = [
+            x for x, step in zip(losses.tolist(), t.tolist(), strict=True) if low <= step < high
+        ]
+        assert found[k].item() == pytest.approx(sum(inside) / len(inside), rel=1e-12)
+
+
+def test_loss_by_timestep_has_no_number_for_an_empty_bin():
+    found = loss_by_timestep(torch.tensor([2.0, 4.0]), torch.tensor([0, 99]), 1000)
+    assert found[0] == 3
+    assert found[1:].isnan().all()
+
+
+class TimestepTold(nn.Module):
+    """Predicts the timestep that it is told, in every pixel."""
+
+    def forward(self, x_t, t):
+        return t.float()[:, None, None, None].expand_as(x_t)
+
+
+def test_lie_matrix_has_a_row_for_the_truth_and_a_column_for_the_lie():
+    batches = {}
+    for t in (2, 5):
+        noise = torch.full((3, 1, 4, 4), float(t))
+        batches[t] = Batch(noise, torch.full((3,), t), noise, noise)
+    expected = [[0.0, 9.0, 1.0], [9.0, 0.0, 16.0]]
+    assert lie_matrix(TimestepTold(), batches, [2, 5, 1]).tolist() == expected
+
+
+def test_lie_matrix_holds_the_honest_loss_on_its_diagonal():
+    config = TrainConfig(variant="adagn", width=8, val_images=24, batch_size=8)
+    validation = validation_batches(config, load_subset())
+    batches = {
+        t: replace(batch, t=torch.full_like(batch.t, t))
+        for t, batch in zip((50, 450, 950), validation, strict=True)
+    }
+    model = make_model(config).train()
+    matrix = lie_matrix(model, batches, list(batches))
+    for k, batch in enumerate(batches.values()):
+        assert matrix[k, k].item() == evaluate(model, [batch]).mean().item()
+        assert len(set(matrix[k].tolist())) == 3
+    assert model.training
+
+
+def test_one_channel_a_group_cancels_the_shift():
+    assert surviving_shift(1) < 1e-6
+
+
+def test_more_channels_a_group_let_more_of_the_shift_through():
+    shares = [surviving_shift(size) for size in (1, 2, 4, 8, 16, 32)]
+    assert shares == sorted(shares)
+    for size, share in zip((2, 4, 8, 16, 32), shares[1:], strict=True):
+        assert share == pytest.approx(1 - 1 / size, abs=0.05)
+
+
+def test_surviving_shift_depends_on_its_seed_alone():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    assert surviving_shift(4) == surviving_shift(4) != surviving_shift(4, seed=1)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("size", "channels"), [(3, 64), (0, 64), (-1, 64), (128, 64)])
+def test_surviving_shift_refuses(size, channels):
+    message = rf"multiple of channels_per_group, got {channels} and {size}\."
+    with pytest.raises(ValueError, match=message):
+        surviving_shift(size, num_channels=channels)

@@ -1,0 +1,802 @@
+import hashlib
+import itertools
+import json
+import math
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from condlesson import conditioning, embeddings, runs, training, unet
+from condlesson.__main__ import _parser, main
+from condlesson.data import SUBSET_DIR, Mnist, load_subset
+from condlesson.runs import (
+    RunError,
+    canary_losses,
+    expected_runs,
+    list_runs,
+    load_model,
+    load_run,
+    record,
+    run_name,
+    train_command,
+    verify,
+)
+from condlesson.training import (
+    TrainConfig,
+    TrainState,
+    evaluate,
+    make_model,
+    train,
+    validation_batches,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+# Four steps an epoch, as float32 as the canary.
+TINY = TrainConfig(
+    variant="adagn",
+    seed=7,
+    width=8,
+    images=64,
+    epochs=2,
+    batch_size=16,
+    val_images=40,
+    precision="float32",
+)
+NAME = "adagn-seed7-64x2-batch_size16-width8-val_images40-precisionfloat32"
+STEPS = 8
+SMALL = {name: getattr(TINY, name) for name in ("width", "images", "batch_size", "val_images")}
+
+
+@pytest.fixture(scope="module")
+def subset():
+    return load_subset()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_lies():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "LIE_IMAGES", 2)  # most of the time of a run as small as these
+        patch.setattr(runs, "LIE_TIMESTEPS", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def original(subset, tmp_path_factory, one_thread, few_lies):
+    """A folder with one run, recorded without interruption."""
+    folder = tmp_path_factory.mktemp("recorded")
+    record(TINY, subset, folder, weights=True)
+    return folder
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy of that folder, to do damage to."""
+    return shutil.copytree(original, tmp_path / "recorded")
+
+
+@pytest.fixture
+def no_replay(monkeypatch):
+    monkeypatch.setattr(runs, "canary_losses", lambda config: pytest.fail("was replayed"))
+
+
+def json_of(folder):
+    return json.loads((folder / f"{NAME}.json").read_text())
+
+
+def write(folder, content, name=NAME):
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def hashed_again(content):
+    """The record with a checksum that fits, as somebody who knows how would forge it."""
+    body = {key: value for key, value in content.items() if key != "sha256"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return {**body, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def without_times(content):
+    """What two recordings of one run must share."""
+    content = {key: value for key, value in content.items() if key not in ("sha256", "seconds")}
+    changing = ("recorded", "wall_seconds")
+    kept = {key: x for key, x in content["provenance"].items() if key not in changing}
+    return {**content, "provenance": kept}
+
+
+def only_message(problems):
+    (message,) = problems
+    return message
+
+
+def assert_tells_the_cure(message, name=NAME):
+    assert name in message
+    assert f"Make it with: condlesson train --variant {name.split('-')[0]} " in message
+
+
+# --- names and commands -----------------------------------------------------------------------
+
+
+def test_name_holds_what_is_not_at_its_default():
+    assert run_name(TrainConfig()) == "sinusoidal-seed42-12800x5"
+    assert run_name(TINY) == NAME
+    assert run_name(replace(TrainConfig(), learning_rate=1e-3)).endswith("x5-learning_rate0.001")
+
+
+def test_expected_runs_are_every_variant_with_every_seed():
+    names = {(config.variant, config.seed) for config in expected_runs()}
+    assert names == set(itertools.product(("none", "simple", "sinusoidal", "adagn"), (42, 43, 44)))
+    assert len(expected_runs()) == 12
+    assert {(config.images, config.epochs) for config in expected_runs()} == {(12_800, 5)}
+
+
+CHANGED = replace(TINY, learning_rate=3e-4, num_timesteps=500)
+
+
+@pytest.mark.parametrize("config", [*expected_runs(), TINY, CHANGED], ids=run_name)
+def test_the_command_means_the_run(config):
+    words = train_command(config).split()
+    assert words[0] == "condlesson"
+    args = _parser().parse_args(words[1:])
+    assert TrainConfig(**{name: getattr(args, name) for name in asdict(config)}) == config
+    needs_weights = config.variant in ("sinusoidal", "adagn") and config.seed == 42
+    assert args.weights == needs_weights
+    assert Path(args.out).resolve() == runs.RECORDED_DIR.resolve()
+
+
+def test_the_command_can_name_another_folder():
+    assert train_command(TINY, "a folder", weights=True).endswith(
+        " --weights --data DIR --out 'a folder'"
+    )
+
+
+def test_the_command_is_short_inside_the_repository(monkeypatch):
+    monkeypatch.chdir(runs.RECORDED_DIR.parents[2])
+    assert train_command(TrainConfig()).endswith("--out src/condlesson/recorded")
+    monkeypatch.chdir("/")
+    assert Path(train_command(TrainConfig()).split()[-1]).resolve() == runs.RECORDED_DIR.resolve()
+
+
+# --- what is recorded -------------------------------------------------------------------------
+
+
+def test_a_run_is_two_files(original):
+    assert sorted(p.name for p in original.iterdir()) == [f"{NAME}.json", f"{NAME}.safetensors"]
+
+
+def test_a_run_says_what_happened(original, subset):
+    run = load_run("adagn", 7, folder=original, **{**SMALL, "epochs": 2, "precision": "float32"})
+    state = TrainState.start(TINY)
+    for _ in train(state, subset):
+        pass
+    assert run.config == TINY
+    assert run.train_loss == state.train_loss
+    assert run.val_loss == state.val_loss
+    assert len(run.seconds) == 2
+    batches = validation_batches(TINY, subset)
+    losses, t = evaluate(state.model, batches), torch.cat([b.t for b in batches])
+    for k, loss in enumerate(run.val_loss_by_t):
+        inside = losses[(100 * k <= t) & (t < 100 * (k + 1))]
+        assert loss == pytest.approx(inside.mean().item(), rel=1e-6)
+    assert run.canary["losses"] == canary_losses(TINY)
+    assert run.name == NAME
+
+
+def test_lies_are_told_about_the_same_images(original):
+    lie = json_of(original)["lie"]
+    assert lie["timesteps"] == [125, 375, 625, 875]
+    matrix = torch.tensor(lie["loss"])
+    assert matrix.shape == (4, 4)
+    batches = runs._lie_batches(TINY, load_subset(), torch.device("cpu"))
+    assert list(batches) == lie["timesteps"]
+    assert all(set(batch.t.tolist()) == {t} for t, batch in batches.items())
+    assert all(torch.equal(batch.noise, batches[125].noise) for batch in batches.values())
+
+
+def test_provenance_is_that_of_this_machine(original, subset):
+    provenance = json_of(original)["provenance"]
+    assert list(provenance) == [
+        "device",
+        "device_type",
+        "threads",
+        "torch",
+        "recorded",
+        "wall_seconds",
+        "data_sha256",
+    ]
+    assert provenance["device_type"] == "cpu"
+    assert provenance["device"]
+    assert provenance["threads"] == 1
+    assert provenance["torch"] == torch.__version__
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", provenance["recorded"])
+    assert provenance["data_sha256"] == subset.checksum()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("cuda", "X1 (GPU), 2026-01-02"), ("cpu", "X1 (CPU), 2026-01-02")]
+)
+def test_a_gpu_is_named_only_if_it_was_one(kind, shown, original):
+    (run,) = list_runs(original)
+    provenance = {"device": "X1", "device_type": kind, "recorded": "2026-01-02"}
+    assert replace(run, provenance=provenance).recorded_on == shown
+
+
+def test_the_name_of_a_gpu_is_asked_of_torch(monkeypatch, subset):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU of {device}")
+    monkeypatch.setattr(runs, "canary_losses", lambda config: [1.0])
+    origin = runs._origin(TINY, subset, torch.device("cuda:1"))
+    assert (origin["device"], origin["device_type"]) == ("GPU of cuda:1", "cuda")
+
+
+def test_a_machine_without_cpuinfo_has_a_name_too(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert runs._cpu_name()
+
+
+def test_the_checksum_is_over_the_canonical_form(original):
+    content = json_of(original)
+    assert hashed_again(content)["sha256"] == content["sha256"]
+
+
+def test_weights_are_the_trained_ones_in_half_precision(original, subset):
+    (run,) = list_runs(original)
+    raw = (original / run.weights["file"]).read_bytes()
+    assert run.weights["sha256"] == hashlib.sha256(raw).hexdigest()
+    assert len(raw) < 2.3 * sum(p.numel() for p in make_model(TINY).parameters())
+    model = load_model(run, original)
+    state = TrainState.start(TINY)
+    for _ in train(state, subset):
+        pass
+    assert not model.training
+    for name, value in state.model.state_dict().items():
+        loaded = model.state_dict()[name]
+        assert loaded.dtype == value.dtype
+        assert torch.equal(loaded, value.half().to(value.dtype)), name
+
+
+def test_batch_norm_counters_keep_their_type(tmp_path, subset):
+    config = replace(TINY, variant="none", epochs=1, images=16)
+    run = record(config, subset, tmp_path, weights=True)
+    counters = [x for n, x in load_model(run, tmp_path).state_dict().items() if "tracked" in n]
+    assert {(x.dtype, x.item()) for x in counters} == {(torch.int64, 1)}
+
+
+def test_a_bin_without_images_has_no_number(tmp_path, subset):
+    config = replace(TINY, epochs=1, images=16, val_images=5)
+    run = record(config, subset, tmp_path)
+    assert [loss is None for loss in run.val_loss_by_t] == [False, True] * 5
+    assert list_runs(tmp_path) == [run]
+
+
+@pytest.mark.parametrize("learning_rate", [1e30])
+def test_a_run_that_diverges_is_not_recorded(learning_rate, tmp_path, subset):
+    config = replace(TINY, learning_rate=learning_rate)
+    with pytest.raises(
+        ValueError, match=r"the losses of .* must be finite, .* Lower learning_rate"
+    ):
+        record(config, subset, tmp_path)
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_an_epoch_that_diverges_stops_the_run(tmp_path, subset, monkeypatch):
+    monkeypatch.setattr(runs, "canary_losses", lambda config: [1.0])
+    seen = []
+    with pytest.raises(ValueError, match="must be finite"):
+        record(
+            replace(TINY, learning_rate=1e30),
+            subset,
+            tmp_path,
+            on_step=lambda state: seen.append(state.step),
+        )
+    assert seen == [1, 2, 3]
+
+
+def test_weights_without_safetensors_are_refused_before_training(monkeypatch, tmp_path, subset):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    message = r"safetensors must be installed .*pip install \"condlesson\[train\]\""
+    with pytest.raises(ModuleNotFoundError, match=message):
+        record(TINY, subset, tmp_path, weights=True, on_step=lambda state: pytest.fail("trained"))
+
+
+def test_recording_leaves_the_random_state_alone(original, subset):
+    model = TrainState.start(TINY)
+    state = torch.get_rng_state()
+    for _ in train(model, subset):
+        pass
+    assert torch.equal(state, torch.get_rng_state())
+
+
+# --- going on ---------------------------------------------------------------------------------
+
+
+class Killed(Exception):  # noqa: N818
+    pass
+
+
+def stop_at(step):
+    def on_step(state):
+        if state.step == step:
+            raise Killed
+
+    return on_step
+
+
+@pytest.fixture
+def every_step(monkeypatch):
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0)
+
+
+@pytest.mark.parametrize("step", [1, 4, 6, STEPS])
+def test_a_stopped_run_goes_on_to_the_same_files(step, original, tmp_path, subset, every_step):
+    with pytest.raises(Killed):
+        record(TINY, subset, tmp_path, weights=True, on_step=stop_at(step))
+    assert [path.name for path in tmp_path.iterdir()] == [f"{NAME}.checkpoint"]
+    steps = []
+    record(TINY, subset, tmp_path, weights=True, on_step=lambda state: steps.append(state.step))
+    assert steps == list(range(step + 1, STEPS + 1))
+    assert without_times(json_of(tmp_path)) == without_times(json_of(original))
+    weights = f"{NAME}.safetensors"
+    assert (tmp_path / weights).read_bytes() == (original / weights).read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_checkpoint_is_written_after_its_time_and_not_before(tmp_path, subset):
+    found = []
+    record(
+        replace(TINY, epochs=1),
+        subset,
+        tmp_path,
+        on_step=lambda state: found.extend(tmp_path.glob("*.checkpoint")),
+    )
+    assert found == []
+
+
+def test_a_checkpoint_that_was_cut_short_replaces_nothing(
+    original, tmp_path, subset, every_step, monkeypatch
+):
+    save = torch.save
+
+    def save_half(content, path):
+        if content["step"] < 5:
+            return save(content, path)
+        path.write_bytes(b"half a checkpoint")
+        raise Killed
+
+    monkeypatch.setattr(torch, "save", save_half)
+    with pytest.raises(Killed):
+        record(TINY, subset, tmp_path, weights=True)
+    monkeypatch.undo()
+    steps = []
+    record(TINY, subset, tmp_path, weights=True, on_step=lambda state: steps.append(state.step))
+    assert steps == [5, 6, 7, 8]
+    assert without_times(json_of(tmp_path)) == without_times(json_of(original))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.fixture
+def stopped(tmp_path, subset, every_step):
+    """A folder with the checkpoint of a run that was stopped."""
+    with pytest.raises(Killed):
+        record(TINY, subset, tmp_path, on_step=stop_at(3))
+    return tmp_path
+
+
+def test_a_checkpoint_of_other_data_is_refused(stopped, subset):
+    other = Mnist(*(getattr(subset, name).flip(0) for name in vars(subset)))
+    with pytest.raises(RunError, match=r"checkpoint .* must have the data_sha256 .* Delete it"):
+        record(TINY, other, stopped)
+
+
+@pytest.mark.parametrize("name", ["device", "torch"])
+def test_a_checkpoint_of_another_machine_is_refused(name, stopped, subset):
+    path = stopped / f"{NAME}.checkpoint"
+    content = torch.load(path, weights_only=True)
+    content["origin"][name] = "another"
+    torch.save(content, path)
+    with pytest.raises(RunError, match=rf"must have the {name} .*, got another\. Delete it"):
+        record(TINY, subset, stopped)
+
+
+def test_a_checkpoint_of_other_code_is_refused(stopped, subset, monkeypatch):
+    monkeypatch.setattr(unet.F, "relu", F.silu)
+    with pytest.raises(RunError, match=r"comes from other code\. Loss 0 .* Delete it"):
+        record(TINY, subset, stopped)
+
+
+def test_a_checkpoint_of_another_run_is_refused(stopped, subset):
+    other = replace(TINY, seed=8)
+    (stopped / f"{NAME}.checkpoint").rename(stopped / f"{run_name(other)}.checkpoint")
+    with pytest.raises(RunError, match=r"cannot be used \(the checkpoint must belong to"):
+        record(other, subset, stopped)
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000, -1000], ids=["empty", "start", "more", "most"])
+def test_a_damaged_checkpoint_is_named(size, stopped, subset):
+    path = stopped / f"{NAME}.checkpoint"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(RunError, match=rf"{re.escape(str(path))} cannot be used .*Delete it"):
+        record(TINY, subset, stopped)
+
+
+CHILD = """
+import sys
+from condlesson import runs
+from condlesson.__main__ import main
+runs.CHECKPOINT_SECONDS = 0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_survives_kill_minus_nine(tmp_path, subset):
+    config = replace(TINY, epochs=12)
+    whole = record(config, subset, tmp_path / "whole")
+    out = tmp_path / "killed"
+    words = train_command(config, out).split()[1:]
+    words[words.index("DIR")] = str(SUBSET_DIR)
+    words += ["--device", "cpu", "--threads", "1"]
+    checkpoint = out / f"{run_name(config)}.checkpoint"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *words],
+        env={"PYTHONPATH": str(SUBSET_DIR.parents[1]), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    while not checkpoint.exists() and child.poll() is None:
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.3))
+    child.kill()
+    assert child.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert checkpoint.exists()
+    assert main(words) == 0
+    (again,) = list_runs(out)
+    assert (again.train_loss, again.val_loss) == (whole.train_loss, whole.val_loss)
+    assert (again.lie, again.val_loss_by_t) == (whole.lie, whole.val_loss_by_t)
+    assert [path.name for path in out.iterdir()] == [f"{run_name(config)}.json"]
+
+
+# --- reading and verifying --------------------------------------------------------------------
+
+
+def test_a_good_run_passes(original):
+    assert verify(original, [TINY]) == []
+    assert verify(str(original)) == []
+
+
+def test_the_canary_is_the_same_whatever_the_threads(original):
+    torch.set_num_threads(2)
+    try:
+        assert canary_losses(TINY) == json_of(original)["canary"]["losses"]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_what_the_canary_reduces_does_not_change_it(original):
+    bigger = replace(TINY, images=4096, epochs=5, batch_size=128, precision="bfloat16")
+    assert canary_losses(bigger) == json_of(original)["canary"]["losses"]
+
+
+def test_a_missing_run_is_named(folder):
+    other = replace(TINY, seed=8)
+    message = only_message(verify(folder, [TINY, other]))
+    assert message.startswith(f"run {run_name(other)} is missing. Make it with: ")
+    assert "--width 8" in message
+
+
+def test_the_books_runs_are_expected_in_the_package_alone(folder, monkeypatch):
+    assert verify(folder) == []
+    monkeypatch.setattr(runs, "RECORDED_DIR", folder)
+    problems = verify(folder)
+    assert len(problems) == 12
+    for message, config in zip(problems, sorted(expected_runs(), key=run_name), strict=True):
+        assert f"run {run_name(config)} is missing" in message
+
+
+def test_a_folder_that_is_not_there_is_no_good_news(tmp_path):
+    assert "must be a folder of recorded runs" in only_message(verify(tmp_path / "none"))
+    with pytest.raises(RunError, match="must be a folder of recorded runs"):
+        list_runs(tmp_path / "none")
+
+
+def paths_of(value, path=()):
+    """The path of everything in a record; of a list its first item only."""
+    yield path
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value[:1])
+        if isinstance(value, list)
+        else ()
+    )
+    for key, item in items:
+        yield from paths_of(item, (*path, key))
+
+
+KEYS = {
+    **{f.name: None for f in runs.fields(runs.Run)},
+    "format": None,
+    "name": None,
+    "sha256": None,
+    "config": asdict(TINY),
+    "lie": {"timesteps": [0], "loss": [[0]]},
+    "canary": {"losses": [0], "tolerances": [0]},
+    "train_loss": [0],
+    "val_loss": [0],
+    "seconds": [0],
+    "val_loss_by_t": [0],
+    "provenance": dict.fromkeys(
+        ("device", "device_type", "threads", "torch", "recorded", "wall_seconds", "data_sha256")
+    ),
+    "weights": dict.fromkeys(("file", "sha256", "dtype", "canary_loss", "tolerance")),
+}
+PATHS = list(paths_of(KEYS))[1:]
+
+
+def test_every_key_is_tampered_with_below(original):
+    assert set(paths_of(json_of(original))) == {(), *PATHS}
+
+
+def changed(value):
+    if isinstance(value, dict):
+        return {}
+    if isinstance(value, list):
+        return [*value, *value]
+    return (
+        value + 1 if isinstance(value, int) else value * 1.001 if isinstance(value, float) else "x"
+    )
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
+def test_a_record_that_was_changed_is_caught(path, folder, no_replay):
+    content = json_of(folder)
+    holder = content
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = changed(holder[path[-1]])
+    write(folder, content)
+    assert_tells_the_cure(only_message(verify(folder, [TINY])))
+    with pytest.raises(RunError, match=NAME):
+        list_runs(folder)
+
+
+@pytest.mark.parametrize("key", [path[0] for path in PATHS if len(path) == 1])
+def test_a_record_that_lacks_a_key_is_caught(key, folder, no_replay):
+    content = json_of(folder)
+    del content[key]
+    write(folder, content)
+    assert_tells_the_cure(only_message(verify(folder, [TINY])))
+
+
+@pytest.mark.parametrize("key", ["format", "name"])
+def test_a_forged_format_or_name_is_caught(key, folder, no_replay):
+    content = json_of(folder)
+    content[key] = changed(content[key])
+    write(folder, hashed_again(content))
+    assert_tells_the_cure(only_message(verify(folder, [TINY])))
+
+
+def test_a_key_too_many_is_caught(folder, no_replay):
+    write(folder, hashed_again({**json_of(folder), "note": "mine"}))
+    assert "was changed after it was recorded" in only_message(verify(folder, [TINY]))
+
+
+NOT_RECORDS = {
+    "empty": "",
+    "not JSON": "variant: adagn",
+    "null": "null",
+    "a list": "[]",
+    "a number": "3",
+    "an empty object": "{}",
+    "nothing but a checksum": '{"sha256": "0"}',
+}
+
+
+@pytest.mark.parametrize("kind", NOT_RECORDS)
+def test_a_file_that_is_no_record_is_caught(kind, folder, no_replay):
+    (folder / f"{NAME}.json").write_text(NOT_RECORDS[kind])
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"run {NAME} is damaged (")
+    assert_tells_the_cure(message)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_file_that_was_cut_off_is_caught(share, folder, no_replay):
+    path = folder / f"{NAME}.json"
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    assert "is damaged (JSONDecodeError" in only_message(verify(folder, [TINY]))
+
+
+def test_bytes_that_are_no_text_are_caught(folder, no_replay):
+    (folder / f"{NAME}.json").write_bytes(b"\xff\xfe")
+    assert "is damaged (UnicodeDecodeError" in only_message(verify(folder, [TINY]))
+
+
+def test_a_folder_in_the_place_of_a_run_is_caught(folder, no_replay):
+    (folder / "adagn-seed8.json").mkdir()
+    (folder / f"{NAME}.json").unlink()
+    message = only_message(verify(folder))
+    assert message.startswith("run adagn-seed8 is damaged (IsADirectoryError")
+
+
+def test_a_run_nobody_knows_is_to_be_deleted(folder, no_replay):
+    (folder / f"{NAME}.json").write_text("{}")
+    assert only_message(verify(folder)).endswith(f"Delete {NAME}.json and record it again.")
+
+
+def test_a_damaged_run_of_the_book_has_its_command_in_any_folder(tmp_path):
+    name = run_name(TrainConfig())
+    (tmp_path / f"{name}.json").write_text("{}")
+    message = only_message(verify(tmp_path))
+    assert_tells_the_cure(message, name)
+    assert message.endswith(f" --weights --data DIR --out {tmp_path}")
+
+
+def test_a_run_under_another_name_is_caught(folder, no_replay):
+    other = replace(TINY, seed=8)
+    (folder / f"{NAME}.json").rename(folder / f"{run_name(other)}.json")
+    message = only_message(verify(folder, [other]))
+    assert_tells_the_cure(message, run_name(other))
+    assert "--seed 8" in message
+
+
+def test_missing_weights_are_named(folder):
+    (folder / f"{NAME}.safetensors").unlink()
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"the weights of run {NAME} are missing.")
+    assert_tells_the_cure(message)
+    assert " --weights " in message
+
+
+@pytest.mark.parametrize("damage", ["cut off", "a byte changed", "another network's"])
+def test_damaged_weights_are_named(damage, folder):
+    path = folder / f"{NAME}.safetensors"
+    raw = path.read_bytes()
+    forms = {
+        "cut off": raw[:-1],
+        "a byte changed": raw[:-1] + bytes([raw[-1] ^ 1]),
+        "another network's": (folder / f"{NAME}.json").read_bytes(),
+    }
+    path.write_bytes(forms[damage])
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"the weights of run {NAME} are damaged.")
+    assert_tells_the_cure(message)
+
+
+def swapped(folder, subset, config):
+    """The run of TINY with the weights of another, and with a checksum that fits."""
+    record(config, subset, folder, weights=True)
+    raw = (folder / f"{run_name(config)}.safetensors").read_bytes()
+    (folder / f"{NAME}.safetensors").write_bytes(raw)
+    content = json_of(folder)
+    content["weights"]["sha256"] = hashlib.sha256(raw).hexdigest()
+    write(folder, hashed_again(content))
+    return only_message(verify(folder, [TINY]))
+
+
+def test_swapped_weights_are_caught_by_their_loss(folder, subset):
+    message = swapped(folder, subset, replace(TINY, seed=8))
+    assert f"run {NAME} is out of date" in message
+    assert "Loss 5 of its canary" in message
+    assert " --weights " in message
+
+
+def test_swapped_weights_of_another_network_do_not_fit(folder, subset):
+    message = swapped(folder, subset, replace(TINY, variant="none"))
+    assert message.startswith(f"the weights of run {NAME} do not fit its network.")
+
+
+def test_a_run_without_weights_has_none_to_load(folder):
+    (run,) = list_runs(folder)
+    with pytest.raises(RunError, match=rf"run {NAME} must have weights, got none\. Make it with"):
+        load_model(replace(run, weights=None), folder)
+
+
+def test_a_run_of_the_book_that_lacks_its_weights_is_caught(folder, monkeypatch):
+    monkeypatch.setattr(runs, "WITH_WEIGHTS", (TINY,))
+    write(folder, hashed_again({**json_of(folder), "weights": None}))
+    message = only_message(verify(folder, [TINY]))
+    assert "must have weights, got none" in message
+    assert_tells_the_cure(message)
+
+
+# --- the canary -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", range(5))
+def test_a_forged_canary_is_caught_by_the_replay(k, folder):
+    content = json_of(folder)
+    content["canary"]["losses"][k] *= 1.001
+    write(folder, hashed_again(content))
+    message = only_message(verify(folder, [TINY]))
+    assert f"run {NAME} is out of date" in message
+    assert f"Loss {k} of its canary was" in message
+    assert_tells_the_cure(message)
+
+
+FORGED = {"learning_rate": 3e-4, "num_timesteps": 900, "seed": 8, "width": 16, "variant": "none"}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_configuration_is_caught_by_the_replay(name, folder):
+    config = replace(TINY, **{name: FORGED[name]})
+    content = json_of(folder)
+    content |= {"config": asdict(config), "name": run_name(config), "weights": None}
+    (folder / f"{NAME}.json").unlink()
+    write(folder, hashed_again(content), run_name(config))
+    message = only_message(verify(folder))
+    assert f"run {run_name(config)} is out of date" in message
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [
+        {},
+        {"losses": [1.0]},
+        {"losses": [1.0], "tolerances": [1.0]},
+        None,
+        {"losses": 1, "tolerances": 2},
+        {"losses": ["1"] * 5, "tolerances": [1.0] * 5},
+    ],
+)
+def test_a_forged_canary_of_another_form_is_caught(canary, folder):
+    write(folder, hashed_again({**json_of(folder), "canary": canary}))
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"run {NAME} is damaged (")
+    assert_tells_the_cure(message)
+
+
+def test_a_canary_that_is_no_number_is_caught(folder, monkeypatch):
+    monkeypatch.setattr(runs, "canary_losses", lambda config: [math.nan] * 5)
+    assert "is out of date" in only_message(verify(folder, [TINY]))
+
+
+def leaky_relu(x, inplace=False):
+    return torch.where(x > 0, x, 0.001 * x)
+
+
+def other_schedule(num_timesteps):
+    return torch.linspace(1e-4, 0.0201, num_timesteps)
+
+
+def one_step_later(x_0, t, noise, schedule, q_sample=training.q_sample):
+    return q_sample(x_0, (t + 1).clamp(max=999), noise, schedule)
+
+
+DRIFTS = {
+    "SiLU for GELU": (embeddings.F, "gelu", F.silu),
+    "leaky ReLU for ReLU": (unet.F, "relu", leaky_relu),
+    "no gamma and beta": (conditioning.AdaGN, "forward", lambda layer, h, t_emb: layer.norm(h)),
+    "another schedule": (training, "linear_beta_schedule", other_schedule),
+    "another loss": (training.F, "mse_loss", F.smooth_l1_loss),
+    "timesteps off by one": (training, "q_sample", one_step_later),
+}
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_a_changed_formula_makes_the_run_out_of_date(drift, original, monkeypatch):
+    monkeypatch.setattr(*DRIFTS[drift])
+    message = only_message(verify(original, [TINY]))
+    assert f"run {NAME} is out of date: the code no longer trains as it did. Loss " in message
+    assert_tells_the_cure(message)
+
+
+def test_the_shipped_runs_are_whole():
+    """Their canaries are replayed by the book's build and by `make runs-verify`."""
+    assert {run.config for run in list_runs()} <= set(expected_runs())
+    for run in list_runs():
+        assert run.lie["timesteps"] == [50, 150, 250, 350, 450, 550, 650, 750, 850, 950]
+        assert len(run.canary["losses"]) == len(run.canary["tolerances"]) == 5
+        assert all(math.isfinite(x) for x in (*run.train_loss, *run.val_loss, *run.val_loss_by_t))
+        if run.weights is not None:
+            assert load_model(run)
