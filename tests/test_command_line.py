@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from condlesson import __main__, runs
+from condlesson import __main__, recording, runs
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
 from condlesson.runs import load_model, run_name
@@ -39,8 +39,8 @@ TRAIN = ["train", *OPTIONS.split(), "--data", str(SUBSET_DIR)]
 def recorded(tmp_path_factory, one_thread):
     folder = tmp_path_factory.mktemp("recorded")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "LIE_IMAGES", 2)
-        patch.setattr(runs, "LIE_TIMESTEPS", 4)
+        patch.setattr(recording, "LIE_IMAGES", 2)
+        patch.setattr(recording, "LIE_TIMESTEPS", 4)
         assert main([*TRAIN, "--weights", "--out", str(folder)]) == 0
     return folder
 
@@ -64,7 +64,7 @@ def test_train_records_what_it_is_told(recorded):
 
 
 def test_train_says_how_it_goes(recorded, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(runs, "LIE_IMAGES", 2)
+    monkeypatch.setattr(recording, "LIE_IMAGES", 2)
     assert main([*TRAIN, "--out", str(tmp_path)]) == 0
     (run,) = runs.list_runs(tmp_path)
     shown = capsys.readouterr()
@@ -160,7 +160,7 @@ FAULTS = {
 @pytest.mark.parametrize("line", FAULTS)
 def test_a_fault_is_one_line_and_status_1(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runs, "canary_losses", lambda config: [1.0])
+    monkeypatch.setattr(recording, "canary_losses", lambda config: [1.0])
     (tmp_path / "file").touch()
     assert main(line.split()) == 1
     message = capsys.readouterr().err.splitlines()[-1]
@@ -182,7 +182,7 @@ def test_control_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "record", interrupted)
+    monkeypatch.setattr(recording, "record", interrupted)
     assert main([*TRAIN, "--out", str(tmp_path)]) == 130
     assert "goes on from the last checkpoint" in capsys.readouterr().err
 

@@ -1,3 +1,7 @@
+import base64
+import re
+import struct
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -21,8 +25,19 @@ def test_embedding_heatmap_has_a_pixel_for_every_value_and_a_fixed_scale():
     image = ax.get_images()[0]
     np.testing.assert_array_equal(image.get_array(), values.T)
     assert image.get_clim() == (-1, 1)
-    assert image.get_interpolation() == "none"
     assert ax.get_xlabel() == "timestep t"
+
+
+def test_embedding_heatmap_is_smooth_and_finer_than_its_values(tmp_path):
+    plots.embedding_heatmap(np.zeros((1000, 256)), np.arange(1000)).figure.savefig(
+        tmp_path / "heatmap.svg"
+    )
+    markup = (tmp_path / "heatmap.svg").read_text()
+    assert "pixelated" not in markup  # a browser would pick single pixels: moire
+    image = re.search(r'data:image/png;base64,([\w+/=\s]+)"', markup).group(1)
+    width, height = struct.unpack(">II", base64.b64decode(image)[16:24])
+    assert width > 1000
+    assert height > 256
 
 
 def test_few_timesteps_are_repeated_to_sharp_edges():
@@ -118,3 +133,9 @@ def test_spatial_path_draws_boxes_and_skips():
     boxes = [(patch.get_width(), patch.get_height()) for patch in ax.patches[:3]]
     assert boxes == [(1, 28), (4, 7), (2, 28)]
     assert sum("channels" in text.get_text() for text in ax.texts) == 3
+
+
+def test_a_variant_has_the_same_colour_in_every_figure():
+    ax = plots.curves([0, 1], {"adagn": [1, 2]}, xlabel="x", ylabel="y")
+    other = plots.training_curves({"adagn": [[1.0, 2.0]]}, ylabel="loss")
+    assert ax.lines[0].get_color() == other.lines[0].get_color() == plots.COLOURS["adagn"]

@@ -22,7 +22,7 @@ FOREIGN = {
 # Each module may import those before it, as CONTRIBUTING.md says.
 ORDER = [
     *["tables", "scaffold", "plots", "embeddings", "conditioning", "diffusion", "data"],
-    *["unet", "sampling", "training", "probes", "runs", "comparison", "__main__"],
+    *["unet", "sampling", "training", "probes", "runs", "comparison", "recording", "__main__"],
 ]
 ALONE = {"tables", "scaffold", "plots", "embeddings", "conditioning", "data", "diffusion"}
 
@@ -79,6 +79,15 @@ def test_recorded_runs_are_small():
 def test_only_known_kinds_of_files_are_recorded():
     recorded = [path for path in files() if path.parent.name == "recorded"]
     assert {path.suffix for path in recorded} <= {".json", ".safetensors"}
+
+
+def test_the_package_ships_its_data_and_no_stray_file():
+    found = re.search(r"^condlesson = (\[.*\])$", (ROOT / "pyproject.toml").read_text(), re.M)
+    package, patterns = ROOT / "src" / "condlesson", ast.literal_eval(found[1])
+    data = [path.relative_to(package) for path in files() if package in path.parents]
+    data = [path for path in data if path.suffix != ".py"]
+    assert [path for path in data if not any(map(path.match, patterns))] == []
+    assert not any(map(Path("recorded/adagn-seed7.checkpoint").match, patterns))
 
 
 def test_every_module_has_its_place():

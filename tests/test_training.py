@@ -472,6 +472,13 @@ def test_global_random_state_and_modes_are_left_alone(subset):
     assert global_state() == before
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_making_a_network_leaves_the_random_state_alone(name):
+    before = global_state()
+    make_model(replace(TINY, variant=name))
+    assert global_state() == before
+
+
 def test_the_global_seed_plays_no_part(subset, uninterrupted):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(99)

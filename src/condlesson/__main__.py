@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 
 import torch
 
-from condlesson import runs
+from condlesson import recording, runs
 from condlesson.data import download_mnist, load_mnist
 from condlesson.training import PRECISIONS, TrainConfig, TrainState
 from condlesson.unet import VARIANTS
@@ -85,7 +85,7 @@ def _train(args: argparse.Namespace) -> int:
                 bar.set_postfix(train=train, val=val, refresh=False)
             bar.update(state.step - bar.n)
 
-        run = runs.record(
+        run = recording.record(
             config, data, args.out, device=args.device, weights=args.weights, on_step=show
         )
     print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {args.out}")

@@ -46,7 +46,7 @@ class AdaGN(nn.Module):
         zero_init: bool = False,
     ) -> None:
         super().__init__()
-        _check_groups(num_channels, num_groups)
+        check_groups(num_channels, num_groups)
         # TODO 1: the group norm. nn.GroupNorm takes the number of groups first, then
         # the number of channels; affine=False leaves out its own scale and shift.
         self.norm = nn.GroupNorm(num_groups, num_channels, affine=False)
@@ -61,7 +61,7 @@ class AdaGN(nn.Module):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then scale and shift it by t_emb (B, d_emb)."""
-        _check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
+        check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
         # TODO 3: project t_emb, and split the result along its last dimension (.chunk).
         gamma, beta = self.projection(t_emb).chunk(2, dim=-1)  # (B, C) each
         # END TODO
@@ -73,7 +73,7 @@ class AdaGN(nn.Module):
 
 
 def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
-    """Add one number per channel to the first channels of a feature map, out of place.
+    """Add one number per channel to the first channels of h, out of place.
 
     result[:, c] = h[:, c] + shift[:, c] for c < K, and h[:, c] for the other channels. Out of
     place matters: ``h[:, :K] += ...`` would write into a tensor that the backward pass needs.
@@ -97,7 +97,8 @@ def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
     return h + shift[:, :, None, None]
 
 
-def _check_groups(num_channels: int, num_groups: int) -> None:
+def check_groups(num_channels: int, num_groups: int) -> None:
+    """Refuse channels that the groups do not divide."""
     if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
         raise ValueError(
             "num_channels must be a positive multiple of num_groups, "
@@ -105,7 +106,8 @@ def _check_groups(num_channels: int, num_groups: int) -> None:
         )
 
 
-def _check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:
+def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:
+    """Refuse a feature map or an embedding of another shape."""
     if h.ndim != 4 or h.shape[1] != num_channels:
         raise ValueError(
             f"h must have the shape (B, {num_channels}, H, W), got {tuple(h.shape)}. "

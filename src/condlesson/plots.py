@@ -69,7 +69,7 @@ def embedding_heatmap(embeddings: ArrayLike, t: ArrayLike, *, ax: Axes | None = 
         vmin=-1,
         vmax=1,
         aspect="auto",
-        interpolation="none",
+        interpolation="hanning",  # "none" makes browsers pick single pixels: moire
         extent=(t[0] - step, t[-1] + step, values.shape[1] - 0.5, -0.5),
     )
     ax.set(xlabel="timestep t", ylabel="dimension")
@@ -120,6 +120,8 @@ def curves(
 ) -> Axes:
     """Draw lines over a common x, and dots over the same x if there are any.
 
+    A line that is labelled with a variant's name has that variant's colour.
+
     Args:
         x: Shape (N,).
         ys: For each label, a line of shape (N,).
@@ -130,7 +132,7 @@ def curves(
     """
     ax = _new_axes(ax)
     for label, y in ys.items():
-        ax.plot(x, np.asarray(y), label=label)
+        ax.plot(x, np.asarray(y), label=label, color=COLOURS.get(label))
     for label, y in (dots or {}).items():
         ax.plot(x, np.asarray(y), "o", label=label, color="#D55E00", markersize=4)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -292,6 +294,7 @@ def differences(
         ax.plot(values, [y] * len(values), "o", color="#0072B2")
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
+    ax.locator_params(axis="x", nbins=5)
     return ax
 
 

@@ -212,8 +212,12 @@ def train(state: TrainState, data: Mnist) -> Iterator[TrainState]:
 
 
 def make_model(config: TrainConfig) -> nn.Module:
-    """The network of a configuration, with its starting weights, in float32 on the CPU."""
-    model = VARIANTS[config.variant](config.width)
+    """The network of a configuration, with its starting weights, in float32 on the CPU.
+
+    The global random state is left alone.
+    """
+    with torch.random.fork_rng(devices=[]):  # for the weights that `initialise` replaces
+        model = VARIANTS[config.variant](config.width)
     initialise(model, config.seed)
     return model
 

@@ -38,7 +38,7 @@ Block = Callable[[int, int], nn.Module]  # in_channels, out_channels -> layer(h,
 
 
 class ConvBlock(nn.Module):
-    """Convolution, norm, ReLU, twice; it takes a timestep embedding and does not use it.
+    """Convolution, norm, ReLU, twice; it does not use the timestep embedding.
 
     Args:
         in_channels: Channels of the input.
@@ -122,7 +122,7 @@ class UNet(nn.Module):
         return None
 
     def condition(self, h: Tensor, t_emb: Tensor | None) -> Tensor:
-        """Let the embedding into the bottleneck h. A variant says how; the control does not."""
+        """Let the embedding into the bottleneck h. A variant says how."""
         return h
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ class UNet(nn.Module):
 
 
 class UNetSimple(UNet):
-    """The draft's network: t / T through a two-layer MLP, added to half of the bottleneck.
+    """The draft's network: t / T through an MLP, added to half of the bottleneck.
 
     Args:
         width: As in `UNet`.
