@@ -43,7 +43,7 @@ _PUBLIC = {
     "tables": ("Table",),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
-_SUBMODULES = (*_PUBLIC, "plots", "probes", "scaffold")
+_SUBMODULES = (*_PUBLIC, "plots", "probes", "recording", "scaffold")
 
 __all__ = ["__version__", *_MODULE_OF]
 

@@ -35,6 +35,7 @@ __all__ = [
     "SEEDS",
     "Run",
     "RunError",
+    "canary_losses",
     "expected_runs",
     "list_runs",
     "load_model",
