@@ -184,7 +184,7 @@ def test_control_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(recording, "record", interrupted)
     assert main([*TRAIN, "--out", str(tmp_path)]) == 130
-    assert "goes on from the last checkpoint" in capsys.readouterr().err
+    assert "goes on from the run's last checkpoint" in capsys.readouterr().err
 
 
 def test_help_tells_every_option():
@@ -199,5 +199,24 @@ def test_runs_are_listed_without_the_training_extras(recorded, monkeypatch, caps
     for name in ("tqdm", "safetensors", "safetensors.torch", "torchvision"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["runs", "list", "--dir", str(recorded)]) == 0
-    assert main([*TRAIN, "--out", str(recorded)]) == 1
+    assert main([*TRAIN, "--again", "--out", str(recorded)]) == 1
     assert "tqdm" in capsys.readouterr().err
+
+
+def test_what_is_recorded_is_not_trained_again(recorded, capsys):
+    (before,) = [path.read_bytes() for path in recorded.glob("*.json")]
+    for weights in ([], ["--weights"]):
+        assert main([*TRAIN, *weights, "--out", str(recorded)]) == 0
+        assert "is recorded in" in capsys.readouterr().out
+    assert [path.read_bytes() for path in recorded.glob("*.json")] == [before]
+
+
+def test_a_folder_without_runs_is_a_fault(tmp_path, capsys):
+    assert main(["runs", "verify", "--dir", str(tmp_path)]) == 1
+    assert "must hold recorded runs, got none" in capsys.readouterr().err
+
+
+def test_version_is_told(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("condlesson 0.")

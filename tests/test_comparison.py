@@ -1,5 +1,6 @@
 import math
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -99,3 +100,17 @@ def test_runs_lie_beside_each_other():
     assert table.rows[-1] == (2, "0.11000", "0.10000", "+10.0%")
     assert "none-seed0" in table.columns[1]
     assert "none-seed1" in table.columns[2]
+
+
+def test_runs_of_two_variants_are_no_side():
+    a = [make_run("none", seed, 0.1) for seed in (1, 2)]
+    b = [make_run("adagn", 1, 0.1), make_run("sinusoidal", 2, 0.1)]
+    with pytest.raises(ValueError, match="runs_b must be of one variant, size and setting, got"):
+        paired_difference(a, b)
+
+
+def test_runs_of_two_sizes_are_no_pair():
+    a = [make_run("none", seed, 0.1) for seed in (1, 2)]
+    b = [replace(run, config=replace(run.config, variant="adagn", epochs=9)) for run in a]
+    with pytest.raises(ValueError, match="runs must differ in their variant only, got none-seed1"):
+        paired_difference(a, b)

@@ -141,3 +141,11 @@ def test_adagn_refuses_other_embeddings(shape):
         ValueError, match=r"t_emb must have the shape \(B, 16\), got .*t_emb\[None\]"
     ):
         AdaGN(8, 16, 4)(torch.zeros(2, 8, 3, 3), torch.zeros(shape))
+
+
+def test_other_batch_sizes_are_refused():
+    h = torch.zeros(2, 8, 3, 3)
+    with pytest.raises(ValueError, match="one embedding for each of the 2 feature maps"):
+        AdaGN(8, 16, 4)(h, torch.zeros(3, 16))
+    with pytest.raises(ValueError, match=r"h must have .* and shift \(B, K\)"):
+        add_to_channels(h, torch.zeros(3, 8))

@@ -214,3 +214,10 @@ def test_download_without_torchvision_says_what_to_install(monkeypatch, tmp_path
     message = r"torchvision must be installed .*pip install \"condlesson\[train\]\""
     with pytest.raises(ModuleNotFoundError, match=message):
         download_mnist(tmp_path)
+
+
+def test_model_range_refuses_arrays_and_single_images():
+    with pytest.raises(TypeError, match=r"images must be a torch.Tensor, got ndarray"):
+        to_model_range(np.zeros((1, 28, 28), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"images must have the shape .*image\[None\]"):
+        to_model_range(torch.zeros(28, 28, dtype=torch.uint8))

@@ -159,3 +159,34 @@ def test_noise_of_another_shape_is_refused(draw, schedule):
     message = r"noise must have the shape of x_0, \(2, 1, 4, 4\), got \(2, 4, 4\)"
     with pytest.raises(ValueError, match=message):
         q_sample(draw(2, 1, 4, 4), 5, draw(2, 4, 4), schedule)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_q_sample_keeps_the_noise_in_half_precision(dtype):
+    schedule, t = alphas_cumprod(linear_beta_schedule()), torch.arange(5)
+    zeros, ones = torch.zeros(5, 1, dtype=dtype), torch.ones(5, 1, dtype=dtype)
+    x_t = q_sample(zeros, t, ones, schedule)
+    assert x_t.dtype == dtype
+    torch.testing.assert_close(
+        x_t[:, 0].double(), (1 - schedule[:5].double()).sqrt(), rtol=1e-2, atol=0
+    )
+
+
+def test_q_sample_refuses_bytes():
+    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    with pytest.raises(TypeError, match=r"x_0 must be floating, got torch.uint8.*to_model_range"):
+        q_sample(images, 0, torch.zeros(2, 1, 4, 4), torch.tensor([0.9, 0.5]))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (linear_beta_schedule(), r"alphas_cumprod must fall .* not the betas"),
+        (torch.tensor([0.9, 0.9]), "alphas_cumprod must fall from step to step, got"),
+        (torch.tensor([[0.9, 0.5]]), r"alphas_cumprod must have the shape \(T,\)"),
+        (torch.tensor([]), r"alphas_cumprod must have the shape \(T,\)"),
+    ],
+)
+def test_q_sample_refuses_what_is_no_alpha_bar(schedule, message):
+    with pytest.raises(ValueError, match=message):
+        q_sample(torch.zeros(1, 2), 0, torch.zeros(1, 2), schedule)

@@ -537,3 +537,16 @@ def test_eta_without_noise_is_refused(draw, schedule):
 def test_sequences_out_of_range_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         timestep_sequence(*arguments)
+
+
+def test_narrow_integers_do_not_overflow(schedule):
+    x_t, noise = torch.ones(1, 2), torch.ones(1, 2)
+    expected = ddim_step(x_t, 300, 255, noise, schedule)
+    narrow = torch.tensor(255, dtype=torch.uint8)
+    assert torch.equal(ddim_step(x_t, 300, narrow, noise, schedule), expected)
+
+
+def test_betas_are_refused_where_alpha_bar_belongs():
+    x = torch.ones(1, 2)
+    with pytest.raises(ValueError, match="not the betas"):
+        ddpm_step(x, 5, x, x, linear_beta_schedule())

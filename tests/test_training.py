@@ -102,7 +102,7 @@ REFUSED = {
     "width": (0, r"width must be at least 1, got 0\."),
     "val_images": (0, r"val_images must be at least 1, got 0\."),
     "seed": (-1, r"seed must be 0 or more, got -1\."),
-    "learning_rate": (0.0, r"learning_rate must be above 0, got 0\.0\."),
+    "learning_rate": (0.0, r"learning_rate must be above 0 and finite, got 0\.0\."),
     "images": (127, r"images must be at least batch_size, 128, got 127\."),
 }
 
@@ -115,7 +115,7 @@ def test_config_refuses(name):
 
 
 def test_config_refuses_a_learning_rate_that_is_no_number():
-    with pytest.raises(ValueError, match="learning_rate must be above 0, got nan"):
+    with pytest.raises(ValueError, match="learning_rate must be above 0 and finite, got nan"):
         TrainConfig(learning_rate=float("nan"))
 
 
@@ -486,3 +486,9 @@ def test_the_global_seed_plays_no_part(subset, uninterrupted):
         for _ in train(state, subset):
             torch.rand(1)
     assert_same_run(state, uninterrupted[0])
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 1.5), ("width", True), ("epochs", "3")])
+def test_config_counts_in_integers(name, value):
+    with pytest.raises(TypeError, match=f"{name} must be an integer, got {value!r}"):
+        TrainConfig(**{name: value})

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 
 import torch
 
+import condlesson
 from condlesson import recording, runs
 from condlesson.data import download_mnist, load_mnist
 from condlesson.training import PRECISIONS, TrainConfig, TrainState
@@ -32,12 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"condlesson: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        print(
+            "\nStopped. The same train command goes on from the run's last checkpoint, which is "
+            "written every half minute.",
+            file=sys.stderr,
+        )
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="condlesson", description=__doc__)
+    parser.add_argument(
+        "--version", action="version", version=f"condlesson {condlesson.__version__}"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train a variant on MNIST and record the run"))
     runs_parser = commands.add_parser("runs", help="read the recorded runs")
@@ -64,6 +72,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--data", required=True, metavar="DIR", help="torchvision root or folder of the IDX files")
     add("--download", action="store_true", help="let torchvision fetch MNIST into --data")
     add("--out", required=True, metavar="DIR", help="folder for the run's files")
+    add("--again", action="store_true", help="train anew what is recorded in --out already")
     add("--weights", action="store_true", help="also write the weights, in float16")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--threads", type=int, metavar="N", help="CPU threads; default: all")
@@ -75,6 +84,9 @@ def _train(args: argparse.Namespace) -> int:
     config = TrainConfig(**{name: getattr(args, name) for name in DEFAULTS})
     if args.threads:
         torch.set_num_threads(args.threads)
+    if not args.again and _is_recorded(config, args):
+        print(f"{runs.run_name(config)} is recorded in {args.out} already; --again trains it anew.")
+        return 0
     data = download_mnist(args.data) if args.download else load_mnist(args.data)
     total = config.epochs * config.steps_per_epoch
     with tqdm(total=total, desc=runs.run_name(config), unit="step", mininterval=1) as bar:
@@ -90,6 +102,16 @@ def _train(args: argparse.Namespace) -> int:
         )
     print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {args.out}")
     return 0
+
+
+def _is_recorded(config: TrainConfig, args: argparse.Namespace) -> bool:
+    try:
+        run = runs.load_run(folder=args.out, **asdict(config))
+        if args.weights:
+            runs.load_model(run, args.out)
+    except runs.RunError:
+        return False
+    return True
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -116,6 +138,8 @@ def _summary(run: runs.Run) -> dict:
 
 def _verify(args: argparse.Namespace) -> int:
     problems = runs.verify(args.dir)
+    if not problems and not runs.list_runs(args.dir):
+        problems = [f"{args.dir} must hold recorded runs, got none. Is it spelt right?"]
     for problem in problems:
         print(f"condlesson: {problem}", file=sys.stderr)
     if not problems:

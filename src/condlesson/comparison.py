@@ -10,7 +10,7 @@ of such intervals hold the true mean if the differences are about normal.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from condlesson.runs import Run
 from condlesson.tables import Table
@@ -86,6 +86,14 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
             f"got seeds {sorted(r.config.seed for r in runs_a)} and "
             f"{sorted(r.config.seed for r in runs_b)}."
         )
+    _check_alike(runs_a, "a")
+    _check_alike(runs_b, "b")
+    if replace(runs_a[0].config, variant="none", seed=0) != replace(
+        runs_b[0].config, variant="none", seed=0
+    ):
+        raise ValueError(
+            f"runs must differ in their variant only, got {runs_a[0].name} and {runs_b[0].name}."
+        )
     n = len(a)
     if n - 1 not in STUDENT_95:
         raise ValueError(f"an interval needs 2 to {max(STUDENT_95) + 1} pairs, got {n}.")
@@ -102,6 +110,15 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
         high=mean + half_width,
         loss_a=sum(run.val_loss[-1] for run in runs_a) / n,
     )
+
+
+def _check_alike(runs: Sequence[Run], name: str) -> None:
+    settings = {replace(run.config, seed=0) for run in runs}
+    if len(settings) != 1:
+        raise ValueError(
+            f"runs_{name} must be of one variant, size and setting, "
+            f"got {', '.join(run.name for run in runs)}."
+        )
 
 
 def conclude(difference: PairedDifference) -> str:

@@ -88,7 +88,8 @@ def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
     Raises:
         ValueError: h has not four dimensions, shift has not two, or K is larger than C.
     """
-    if h.ndim != 4 or shift.ndim != 2 or shift.shape[1] > h.shape[1]:
+    fits = h.ndim == 4 and shift.ndim == 2 and shift.shape[1] <= h.shape[1]
+    if not fits or len(shift) not in (1, len(h)):
         raise ValueError(
             "h must have the shape (B, C, H, W) and shift (B, K) with K <= C, "
             f"got {tuple(h.shape)} and {tuple(shift.shape)}."
@@ -113,8 +114,9 @@ def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> Non
             f"h must have the shape (B, {num_channels}, H, W), got {tuple(h.shape)}. "
             "Add a batch dimension to a single feature map: h[None]."
         )
-    if t_emb.ndim != 2 or t_emb.shape[1] != d_emb:
+    if t_emb.ndim != 2 or t_emb.shape[1] != d_emb or len(t_emb) not in (1, len(h)):
         raise ValueError(
-            f"t_emb must have the shape (B, {d_emb}), got {tuple(t_emb.shape)}. "
+            f"t_emb must have the shape (B, {d_emb}), got {tuple(t_emb.shape)}. Give one "
+            f"embedding for each of the {len(h)} feature maps, or one for all. "
             "Add a batch dimension to a single embedding: t_emb[None]."
         )

@@ -149,10 +149,21 @@ def to_model_range(images: Tensor) -> Tensor:
         Float32 tensor of shape (N, 1, 28, 28).
 
     Raises:
-        TypeError: images is not uint8.
+        TypeError: images is no tensor, or not uint8.
+        ValueError: images has another number of dimensions.
     """
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            f"images must be a torch.Tensor, got {type(images).__name__}. "
+            "Make one of an array: torch.from_numpy(images)."
+        )
     if images.dtype != torch.uint8:
         raise TypeError(f"images must be uint8, values 0 .. 255, got {images.dtype}.")
+    if images.ndim != 3:
+        raise ValueError(
+            f"images must have the shape (N, 28, 28), got {tuple(images.shape)}. "
+            "Add a dimension to a single image: image[None]."
+        )
     return images[:, None].float() / 127.5 - 1
 
 

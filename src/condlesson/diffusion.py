@@ -85,11 +85,12 @@ def q_sample(x_0: Tensor, t: int | Tensor, noise: Tensor, alphas_cumprod: Tensor
         alphas_cumprod: alpha_bar of shape (T,).
 
     Returns:
-        x_t, of the shape of x_0.
+        x_t, of the shape and dtype of x_0, computed in float32 at least.
 
     Raises:
-        TypeError: t is not integer.
-        ValueError: A shape does not fit, or a timestep lies outside 0 .. T - 1.
+        TypeError: t is not integer, or x_0 is not floating.
+        ValueError: A shape does not fit, a timestep lies outside 0 .. T - 1, or alphas_cumprod
+            does not fall or leaves (0, 1).
 
     Source: Ho, Jain and Abbeel 2020, equation 4, arXiv:2006.11239.
     """
@@ -97,8 +98,39 @@ def q_sample(x_0: Tensor, t: int | Tensor, noise: Tensor, alphas_cumprod: Tensor
         raise ValueError(
             f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}."
         )
-    alpha_bar = gather(alphas_cumprod, t, x_0)
-    return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
+    check_alphas_cumprod(alphas_cumprod)
+    wide = widened(x_0, "x_0")
+    alpha_bar = gather(alphas_cumprod, t, wide)
+    return (alpha_bar.sqrt() * wide + (1 - alpha_bar).sqrt() * noise).to(x_0.dtype)
+
+
+def widened(x: Tensor, name: str) -> Tensor:
+    """Images in float32 at least: in half precision 1 - alpha_bar would lose all its digits."""
+    if not x.is_floating_point():
+        raise TypeError(
+            f"{name} must be floating, got {x.dtype}. Scale bytes first: to_model_range(images)."
+        )
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def check_alphas_cumprod(alphas_cumprod: Tensor) -> None:
+    """Refuse what cannot be alpha_bar of every timestep, betas above all."""
+    if alphas_cumprod.ndim != 1 or not len(alphas_cumprod):
+        raise ValueError(
+            "alphas_cumprod must have the shape (T,) with T at least 1, "
+            f"got {tuple(alphas_cumprod.shape)}."
+        )
+    cure = "Give the running product of 1 - betas, alphas_cumprod(betas), not the betas"
+    if not ((alphas_cumprod > 0) & (alphas_cumprod < 1)).all():
+        raise ValueError(
+            "alphas_cumprod must lie strictly between 0 and 1, got values from "
+            f"{alphas_cumprod.min():g} to {alphas_cumprod.max():g}. {cure}, and no beta of 0."
+        )
+    if (alphas_cumprod.diff() >= 0).any():
+        raise ValueError(
+            "alphas_cumprod must fall from step to step, got values from "
+            f"{alphas_cumprod[0]:g} to {alphas_cumprod[-1]:g}. {cure}."
+        )
 
 
 def gather(values: Tensor, t: int | Tensor, like: Tensor) -> Tensor:

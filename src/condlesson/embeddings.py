@@ -205,7 +205,7 @@ def cosine_similarity_at(
 def _as_batch(t: float | Tensor) -> Tensor:
     """T as a floating tensor of shape (B,), in float32 at least."""
     if isinstance(t, Real) and not isinstance(t, bool):
-        t = torch.tensor(float(t) if abs(t) < 1e300 else math.inf, dtype=torch.float32)
+        t = torch.tensor(_as_float(t), dtype=torch.float32)
     if not isinstance(t, Tensor):
         raise TypeError(
             f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
@@ -226,6 +226,13 @@ def _as_batch(t: float | Tensor) -> Tensor:
             "where t is made."
         )
     return t.reshape(-1).to(torch.float64 if t.dtype == torch.float64 else torch.float32)
+
+
+def _as_float(t: Real) -> float:
+    try:
+        return float(t)
+    except OverflowError:  # an integer of more than 308 digits
+        return math.inf
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

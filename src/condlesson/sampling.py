@@ -14,13 +14,14 @@ arXiv:2010.02502 (DDIM).
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.diffusion import gather
+from condlesson.diffusion import check_alphas_cumprod, gather, widened
 
 __all__ = [
     "SPACINGS",
@@ -61,8 +62,8 @@ def predict_x_0(x_t: Tensor, t: int | Tensor, noise_pred: Tensor, alphas_cumprod
     Source: Ho, Jain and Abbeel 2020, equations 4 and 9, arXiv:2006.11239.
     """
     _check_shape(noise_pred, "noise_pred", x_t)
-    _check_alphas_cumprod(alphas_cumprod)
-    alpha_bar = gather(alphas_cumprod, t, _widened(x_t))
+    check_alphas_cumprod(alphas_cumprod)
+    alpha_bar = gather(alphas_cumprod, t, widened(x_t, "x_t"))
     return _estimate_x_0(x_t, noise_pred, alpha_bar, clip=False).to(x_t.dtype)
 
 
@@ -332,19 +333,14 @@ def _alpha_bars(
     x_t: Tensor, t: int | Tensor, t_prev: int | Tensor, alphas_cumprod: Tensor
 ) -> tuple[Tensor, Tensor]:
     """alpha_bar at t and at t_prev, each of shape (B, 1, ...) or (1, 1, ...)."""
-    _check_alphas_cumprod(alphas_cumprod)
-    wide = _widened(x_t)
+    check_alphas_cumprod(alphas_cumprod)
+    wide = widened(x_t, "x_t")
     alpha_bar = gather(alphas_cumprod, t, wide)
     t = torch.as_tensor(t)
     t_prev = torch.as_tensor(t_prev, device=t.device)
     _check_t_prev(t_prev, t, x_t)
     with_clean = F.pad(alphas_cumprod, (1, 0), value=1.0)  # index 0 is t_prev = -1
-    return alpha_bar, gather(with_clean, t_prev + 1, wide)
-
-
-def _widened(x_t: Tensor) -> Tensor:
-    """x_t in float32 at least: in half precision 1 - alpha_bar would lose all its digits."""
-    return x_t.to(torch.promote_types(x_t.dtype, torch.float32))
+    return alpha_bar, gather(with_clean, t_prev.long() + 1, wide)
 
 
 def _batch_of(t: int, x: Tensor) -> Tensor:
@@ -376,15 +372,6 @@ def _check_shape(value: Tensor, name: str, x_t: Tensor) -> None:
         )
 
 
-def _check_alphas_cumprod(alphas_cumprod: Tensor) -> None:
-    if not ((alphas_cumprod > 0) & (alphas_cumprod < 1)).all():
-        raise ValueError(
-            "alphas_cumprod must lie strictly between 0 and 1, got values from "
-            f"{alphas_cumprod.min():g} to {alphas_cumprod.max():g}. Give the running product of "
-            "1 - betas, not the betas, and no beta of 0."
-        )
-
-
 def _check_t_prev(t_prev: Tensor, t: Tensor, x_t: Tensor) -> None:
     if t_prev.is_floating_point() or t_prev.is_complex() or t_prev.dtype == torch.bool:
         raise TypeError(f"t_prev must be an integer timestep, got {t_prev.dtype}.")
@@ -401,7 +388,7 @@ def _check_t_prev(t_prev: Tensor, t: Tensor, x_t: Tensor) -> None:
 
 
 def _check_count(value: int, name: str, maximum: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if value < 1 or (maximum is not None and value > maximum):
         upper = "" if maximum is None else f" and at most {maximum}"

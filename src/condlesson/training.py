@@ -45,6 +45,7 @@ class TrainConfig:
     """Everything that decides what a training run does.
 
     Raises:
+        TypeError: A field that counts is not an integer; the message names it.
         ValueError: A field is out of range; the message names it.
     """
 
@@ -66,13 +67,24 @@ class TrainConfig:
             raise ValueError(
                 f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}."
             )
+        for name in (
+            "seed",
+            "images",
+            "epochs",
+            "batch_size",
+            "num_timesteps",
+            "width",
+            "val_images",
+        ):
+            if type(getattr(self, name)) is not int:
+                raise TypeError(f"{name} must be an integer, got {getattr(self, name)!r}.")
         for name in ("epochs", "batch_size", "num_timesteps", "width", "val_images"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more, got {self.seed}.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}.")
         if self.images < self.batch_size:
             raise ValueError(
                 f"images must be at least batch_size, {self.batch_size}, got {self.images}."

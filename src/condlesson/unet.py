@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.conditioning import AdaGN, add_to_channels
+from condlesson.conditioning import AdaGN, add_to_channels, check_groups
 from condlesson.embeddings import TimestepEmbedding
 
 __all__ = [
@@ -130,20 +130,21 @@ class UNet(nn.Module):
 
         Args:
             x_t: Noisy images of shape (B, 1, H, W); H and W are multiples of 4.
-            t: Timesteps of shape (B,), 0 the least noise.
+            t: Timesteps of shape (B,), or one for all, 0 the least noise.
 
         Returns:
             Predicted noise of the shape of x_t.
 
         Raises:
-            ValueError: x_t has another shape.
+            TypeError: t is no timestep.
+            ValueError: x_t or t has another shape.
         """
         if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
             raise ValueError(
                 "x_t must have the shape (B, 1, H, W) with H and W multiples of 4, "
                 f"got {tuple(x_t.shape)}."
             )
-        t_emb = self.embed(t)  # (B, d_emb)
+        t_emb = self.embed(_one_for_each(t, x_t))  # (B, d_emb)
         h_1 = self.enc_1(x_t, t_emb)  # (B, 32, 28, 28)
         h_2 = self.enc_2(F.max_pool2d(h_1, 2), t_emb)  # (B, 64, 14, 14)
         h_3 = self.enc_3(F.max_pool2d(h_2, 2), t_emb)  # (B, 128, 7, 7)
@@ -163,6 +164,8 @@ class UNetSimple(UNet):
 
     def __init__(self, width: int = 32, *, num_timesteps: int = 1000) -> None:
         super().__init__(width)
+        if num_timesteps < 1:
+            raise ValueError(f"num_timesteps must be at least 1, got {num_timesteps}.")
         self.num_timesteps = num_timesteps
         self.time_mlp = nn.Sequential(
             nn.Linear(1, 4 * width), nn.ReLU(), nn.Linear(4 * width, 4 * width)
@@ -226,6 +229,7 @@ class UNetAdaGN(UNet):
         adagn: Callable = AdaGN,
         num_groups: int = UNET_GROUPS,
     ) -> None:
+        check_groups(width, num_groups)
         norm = partial(nn.GroupNorm, num_groups)
         block = partial(
             ConditionedBlock,
@@ -246,6 +250,20 @@ VARIANTS: dict[str, Callable[[int], UNet]] = {
     "sinusoidal": UNetSinusoidal,
     "adagn": UNetAdaGN,
 }
+
+
+def _one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:
+    t = torch.as_tensor(t)
+    if t.dtype == torch.bool or t.is_complex():
+        raise TypeError(f"t must be integer or floating, got dtype {t.dtype}.")
+    if t.ndim == 0:
+        t = t.expand(len(x_t))
+    if t.shape != x_t.shape[:1]:
+        raise ValueError(
+            f"t must be one timestep, or one for each of the {len(x_t)} images, "
+            f"got shape {tuple(t.shape)}."
+        )
+    return t
 
 
 def count_parameters(module: nn.Module) -> int:
