@@ -3,7 +3,20 @@
 import pytest
 import torch
 
-from condlesson import alphas_cumprod, linear_beta_schedule
+from condlesson import alphas_cumprod, linear_beta_schedule, load_subset, recording
+from condlesson.training import TrainConfig
+
+# Four steps an epoch, as float32 as the canary.
+TINY = TrainConfig(
+    variant="adagn",
+    seed=7,
+    width=8,
+    images=64,
+    epochs=2,
+    batch_size=16,
+    val_images=40,
+    precision="float32",
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +43,24 @@ def draw():
         return torch.randn(*shape, generator=generator, dtype=dtype)
 
     return randn
+
+
+@pytest.fixture(scope="module")
+def subset():
+    return load_subset()
+
+
+@pytest.fixture(scope="module")
+def few_lies():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recording, "LIE_IMAGES", 2)  # most of the time of a run as small as these
+        patch.setattr(recording, "LIE_TIMESTEPS", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def original(subset, tmp_path_factory, one_thread, few_lies):
+    """A folder with one run, recorded without interruption."""
+    folder = tmp_path_factory.mktemp("recorded")
+    recording.record(TINY, subset, folder, weights=True)
+    return folder

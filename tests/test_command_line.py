@@ -36,12 +36,9 @@ TRAIN = ["train", *OPTIONS.split(), "--data", str(SUBSET_DIR)]
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory, one_thread):
+def recorded(tmp_path_factory, one_thread, few_lies):
     folder = tmp_path_factory.mktemp("recorded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "LIE_IMAGES", 2)
-        patch.setattr(recording, "LIE_TIMESTEPS", 4)
-        assert main([*TRAIN, "--weights", "--out", str(folder)]) == 0
+    assert main([*TRAIN, "--weights", "--out", str(folder)]) == 0
     return folder
 
 

@@ -26,50 +26,18 @@ from condlesson.runs import (
     train_command,
 )
 from condlesson.training import (
-    TrainConfig,
     TrainState,
     evaluate,
     make_model,
     train,
     validation_batches,
 )
+from tests.conftest import TINY
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
 
-# Four steps an epoch, as float32 as the canary.
-TINY = TrainConfig(
-    variant="adagn",
-    seed=7,
-    width=8,
-    images=64,
-    epochs=2,
-    batch_size=16,
-    val_images=40,
-    precision="float32",
-)
 NAME = run_name(TINY)
 STEPS = 8
-
-
-@pytest.fixture(scope="module")
-def subset():
-    return load_subset()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_lies():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "LIE_IMAGES", 2)  # most of the time of a run as small as these
-        patch.setattr(recording, "LIE_TIMESTEPS", 4)
-        yield
-
-
-@pytest.fixture(scope="module")
-def original(subset, tmp_path_factory, one_thread, few_lies):
-    """A folder with one run, recorded without interruption."""
-    folder = tmp_path_factory.mktemp("recorded")
-    record(TINY, subset, folder, weights=True)
-    return folder
 
 
 def json_of(folder):

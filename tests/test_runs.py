@@ -11,9 +11,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from condlesson import conditioning, embeddings, recording, runs, training, unet
+from condlesson import conditioning, embeddings, runs, training, unet
 from condlesson.__main__ import _parser
-from condlesson.data import load_subset
 from condlesson.recording import record
 from condlesson.runs import (
     RunError,
@@ -27,42 +26,11 @@ from condlesson.runs import (
     verify,
 )
 from condlesson.training import TrainConfig
+from tests.conftest import TINY
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
 
-# Four steps an epoch, as float32 as the canary.
-TINY = TrainConfig(
-    variant="adagn",
-    seed=7,
-    width=8,
-    images=64,
-    epochs=2,
-    batch_size=16,
-    val_images=40,
-    precision="float32",
-)
 NAME = "adagn-seed7-64x2-batch_size16-width8-val_images40-precisionfloat32"
-
-
-@pytest.fixture(scope="module")
-def subset():
-    return load_subset()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_lies():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "LIE_IMAGES", 2)  # most of the time of a run as small as these
-        patch.setattr(recording, "LIE_TIMESTEPS", 4)
-        yield
-
-
-@pytest.fixture(scope="module")
-def original(subset, tmp_path_factory, one_thread, few_lies):
-    """A folder with one run, recorded without interruption."""
-    folder = tmp_path_factory.mktemp("recorded")
-    record(TINY, subset, folder, weights=True)
-    return folder
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from condlesson.runs import Run
 from condlesson.tables import Table
+from condlesson.training import TrainConfig
 
 __all__ = ["PairedDifference", "beside", "conclude", "paired_difference"]
 
@@ -86,11 +87,8 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
             f"got seeds {sorted(r.config.seed for r in runs_a)} and "
             f"{sorted(r.config.seed for r in runs_b)}."
         )
-    _check_alike(runs_a, "a")
-    _check_alike(runs_b, "b")
-    if replace(runs_a[0].config, variant="none", seed=0) != replace(
-        runs_b[0].config, variant="none", seed=0
-    ):
+    setting_a, setting_b = _setting(runs_a, "a"), _setting(runs_b, "b")
+    if replace(setting_a, variant=setting_b.variant) != setting_b:
         raise ValueError(
             f"runs must differ in their variant only, got {runs_a[0].name} and {runs_b[0].name}."
         )
@@ -112,13 +110,15 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
     )
 
 
-def _check_alike(runs: Sequence[Run], name: str) -> None:
+def _setting(runs: Sequence[Run], name: str) -> TrainConfig:
+    """What all runs of one side have in common: everything but the seed."""
     settings = {replace(run.config, seed=0) for run in runs}
     if len(settings) != 1:
         raise ValueError(
             f"runs_{name} must be of one variant, size and setting, "
             f"got {', '.join(run.name for run in runs)}."
         )
+    return settings.pop()
 
 
 def conclude(difference: PairedDifference) -> str:

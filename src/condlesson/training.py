@@ -13,7 +13,7 @@ Source: Ho, Jain and Abbeel 2020, algorithm 1 and equation 14, arXiv:2006.11239.
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 import torch
@@ -67,17 +67,9 @@ class TrainConfig:
             raise ValueError(
                 f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}."
             )
-        for name in (
-            "seed",
-            "images",
-            "epochs",
-            "batch_size",
-            "num_timesteps",
-            "width",
-            "val_images",
-        ):
-            if type(getattr(self, name)) is not int:
-                raise TypeError(f"{name} must be an integer, got {getattr(self, name)!r}.")
+        for f in fields(self):
+            if f.type is int and type(getattr(self, f.name)) is not int:
+                raise TypeError(f"{f.name} must be an integer, got {getattr(self, f.name)!r}.")
         for name in ("epochs", "batch_size", "num_timesteps", "width", "val_images"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
