@@ -9,14 +9,13 @@ import torch
 
 from condlesson.comparison import paired_difference
 from condlesson.probes import cosine_similarity_matrix, modulation, pair_similarities
-from condlesson.runs import SEEDS, load_model, load_run
+from condlesson.runs import COMPARED, SEEDS, load_model, load_run
 from condlesson.training import make_model
-from condlesson.unet import VARIANTS
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return {variant: [load_run(variant, seed) for seed in SEEDS] for variant in VARIANTS}
+    return {variant: [load_run(variant, seed) for seed in SEEDS] for variant in COMPARED}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,7 @@ def worst_lie(run):
 
 
 def test_exercise_4_largest_gap_is_that_of_adagn(runs):
-    gap = {v: abs(paired_difference(runs["none"], runs[v]).mean) for v in VARIANTS if v != "none"}
+    gap = {v: abs(paired_difference(runs["none"], runs[v]).mean) for v in COMPARED if v != "none"}
     assert gap["adagn"] > 2 * max(gap["simple"], gap["sinusoidal"])
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from condlesson import AdaGN, add_to_channels, count_parameters
+from condlesson.conditioning import AdditiveGN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -101,6 +102,27 @@ def test_groups_that_do_not_fit_are_refused(channels, groups):
 def test_feature_maps_that_do_not_fit_are_refused(draw, shape):
     with pytest.raises(ValueError, match=r"h must have the shape \(B, 8, H, W\), got .*h\[None\]"):
         AdaGN(8, 4, 2)(draw(*shape), draw(1, 4))
+
+
+def test_additive_gn_is_the_formula(draw):
+    layer = AdditiveGN(6, 5, num_groups=3).double()
+    nn.init.normal_(layer.norm.weight)
+    nn.init.normal_(layer.norm.bias)
+    h, t_emb = 2 + 3 * draw(2, 6, 4, 4, dtype=torch.float64), draw(2, 5, dtype=torch.float64)
+    normed = group_norm_by_hand(h, 3)
+    expected = torch.empty_like(h)
+    for b in range(2):
+        for c in range(6):
+            shift = layer.projection.weight[c] @ t_emb[b] + layer.projection.bias[c]
+            expected[b, c] = layer.norm.weight[c] * normed[b, c] + layer.norm.bias[c] + shift
+    assert_close(layer(h, t_emb), expected, rtol=0, atol=1e-12)
+
+
+def test_additive_gn_refuses_what_does_not_fit(draw):
+    with pytest.raises(ValueError, match=r"num_channels must be .* got 8 channels and 3 groups"):
+        AdditiveGN(8, 4, 3)
+    with pytest.raises(ValueError, match=r"t_emb must have the shape \(B, 4\)"):
+        AdditiveGN(8, 4, 2)(draw(2, 8, 3, 3), draw(2, 5))
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

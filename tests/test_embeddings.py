@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from diffusers.models.embeddings import get_timestep_embedding
+from diffusers.models.embeddings import GaussianFourierProjection, get_timestep_embedding
 from torch import nn
 from torch.testing import assert_close
 
@@ -18,7 +18,12 @@ from condlesson import (
     sinusoidal_embedding,
     sinusoidal_frequencies,
 )
-from condlesson.embeddings import DENOMINATORS, LAYOUTS
+from condlesson.embeddings import (
+    DENOMINATORS,
+    LAYOUTS,
+    FourierTimestepEmbedding,
+    RandomFourierFeatures,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -337,3 +342,46 @@ def test_numpy_integers_are_widths_and_timesteps():
     width, t = np.int64(8), np.int64(3)
     assert torch.equal(sinusoidal_embedding(t, width), sinusoidal_embedding(3, 8))
     assert TimestepEmbedding(width, width)(t).shape == (1, 8)
+
+
+# --- random Fourier features ------------------------------------------------------------------
+
+
+def test_fourier_features_are_those_of_diffusers():
+    ours = RandomFourierFeatures(16, num_timesteps=1000)
+    theirs = GaussianFourierProjection(8, log=False, flip_sin_to_cos=True)
+    theirs.weight.data = ours.frequencies
+    t = torch.tensor([0.0, 3.0, 999.0])
+    assert_close(ours(t), theirs(t / 1000), rtol=0, atol=1e-4)
+
+
+def test_fourier_frequencies_are_drawn_by_the_seed_and_not_trained():
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(RandomFourierFeatures(4096, scale=3.0))
+    assert torch.equal(drawn[0].frequencies, drawn[1].frequencies)
+    assert not torch.equal(drawn[0].frequencies, drawn[2].frequencies)
+    assert drawn[0].frequencies.std().item() == pytest.approx(3, rel=0.05)
+    assert count_parameters(drawn[0]) == 0
+    assert list(drawn[0].state_dict()) == ["frequencies"]
+
+
+def test_fourier_features_keep_the_precision_of_t():
+    features = RandomFourierFeatures(8)
+    assert features(3).shape == (1, 8)
+    assert features(torch.tensor([1, 2])).dtype == torch.float32
+    assert features(torch.tensor([1.0], dtype=torch.float64)).dtype == torch.float64
+
+
+def test_fourier_embedding_is_the_mlp_on_the_features():
+    embed = FourierTimestepEmbedding(16, 32)
+    t = torch.tensor([0, 5, 999])
+    hidden = nn.functional.gelu(embed.linear_1(embed.features(t)))
+    assert_close(embed(t), embed.linear_2(hidden))
+
+
+@pytest.mark.parametrize(("width", "error"), [(7, ValueError), (0, ValueError), (2.0, TypeError)])
+def test_fourier_widths_that_do_not_fit_are_refused(width, error):
+    with pytest.raises(error, match="d_emb must be"):
+        RandomFourierFeatures(width)

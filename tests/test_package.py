@@ -10,7 +10,7 @@ import pytest
 import condlesson
 
 SRC = Path(__file__).parents[1] / "src"
-EXTRAS = ("matplotlib", "torchvision", "diffusers", "tqdm", "safetensors")
+EXTRAS = ("matplotlib", "torchvision", "diffusers", "tqdm")
 CHILD = f"""
 import json, sys
 for name in {EXTRAS}:

@@ -56,7 +56,7 @@ def without_times(content):
 
 
 def test_a_run_is_two_files(original):
-    assert sorted(p.name for p in original.iterdir()) == [f"{NAME}.json", f"{NAME}.safetensors"]
+    assert sorted(p.name for p in original.iterdir()) == [f"{NAME}.json", f"{NAME}.npz"]
 
 
 def test_a_run_says_what_happened(original, subset):
@@ -172,14 +172,6 @@ def test_an_epoch_that_diverges_stops_the_run(tmp_path, subset, monkeypatch):
     assert seen == [1, 2, 3]
 
 
-def test_weights_without_safetensors_are_refused_before_training(monkeypatch, tmp_path, subset):
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    message = r"safetensors must be installed .*pip install \"condlesson\[train\]\""
-    with pytest.raises(ModuleNotFoundError, match=message):
-        record(TINY, subset, tmp_path, weights=True, on_step=lambda state: pytest.fail("trained"))
-
-
 def test_recording_leaves_the_random_state_alone(subset, tmp_path):
     state = torch.get_rng_state()
     record(replace(TINY, epochs=1, images=16), subset, tmp_path, weights=True)
@@ -215,7 +207,7 @@ def test_a_stopped_run_goes_on_to_the_same_files(step, original, tmp_path, subse
     record(TINY, subset, tmp_path, weights=True, on_step=lambda state: steps.append(state.step))
     assert steps == list(range(step + 1, STEPS + 1))
     assert without_times(json_of(tmp_path)) == without_times(json_of(original))
-    weights = f"{NAME}.safetensors"
+    weights = f"{NAME}.npz"
     assert (tmp_path / weights).read_bytes() == (original / weights).read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -67,7 +67,7 @@ def test_no_file_holds(kind):
 
 def test_files_are_small():
     large = {path.name for path in files() if path.stat().st_size > 3 * MB}
-    assert {name for name in large if not name.endswith(".safetensors")} == set()
+    assert {name for name in large if not name.endswith(".npz")} == set()
 
 
 def test_recorded_runs_are_small():
@@ -78,7 +78,7 @@ def test_recorded_runs_are_small():
 
 def test_only_known_kinds_of_files_are_recorded():
     recorded = [path for path in files() if path.parent.name == "recorded"]
-    assert {path.suffix for path in recorded} <= {".json", ".safetensors"}
+    assert {path.suffix for path in recorded} <= {".json", ".npz"}
 
 
 def test_the_package_ships_its_data_and_no_stray_file():

@@ -3,7 +3,6 @@ import itertools
 import json
 import math
 import shutil
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -325,24 +324,16 @@ def test_a_run_under_another_name_is_caught(folder, no_replay):
 
 
 def test_missing_weights_are_named(folder):
-    (folder / f"{NAME}.safetensors").unlink()
+    (folder / f"{NAME}.npz").unlink()
     message = only_message(verify(folder, [TINY]))
     assert message.startswith(f"the weights of run {NAME} are missing.")
     assert_tells_the_cure(message)
     assert " --weights " in message
 
 
-def test_weights_cannot_be_read_without_safetensors(original, monkeypatch):
-    (run,) = list_runs(original)
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install \"condlesson\[train\]\""):
-        load_model(run, original)
-
-
 @pytest.mark.parametrize("damage", ["cut off", "a byte changed", "another network's"])
 def test_damaged_weights_are_named(damage, folder):
-    path = folder / f"{NAME}.safetensors"
+    path = folder / f"{NAME}.npz"
     raw = path.read_bytes()
     forms = {
         "cut off": raw[:-1],
@@ -358,8 +349,8 @@ def test_damaged_weights_are_named(damage, folder):
 def swapped(folder, subset, config):
     """The run of TINY with the weights of another, and with a checksum that fits."""
     record(config, subset, folder, weights=True)
-    raw = (folder / f"{run_name(config)}.safetensors").read_bytes()
-    (folder / f"{NAME}.safetensors").write_bytes(raw)
+    raw = (folder / f"{run_name(config)}.npz").read_bytes()
+    (folder / f"{NAME}.npz").write_bytes(raw)
     content = json_of(folder)
     content["weights"]["sha256"] = hashlib.sha256(raw).hexdigest()
     write(folder, hashed_again(content))

@@ -19,10 +19,13 @@ from condlesson import (
     count_parameters,
     sinusoidal_embedding,
 )
+from condlesson.conditioning import AdditiveGN
 from condlesson.training import initialise
+from condlesson.unet import UNET_GROUPS, UNetFourier, UNetMatched
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+MATCHED = ("simple_matched", "sinusoidal_matched")
 BLOCKS = ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1")
 T = torch.tensor([3, 700])
 
@@ -167,14 +170,31 @@ def test_output_has_the_shape_of_the_input(draw, variant, size):
     assert VARIANTS[variant](8).eval()(x_t, T).shape == x_t.shape
 
 
-def test_variants_are_the_networks():
-    expected = {
-        "none": UNet,
-        "simple": UNetSimple,
-        "sinusoidal": UNetSinusoidal,
-        "adagn": UNetAdaGN,
-    }
-    assert expected == VARIANTS
+@pytest.mark.parametrize(
+    ("variant", "network", "norm", "parameters"),
+    [
+        ("none", UNet, nn.BatchNorm2d, 1_818_145),
+        ("simple", UNetSimple, nn.BatchNorm2d, 1_834_913),
+        ("sinusoidal", UNetSinusoidal, nn.BatchNorm2d, 2_343_713),
+        ("adagn", UNetAdaGN, nn.GroupNorm, 2_900_513),
+        ("simple_matched", UNetMatched, nn.BatchNorm2d, 1_867_553),
+        ("sinusoidal_matched", UNetMatched, nn.BatchNorm2d, 1_867_553),
+        ("fourier", UNetFourier, nn.BatchNorm2d, 2_343_713),
+        ("gn_none", UNet, nn.GroupNorm, 1_818_145),
+        ("gn_bottleneck", UNetSinusoidal, nn.GroupNorm, 2_343_713),
+        ("gn_additive", UNetAdaGN, nn.GroupNorm, 2_557_121),
+    ],
+)
+def test_variants_are_the_networks(variant, network, norm, parameters):
+    model = VARIANTS[variant]()
+    assert type(model) is network
+    assert type(model.head[1]) is norm
+    assert count_parameters(model) == parameters
+
+
+def test_every_variant_is_tested():
+    (mark,) = test_variants_are_the_networks.pytestmark
+    assert [case[0] for case in mark.args[1]] == list(VARIANTS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -183,9 +203,10 @@ def test_default_width_is_thirty_two(variant):
     assert widths == [32, 64, 128, 256, 128, 64]
 
 
-@pytest.mark.parametrize("variant", ["simple", "sinusoidal", "adagn"])
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if "none" not in name])
 def test_a_variant_hears_the_timestep_and_the_control_does_not(x_t, variant):
-    model, control = (scrambled(VARIANTS[name](8)) for name in (variant, "none"))
+    control = "gn_none" if isinstance(VARIANTS[variant](8).head[1], nn.GroupNorm) else "none"
+    model, control = (scrambled(VARIANTS[name](8)) for name in (variant, control))
     assert not torch.allclose(model(x_t, T), model(x_t, T + 200))
     assert torch.equal(control(x_t, T), control(x_t, T + 200))
 
@@ -245,9 +266,18 @@ def test_blocks_normalise_as_they_are_told():
     assert isinstance(UNetSinusoidal(8).time_embedding, TimestepEmbedding)
 
 
-@pytest.mark.parametrize("variant", ["simple", "sinusoidal"])
-def test_layers_shared_with_the_control_start_equal(variant):
-    control, model = UNet(8), VARIANTS[variant](8)
+@pytest.mark.parametrize(
+    ("variant", "control"),
+    [
+        ("simple", "none"),
+        ("sinusoidal", "none"),
+        ("simple_matched", "none"),
+        ("fourier", "sinusoidal"),
+        ("gn_bottleneck", "gn_none"),
+    ],
+)
+def test_layers_shared_with_the_control_start_equal(variant, control):
+    control, model = VARIANTS[control](8), VARIANTS[variant](8)
     initialise(control, 7)
     initialise(model, 7)
     weights = model.state_dict()
@@ -264,6 +294,39 @@ def test_convolutions_of_adagn_start_like_those_of_the_control():
     assert len(names) == 2 * 12 + 2 * 2
     for name in names:
         assert torch.equal(weights[name], control.state_dict()[name]), name
+
+
+def test_the_matched_pair_differs_in_the_encoding_alone(x_t):
+    scalar, sinusoid = (VARIANTS[name](8).eval() for name in MATCHED)
+    for model in (scalar, sinusoid):
+        initialise(model, 7)
+    assert count_parameters(scalar) == count_parameters(sinusoid)
+    assert_same_weights(scalar, sinusoid)
+    encoded = (T[:, None] / 1000).repeat(1, 256)
+    torch.testing.assert_close(scalar.embed(T), scalar.time_mlp(encoded))
+    torch.testing.assert_close(sinusoid.embed(T), scalar.time_mlp(sinusoidal_embedding(T, 256)))
+    assert not torch.allclose(scalar(x_t, T), sinusoid(x_t, T))
+
+
+def assert_same_weights(one, other):
+    for (name, value), (_, same) in zip(
+        one.state_dict().items(), other.state_dict().items(), strict=True
+    ):
+        assert torch.equal(value, same), name
+
+
+def test_an_unknown_encoding_is_refused():
+    with pytest.raises(ValueError, match="encoding must be scalar or sinusoid, got 'learned'"):
+        UNetMatched(8, encoding="learned")
+
+
+def test_additive_and_adaptive_networks_inject_in_the_same_places():
+    additive, adaptive = (VARIANTS[name](8) for name in ("gn_additive", "adagn"))
+    for name in BLOCKS:
+        assert isinstance(getattr(additive, name).norm_1, AdditiveGN)
+        assert isinstance(getattr(adaptive, name).norm_1, AdaGN)
+        assert getattr(additive, name).norm_1.norm.num_groups == UNET_GROUPS
+        assert getattr(adaptive, name).norm_1.norm.num_groups == UNET_GROUPS
 
 
 @pytest.mark.parametrize("variant", ["simple", "sinusoidal"])

@@ -12,7 +12,7 @@ arXiv:1709.07871 (feature-wise scale and shift); Wu and He 2018, arXiv:1803.0849
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["AdaGN", "add_to_channels"]
+__all__ = ["AdaGN", "AdditiveGN", "add_to_channels"]
 
 
 class AdaGN(nn.Module):
@@ -70,6 +70,36 @@ class AdaGN(nn.Module):
         gamma, beta = gamma[:, :, None, None], beta[:, :, None, None]  # (B, C, 1, 1)
         return (1 + gamma) * self.norm(h) + beta
         # END TODO
+
+
+class AdditiveGN(nn.Module):
+    """Group norm, and a shift of every channel that the timestep sets: AdaGN without its gamma.
+
+    AdditiveGN(h, t_emb) = GroupNorm(h) + Linear(t_emb)
+
+    The norm keeps its own learned scale and shift, which are the same for all timesteps. The
+    shift comes after the norm, where no norm can cancel it, in the place that AdaGN's beta has.
+
+    Args:
+        num_channels: Channels C of the feature map.
+        d_emb: Width of the timestep embedding.
+        num_groups: Groups of the norm; num_channels is a multiple of it.
+
+    Raises:
+        ValueError: num_channels is not a multiple of num_groups, or one of them is below 1; in
+            the call, h or t_emb has another shape.
+    """
+
+    def __init__(self, num_channels: int, d_emb: int, num_groups: int = 32) -> None:
+        super().__init__()
+        check_groups(num_channels, num_groups)
+        self.norm = nn.GroupNorm(num_groups, num_channels)
+        self.projection = nn.Linear(d_emb, num_channels)
+
+    def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
+        """Normalise h (B, C, H, W), then shift it by t_emb (B, d_emb)."""
+        check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
+        return add_to_channels(self.norm(h), self.projection(t_emb))
 
 
 def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:

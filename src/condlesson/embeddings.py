@@ -21,6 +21,8 @@ from torch import Tensor, nn
 __all__ = [
     "DENOMINATORS",
     "LAYOUTS",
+    "FourierTimestepEmbedding",
+    "RandomFourierFeatures",
     "TimestepEmbedding",
     "cosine_similarity_at",
     "random_table",
@@ -156,6 +158,73 @@ class TimestepEmbedding(nn.Module):
         sinusoid = sinusoidal_embedding(t, self.d_sinusoidal)
         sinusoid = sinusoid.to(self.linear_1.weight)  # the layers' device and dtype
         return self.linear_2(F.gelu(self.linear_1(sinusoid)))
+
+
+class RandomFourierFeatures(nn.Module):
+    """Sines and cosines of t at random frequencies, where the sinusoid has a geometric series.
+
+    f(t) = [cos(2 pi f_0 t / T), ..., sin(2 pi f_0 t / T), ...],   f_i drawn from N(0, scale^2)
+
+    The frequencies are drawn once, in whole turns per run of T timesteps, and are not trained.
+
+    Args:
+        d_emb: Width of the features, even; half as many frequencies.
+        num_timesteps: T.
+        scale: Standard deviation of the frequencies, in turns per T timesteps.
+
+    Raises:
+        TypeError: d_emb is not an integer.
+        ValueError: d_emb is odd or below 2.
+
+    Source: Tancik et al. 2020, section 4, arXiv:2006.10739; for noise levels Song et al. 2021,
+    arXiv:2011.13456, with the scale of 16 that is the default here.
+    """
+
+    def __init__(self, d_emb: int = 256, *, num_timesteps: int = 1000, scale: float = 16.0) -> None:
+        super().__init__()
+        _check_width(d_emb, "d_emb", minimum=2)
+        if d_emb % 2:
+            raise ValueError(f"d_emb must be even, a sine and a cosine each, got {d_emb}.")
+        self.num_timesteps = num_timesteps
+        self.scale = scale
+        self.register_buffer("frequencies", torch.empty(d_emb // 2))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the frequencies."""
+        nn.init.normal_(self.frequencies, std=self.scale)
+
+    def forward(self, t: float | Tensor) -> Tensor:
+        """Features of t, as `sinusoidal_embedding` takes it; returns shape (B, d_emb)."""
+        t = _as_batch(t)  # (B,)
+        turns = t[:, None] / self.num_timesteps * self.frequencies.to(t)  # (B, d_emb // 2)
+        angles = 2 * math.pi * turns
+        return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+class FourierTimestepEmbedding(TimestepEmbedding):
+    """The timestep MLP on random Fourier features in the sinusoid's place.
+
+    Args:
+        d_sinusoidal: Width of the features, even.
+        d_emb: Width of the hidden layer and of the result.
+        num_timesteps: T.
+
+    Raises:
+        TypeError: A width is not an integer.
+        ValueError: A width is too small, or d_sinusoidal is odd.
+    """
+
+    def __init__(
+        self, d_sinusoidal: int = 256, d_emb: int = 512, *, num_timesteps: int = 1000
+    ) -> None:
+        super().__init__(d_sinusoidal, d_emb)
+        self.features = RandomFourierFeatures(d_sinusoidal, num_timesteps=num_timesteps)
+
+    def forward(self, t: float | Tensor) -> Tensor:
+        """Embed t, as `sinusoidal_embedding` takes it; returns shape (B, d_emb)."""
+        features = self.features(t).to(self.linear_1.weight)  # the layers' device and dtype
+        return self.linear_2(F.gelu(self.linear_1(features)))
 
 
 def random_table(num_timesteps: int = 1000, d_emb: int = 256, *, seed: int = 0) -> Tensor:

@@ -7,6 +7,7 @@ checked later, is in `condlesson.runs`.
 This is the only module of the package that writes files.
 """
 
+import io
 import json
 import math
 import pickle
@@ -16,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -31,7 +33,6 @@ from condlesson.runs import (
     canary_losses,
     digest,
     run_name,
-    safetensors_torch,
     weights_loss,
 )
 from condlesson.training import (
@@ -79,10 +80,7 @@ def record(
     Raises:
         ValueError: The data set is too small, or the loss is no longer a finite number.
         RunError: The checkpoint is damaged, or was made with other code, data, device or torch.
-        ModuleNotFoundError: Weights are wanted and safetensors is not installed.
     """
-    if weights:
-        safetensors_torch()  # now, and not after hours of training
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{run_name(config)}.checkpoint"
@@ -215,8 +213,8 @@ def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in model.state_dict().items()
     }
-    raw = safetensors_torch().save(tensors)
-    file = f"{run_name(config)}.safetensors"
+    raw = _npz(tensors)
+    file = f"{run_name(config)}.npz"
     _write_whole(out / file, raw)
     rounded = make_model(config)
     rounded.load_state_dict(tensors)
@@ -227,6 +225,13 @@ def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
         "canary_loss": weights_loss(rounded, config),
         "tolerance": WEIGHTS_TOLERANCE,
     }
+
+
+def _npz(tensors: dict[str, torch.Tensor]) -> bytes:
+    """NumPy's archive of arrays, which every reader can open without a further package."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: value.numpy() for name, value in tensors.items()})
+    return buffer.getvalue()
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -15,8 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.conditioning import AdaGN, add_to_channels, check_groups
-from condlesson.embeddings import TimestepEmbedding
+from condlesson.conditioning import AdaGN, AdditiveGN, add_to_channels, check_groups
+from condlesson.embeddings import (
+    FourierTimestepEmbedding,
+    TimestepEmbedding,
+    sinusoidal_embedding,
+)
 
 __all__ = [
     "VARIANTS",
@@ -24,6 +28,8 @@ __all__ = [
     "ConvBlock",
     "UNet",
     "UNetAdaGN",
+    "UNetFourier",
+    "UNetMatched",
     "UNetSimple",
     "UNetSinusoidal",
     "count_parameters",
@@ -186,10 +192,11 @@ class UNetSinusoidal(UNet):
 
     Args:
         width: As in `UNet`.
+        norm: As in `UNet`.
     """
 
-    def __init__(self, width: int = 32) -> None:
-        super().__init__(width)
+    def __init__(self, width: int = 32, *, norm: Norm = nn.BatchNorm2d) -> None:
+        super().__init__(width, norm=norm)
         # TODO 1: the embedding of exercise 2, TimestepEmbedding, 256 -> 512.
         self.time_embedding = TimestepEmbedding(D_SINUSOIDAL, D_EMB)
         # END TODO
@@ -210,6 +217,62 @@ class UNetSinusoidal(UNet):
         # (add_to_channels, or reshape to (B, C, 1, 1) and use +, never +=).
         return add_to_channels(h, self.time_projection(t_emb))
         # END TODO
+
+
+class UNetFourier(UNetSinusoidal):
+    """The sinusoidal network with random Fourier features in the sinusoid's place.
+
+    Args:
+        width: As in `UNet`.
+        num_timesteps: T, the run that the features' frequencies count turns in.
+    """
+
+    def __init__(self, width: int = 32, *, num_timesteps: int = 1000) -> None:
+        super().__init__(width)
+        self.time_embedding = FourierTimestepEmbedding(
+            D_SINUSOIDAL, D_EMB, num_timesteps=num_timesteps
+        )
+
+
+class UNetMatched(UNet):
+    """A pair of networks in which only the encoding of t differs.
+
+    256 numbers that encode t go through the small MLP of the draft's network, and its result is
+    added to the same half of the bottleneck. The pair has the same layers and starts from the
+    same weights.
+
+    Args:
+        width: As in `UNet`.
+        encoding: ``"scalar"``, t / T 256 times over, or ``"sinusoid"``.
+        num_timesteps: T.
+
+    Raises:
+        ValueError: The encoding is unknown.
+    """
+
+    def __init__(
+        self, width: int = 32, *, encoding: str = "sinusoid", num_timesteps: int = 1000
+    ) -> None:
+        super().__init__(width)
+        if encoding not in ("scalar", "sinusoid"):
+            raise ValueError(f"encoding must be scalar or sinusoid, got {encoding!r}.")
+        self.encoding = encoding
+        self.num_timesteps = num_timesteps
+        self.time_mlp = nn.Sequential(
+            nn.Linear(D_SINUSOIDAL, 4 * width), nn.ReLU(), nn.Linear(4 * width, 4 * width)
+        )
+
+    def embed(self, t: Tensor) -> Tensor:
+        """Embed the timesteps (B,) as (B, 4 * width)."""
+        if self.encoding == "sinusoid":
+            encoded = sinusoidal_embedding(t, D_SINUSOIDAL)
+        else:
+            encoded = (t[:, None] / self.num_timesteps).expand(-1, D_SINUSOIDAL)
+        return self.time_mlp(encoded.to(self.time_mlp[0].weight))
+
+    def condition(self, h: Tensor, t_emb: Tensor) -> Tensor:
+        """Add the embedding to the first 4 * width of the 8 * width channels."""
+        return add_to_channels(h, t_emb)
 
 
 class UNetAdaGN(UNet):
@@ -244,11 +307,19 @@ class UNetAdaGN(UNet):
         return self.time_embedding(t)
 
 
+_GN = partial(nn.GroupNorm, UNET_GROUPS)  # the norm that UNetAdaGN has by default
+
 VARIANTS: dict[str, Callable[[int], UNet]] = {
     "none": UNet,
     "simple": UNetSimple,
     "sinusoidal": UNetSinusoidal,
     "adagn": UNetAdaGN,
+    "simple_matched": partial(UNetMatched, encoding="scalar"),
+    "sinusoidal_matched": partial(UNetMatched, encoding="sinusoid"),
+    "fourier": UNetFourier,
+    "gn_none": partial(UNet, norm=_GN),
+    "gn_bottleneck": partial(UNetSinusoidal, norm=_GN),
+    "gn_additive": partial(UNetAdaGN, adagn=AdditiveGN),
 }
 
 
