@@ -10,6 +10,7 @@ from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset
 from condlesson.embeddings import TimestepEmbedding, sinusoidal_embedding
 from condlesson.probes import (
+    block_movement,
     cosine_similarity_matrix,
     lie_matrix,
     loss_by_timestep,
@@ -142,3 +143,29 @@ def test_surviving_shift_refuses(size, channels):
     message = rf"multiple of channels_per_group, got {channels} and {size}\."
     with pytest.raises(ValueError, match=message):
         surviving_shift(size, num_channels=channels)
+
+
+# --- movement of the blocks -------------------------------------------------------------------
+
+
+def test_block_movement_is_the_relative_change_of_each_output(draw):
+    class TwoBlocks(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.deaf, self.hearing = torch.nn.Identity(), torch.nn.Identity()
+
+        def forward(self, x_t, t):
+            return self.hearing(self.deaf(x_t) * (1 + t[:, None, None, None]))
+
+    x_t = draw(3, 1, 4, 4)
+    moved = block_movement(TwoBlocks(), x_t, 1, 4, blocks=("deaf", "hearing"))
+    assert moved == {"deaf": 0.0, "hearing": pytest.approx((5 - 2) / 2)}
+
+
+def test_block_movement_leaves_no_hook_behind(draw):
+    model = make_model(TrainConfig(variant="adagn", width=8)).eval()
+    moved = block_movement(model, draw(2, 1, 28, 28), 10, 900)
+    assert all(value > 0 for value in moved.values())
+    assert [name for name, module in model.named_modules() if module._forward_hooks] == []
+    with pytest.raises(AttributeError, match="enc_9"):
+        block_movement(model, draw(2, 1, 28, 28), 10, 900, blocks=("enc_9",))

@@ -3,6 +3,8 @@
 Nothing here trains, draws a picture or reads a file, so every probe works on a model of yours.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +13,7 @@ from condlesson.conditioning import AdaGN
 from condlesson.training import Batch, evaluate
 
 __all__ = [
+    "block_movement",
     "cosine_similarity_matrix",
     "lie_matrix",
     "loss_by_timestep",
@@ -18,6 +21,9 @@ __all__ = [
     "pair_similarities",
     "surviving_shift",
 ]
+
+
+BLOCKS = ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1", "head")
 
 
 def cosine_similarity_matrix(embeddings: Tensor) -> Tensor:
@@ -98,6 +104,46 @@ def lie_matrix(model: nn.Module, batches: dict[int, Batch], told: list[int]) -> 
         for batch in batches.values()
     ]
     return torch.tensor(rows)
+
+
+@torch.no_grad()
+def block_movement(
+    model: nn.Module, x_t: Tensor, t: int, told: int, blocks: Sequence[str] = BLOCKS
+) -> dict[str, float]:
+    """How much the output of each block moves when the network is told another timestep.
+
+    movement = norm(h_told - h_t) / norm(h_t), over all images, channels and pixels of a block
+
+    The image stays as it is. A block behind others moves with them: the movement counts what
+    reaches its output, not what it adds itself.
+
+    Args:
+        model: Called as model(x_t, t), in evaluation mode; it has the submodules named in blocks.
+        x_t: Noised images of shape (B, 1, H, W).
+        t: The timestep to start from.
+        told: The timestep that is told instead.
+        blocks: Names of submodules, by default the blocks of the lesson's U-Nets and their head.
+
+    Returns:
+        For each block a number, 0 or more.
+
+    Raises:
+        AttributeError: The model has no such submodule.
+    """
+    outputs = {name: [] for name in blocks}
+    hooks = [
+        model.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, kept=kept: kept.append(output.float())
+        )
+        for name, kept in outputs.items()
+    ]
+    try:
+        for said in (t, told):
+            model(x_t, torch.full((len(x_t),), said, device=x_t.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: ((b - a).norm() / a.norm()).item() for name, (a, b) in outputs.items()}
 
 
 def surviving_shift(channels_per_group: int, *, num_channels: int = 64, seed: int = 0) -> float:

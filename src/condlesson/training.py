@@ -32,6 +32,7 @@ __all__ = [
     "initialise",
     "make_model",
     "noised_batch",
+    "predict",
     "stream",
     "train",
     "validation_batches",
@@ -309,7 +310,7 @@ def evaluate(model: nn.Module, batches: Iterable[Batch], *, told_t: int | None =
     losses = []
     for batch in batches:
         t = batch.t if told_t is None else torch.full_like(batch.t, told_t)
-        noise_pred = _predict(model, batch.x_t, t, "float32")
+        noise_pred = predict(model, batch.x_t, t, "float32")
         losses.append(F.mse_loss(noise_pred, batch.noise, reduction="none").mean(dim=(1, 2, 3)))
     model.train(was_training)
     return torch.cat(losses).cpu()
@@ -353,7 +354,18 @@ def _make_batch(x_0: Tensor, t: Tensor, noise: Tensor, schedule: Tensor) -> Batc
     return Batch(x_0, t.to(x_0.device, non_blocking=True), noise, x_t)
 
 
-def _predict(model: nn.Module, x_t: Tensor, t: Tensor, precision: str) -> Tensor:
+def predict(model: nn.Module, x_t: Tensor, t: Tensor, precision: str) -> Tensor:
+    """Predict the noise as training does: channels-last, under autocast if precision says so.
+
+    Args:
+        model: Called as model(x_t, t).
+        x_t: Noised images of shape (B, 1, 28, 28).
+        t: Timesteps of shape (B,).
+        precision: ``"float32"`` or ``"bfloat16"``.
+
+    Returns:
+        Predicted noise of the shape of x_t, in float32.
+    """
     x_t = x_t.contiguous(memory_format=torch.channels_last)
     with torch.autocast(x_t.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         return model(x_t, t).float()
@@ -361,7 +373,7 @@ def _predict(model: nn.Module, x_t: Tensor, t: Tensor, precision: str) -> Tensor
 
 def _training_step(state: TrainState, batch: Batch) -> Tensor:
     state.model.train()
-    noise_pred = _predict(state.model, batch.x_t, batch.t, state.config.precision)
+    noise_pred = predict(state.model, batch.x_t, batch.t, state.config.precision)
     loss = F.mse_loss(noise_pred, batch.noise)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
