@@ -22,7 +22,19 @@ FOREIGN = {
 # Each module may import those before it, as CONTRIBUTING.md says.
 ORDER = [
     *["tables", "scaffold", "plots", "embeddings", "conditioning", "diffusion", "data"],
-    *["unet", "sampling", "training", "probes", "outputs", "judges", "runs", "comparison", "recording", "__main__"],
+    *[
+        "unet",
+        "sampling",
+        "training",
+        "probes",
+        "outputs",
+        "judges",
+        "runs",
+        "comparison",
+        "questions",
+        "recording",
+        "__main__",
+    ],
 ]
 ALONE = {"tables", "scaffold", "plots", "embeddings", "conditioning", "data", "diffusion"}
 
