@@ -10,7 +10,7 @@ mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from condlesson import plots
+from condlesson import VARIANTS, plots
 
 
 @pytest.fixture(autouse=True)
@@ -139,3 +139,9 @@ def test_a_variant_has_the_same_colour_in_every_figure():
     ax = plots.curves([0, 1], {"adagn": [1, 2]}, xlabel="x", ylabel="y")
     other = plots.training_curves({"adagn": [[1.0, 2.0]]}, ylabel="loss")
     assert ax.lines[0].get_color() == other.lines[0].get_color() == plots.COLOURS["adagn"]
+
+
+def test_every_variant_has_a_look_of_its_own():
+    looks = [(plots.COLOURS[name], plots.MARKERS[name]) for name in VARIANTS]
+    assert len(set(looks)) == len(looks)
+    assert set(plots.COLOURS) == set(plots.MARKERS) == set(VARIANTS)

@@ -30,8 +30,32 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-COLOURS = {"none": "#4D4D4D", "simple": "#D55E00", "sinusoidal": "#0072B2", "adagn": "#009E73"}
-MARKERS = {"none": "s", "simple": "^", "sinusoidal": "o", "adagn": "D"}
+# Colours are those of Okabe and Ito, safe for colour-blind readers; the matched pair shares those of
+# the pair it refines, and no two variants share colour and marker.
+COLOURS = {
+    "none": "#4D4D4D",
+    "simple": "#D55E00",
+    "sinusoidal": "#0072B2",
+    "adagn": "#009E73",
+    "simple_matched": "#D55E00",
+    "sinusoidal_matched": "#0072B2",
+    "fourier": "#CC79A7",
+    "gn_none": "#999999",
+    "gn_bottleneck": "#56B4E9",
+    "gn_additive": "#E69F00",
+}
+MARKERS = {
+    "none": "s",
+    "simple": "^",
+    "sinusoidal": "o",
+    "adagn": "D",
+    "simple_matched": "v",
+    "sinusoidal_matched": "X",
+    "fourier": "P",
+    "gn_none": "s",
+    "gn_bottleneck": "o",
+    "gn_additive": "^",
+}
 
 
 def use_style() -> None:
