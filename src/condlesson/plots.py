@@ -30,8 +30,8 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-# Colours are those of Okabe and Ito, safe for colour-blind readers; the matched pair shares those of
-# the pair it refines, and no two variants share colour and marker.
+# Okabe and Ito's colours, safe for colour-blind readers. The matched pair shares those of the pair
+# that it refines; no two variants share colour and marker.
 COLOURS = {
     "none": "#4D4D4D",
     "simple": "#D55E00",
