@@ -5,20 +5,23 @@
 #             from where it takes everything else.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
+# DATA=...    the torchvision root that `make runs` trains on.
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
+DATA ?= data
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PAGE := _build/html/index.html
+SITE := _build/html
+COLAB := _build/colab
 PYTEST := $(BIN)/python -m pytest
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test test-unit lint format runs-verify clean
+.PHONY: help setup book notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +30,7 @@ help: ## list the targets
 setup: $(STAMP) ## make .venv and install everything into it
 
 # The stamp is written last: a set-up that was cut short is done again.
-$(STAMP): requirements.txt pyproject.toml
+$(STAMP): requirements.txt pyproject.toml setup.py
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "PYTHON must be 3.11 or newer, got $$($(PYTHON) --version 2>&1)." \
 	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
@@ -44,10 +47,23 @@ endif
 
 # --all: a page is run again even if only the package behind it changed, and the warnings of an
 # earlier build that failed are not forgotten. --toc: a relative path would be looked for in book/.
-book: $(STAMP) ## run every page and build the book
+book: $(STAMP) ## run every page and build the book, with all that is published beside it
 	$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
 	  -n -W --keep-going --all
-	@echo "The book is at $(CURDIR)/$(PAGE)"
+	$(MAKE) --no-print-directory notebooks wheel
+	rm -rf $(SITE)/notebooks $(SITE)/condlesson-*
+	cp -R _build/notebooks _build/condlesson-lesson.zip _build/wheel/*.whl $(SITE)
+	@echo "The book is at $(CURDIR)/$(SITE)/index.html"
+
+notebooks: $(STAMP) ## write the exercise and solution notebooks, and the archive to hand out
+	rm -rf _build/notebooks
+	$(BIN)/condlesson notebooks _build/notebooks --archive _build/condlesson-lesson.zip
+
+# setuptools would put what an earlier build left in build/ into the wheel.
+wheel: $(STAMP) ## build the package, with the pages in it
+	rm -rf build _build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir _build/wheel .
+	rm -rf build
 
 test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(MAKE) --no-print-directory lint
@@ -57,6 +73,19 @@ test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 test-unit: $(STAMP) ## only the tests that need no built book (seconds)
 	$(PYTEST) --ignore=tests/book -m "not slow"
 
+test-colab: $(STAMP) $(COLAB)/.installed ## run the notebooks as Colab would (minutes)
+	$(MAKE) --no-print-directory notebooks wheel
+	$(COLAB)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl
+
+# Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
+$(COLAB)/.installed: tests/colab/requirements.txt | $(STAMP)
+	$(BIN)/python -m venv --clear $(COLAB)
+ifeq ($(TORCH),cpu)
+	$(COLAB)/bin/python -m pip install $$(grep '^torch==' $<) --index-url $(TORCH_CPU_INDEX)
+endif
+	$(COLAB)/bin/python -m pip install --requirement $<
+	touch $@
+
 lint: $(STAMP) ## check style and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -64,6 +93,13 @@ lint: $(STAMP) ## check style and format
 format: $(STAMP) ## mend the format, and what style the tool can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: $(STAMP) ## images per second in training and sampling (minutes)
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.sampling
+
+runs: $(STAMP) ## train the runs that are missing (hours); DATA=dir of MNIST, fetched if need be
+	$(BIN)/condlesson runs make --data "$(DATA)" --download
 
 runs-verify: $(STAMP) ## check that the recorded runs are whole and current
 	$(BIN)/condlesson runs verify

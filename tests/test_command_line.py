@@ -1,17 +1,20 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from condlesson import __main__, recording, runs
+from condlesson import __main__, book, notebooks, recording, runs, sweeps
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
 from condlesson.runs import load_model, run_name
-from condlesson.training import TrainConfig
+from condlesson.training import TIERS, TrainConfig, TrainState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,10 +78,55 @@ def test_train_says_how_it_goes(recorded, tmp_path, capsys, monkeypatch):
 
 def test_defaults_are_those_of_the_configuration():
     args = __main__._parser().parse_args(["train", "--data", "a", "--out", "b"])
-    assert TrainConfig(**{name: getattr(args, name) for name in __main__.DEFAULTS}) == TrainConfig()
+    assert __main__._config(args) == TrainConfig()
     assert args.device == ("cuda" if torch.cuda.is_available() else "cpu")
     assert not args.weights
     assert not args.download
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_is_a_size_and_options_change_it(tier):
+    words = f"train --tier {tier} --seed 9 --variant none --width 24 --out b".split()
+    config = __main__._config(__main__._parser().parse_args(words))
+    assert config == replace(TIERS[tier], seed=9, variant="none", width=24)
+
+
+def test_every_option_of_the_configuration_has_a_help():
+    assert set(__main__.HELP) == {f.name for f in fields(TrainConfig)}
+
+
+def test_the_quick_tier_takes_the_shipped_images(monkeypatch, tmp_path):
+    seen = []
+
+    def record(config, data, out, **options):
+        seen.append((config, len(data.train_images)))
+
+    monkeypatch.setattr(recording, "record", record)
+    assert main(["train", "--tier", "quick", "--out", str(tmp_path)]) == 0
+    assert seen == [(TIERS["quick"], 4096)]
+
+
+def test_progress_shows_the_losses_of_a_run_that_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    state = TrainState.start(CONFIG)
+    progress = __main__._Progress(CONFIG, None)
+    state.step, state.losses = 3, [torch.tensor(0.5), torch.tensor(0.25)]
+    state.train_loss, state.val_loss = [0.75], [0.125]
+    progress.show(state)
+    state.step = 4
+    progress.show(state)  # too soon
+    progress.close()
+    shown = capsys.readouterr().err
+    assert "3/4" in shown
+    assert "loss=0.3750, train=0.7500, val=0.1250" in shown
+    assert "4/4" not in shown
+
+
+def test_only_one_process_shows_progress(capsys):
+    progress = __main__._Progress(CONFIG, SimpleNamespace(is_main_process=False))
+    progress.show(TrainState.start(CONFIG))
+    progress.close()
+    assert capsys.readouterr().err == ""
 
 
 def test_train_downloads_only_where_it_is_told(monkeypatch, tmp_path, capsys):
@@ -166,7 +214,11 @@ def test_a_fault_is_one_line_and_status_1(line, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "line", ["", "runs", "train", "train --data a", "train --variant film --data a --out b", "fly"]
+    "line",
+    [
+        *["", "fly", "runs", "runs collect", "runs collect a", "runs missing --tier huge"],
+        *["train", "train --data a", "train --out b", "train --variant film --data a --out b"],
+    ],
 )
 def test_a_wrong_command_is_status_2(line, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -188,8 +240,13 @@ def test_help_tells_every_option():
     shown = run_child("train", "--help", COLUMNS="80")
     assert shown.returncode == 0
     assert shown.stderr == ""
-    for name in (*TrainConfig.__dataclass_fields__, "data", "download", "out", "weights", "device"):
-        assert f"--{name.replace('_', '-')} " in shown.stdout.replace("\n", " ").replace("]", " ")
+    text = " ".join(shown.stdout.split())
+    options = text.partition("options:")[2].split(" --")[2:]  # each from its name to the next
+    names = [f.name for f in fields(TrainConfig)]
+    names += ["tier", "data", "download", "out", "again", "weights", "device", "threads"]
+    assert {option.split()[0] for option in options} == {n.replace("_", "-") for n in names}
+    assert [option for option in options if "default" not in option] == []
+    assert "--learning-rate X of Adam; default: 0.0002" in text
 
 
 def test_runs_are_listed_without_the_training_extras(recorded, monkeypatch, capsys):
@@ -217,3 +274,130 @@ def test_version_is_told(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert capsys.readouterr().out.startswith("condlesson 0.")
+
+
+# --- sweeps -----------------------------------------------------------------------------------
+
+
+def lines_of(capsys, *words):
+    assert main(["runs", *words]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_missing_prints_a_command_for_each_run(tmp_path, capsys):
+    lines = lines_of(capsys, "missing", "--dir", str(tmp_path), "--data", "mnist")
+    commands = [runs.train_command(c, tmp_path, data="mnist") for c in runs.expected_runs()]
+    assert lines == commands
+
+
+def test_missing_says_that_nothing_is(monkeypatch, recorded, capsys):
+    monkeypatch.setattr(sweeps, "sweep", lambda tier: [CONFIG])
+    assert lines_of(capsys, "missing", "--dir", str(recorded)) == []
+    (line,) = lines_of(capsys, "missing", "--all", "--dir", str(recorded))
+    assert line == runs.train_command(CONFIG, recorded)
+
+
+def test_make_trains_what_is_missing(monkeypatch, tmp_path, capsys):
+    few = [replace(CONFIG, seed=seed, epochs=1, images=16, val_images=8) for seed in (1, 2)]
+    monkeypatch.setattr(sweeps, "sweep", lambda tier: few)
+    monkeypatch.setattr(recording, "LIE_IMAGES", 2)
+    words = ["runs", "make", "--dir", str(tmp_path), "--data", "subset"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("Missing run 2 of 2: condlesson train ")]
+    assert [run.config for run in runs.list_runs(tmp_path)] == few
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"Nothing is missing in {tmp_path}.\n"
+
+
+def test_make_stops_at_the_first_fault(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sweeps, "sweep", lambda tier: [CONFIG, replace(CONFIG, seed=4)])
+    words = ["runs", "make", "--dir", str(tmp_path)]
+    assert main(words) == 1
+    assert "--data must name the folder of MNIST, for 2 missing runs." in capsys.readouterr().err
+    assert main([*words, "--data", str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert "Missing run 1 of 2" in shown.out
+    assert "Missing run 2" not in shown.out
+    assert "train-images-idx3-ubyte[.gz] is neither in" in shown.err
+
+
+def test_make_hands_the_download_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(sweeps, "sweep", lambda tier: [CONFIG])
+    monkeypatch.setattr(__main__, "_train", lambda args: 7 if args.download else 8)
+    words = ["runs", "make", "--dir", str(tmp_path), "--data", "a"]
+    assert (main([*words, "--download"]), main(words)) == (7, 8)
+
+
+def test_collect_says_what_it_found(recorded, tmp_path, capsys):
+    (run,) = runs.list_runs(recorded)
+    job, out = shutil.copytree(recorded, tmp_path / "job"), tmp_path / "out"
+    (job / "other.checkpoint").touch()
+    assert lines_of(capsys, "collect", str(recorded), str(job), "--out", str(out)) == [
+        f"{run.name}: new",
+        f"{run.name}: found again, the same",
+        f"{job / 'other.checkpoint'}: not finished, left where it is",
+        f"1 runs are in {out}.",
+    ]
+    assert sorted(path.name for path in out.iterdir()) == [f"{run.name}.json", f"{run.name}.npz"]
+
+
+# --- several processes ------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(tmp_path):
+    """With group norm; batch norm knows the images of its own process only."""
+    options = OPTIONS.replace("--variant none", "--variant adagn").split()
+    words = ["train", *options, "--data", "subset", "--out"]
+    assert main([*words, str(tmp_path / "one")]) == 0
+    launch = "accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1"
+    launch += " --mixed_precision no --dynamo_backend no --main_process_port 0 -m condlesson"
+    done = subprocess.run(
+        [sys.executable, "-m", *launch.split(), *words, str(tmp_path / "two")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SRC), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (one,), (two,) = (runs.list_runs(tmp_path / name) for name in ("one", "two"))
+    assert (one.provenance.get("processes"), two.provenance["processes"]) == (None, 2)
+    assert two.train_loss == pytest.approx(one.train_loss, rel=1e-4)
+    assert two.val_loss == pytest.approx(one.val_loss, rel=1e-4)
+    assert done.stdout.count("validation loss") == 1
+    assert runs.verify(tmp_path / "two") == []
+
+
+# --- notebooks --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_book(tmp_path, monkeypatch):
+    """One page in the place of the book's."""
+    (tmp_path / "a.md").write_text("---\nkernelspec:\n  name: python3\n---\n\n# A page\n")
+    (tmp_path / "references.bib").touch()
+    monkeypatch.setattr(notebooks, "Book", lambda: book.Book(tmp_path))
+    return tmp_path
+
+
+def test_notebooks_are_written(small_book, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert main(["notebooks", str(folder)]) == 0
+    assert capsys.readouterr().out == f"2 notebooks are in {folder}.\n"
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*.ipynb")}
+    assert made == {"exercises/a.ipynb", "solutions/a.ipynb"}
+
+
+def test_notebooks_are_packed(small_book, tmp_path, capsys):
+    archive = tmp_path / "a.zip"
+    assert main(["notebooks", str(tmp_path / "out"), "--archive", str(archive)]) == 0
+    assert str(archive) in capsys.readouterr().out
+    assert archive.is_file()
+
+
+def test_a_page_that_cannot_be_a_notebook_is_named(small_book, tmp_path, capsys):
+    with (small_book / "a.md").open("a") as page:
+        page.write("\n```{tab-set}\n```\n")
+    assert main(["notebooks", str(tmp_path / "out")]) == 1
+    assert "condlesson: a.md, line 8: the directive {tab-set}" in capsys.readouterr().err

@@ -3,12 +3,16 @@ import hashlib
 import re
 import struct
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
+from condlesson import data, list_runs
 from condlesson.data import (
     FILES,
     SUBSET_DIR,
@@ -209,8 +213,74 @@ def test_download_goes_through_torchvision(monkeypatch, tmp_path):
     assert download_mnist(tmp_path).train_labels.tolist() == [7, 0, 9]
 
 
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A folder that torchvision downloads from, through a server of this machine."""
+    from torchvision.datasets import MNIST
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    folder = write_set(tmp_path / "mirror", zipped=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    Thread(target=server.serve_forever, daemon=True).start()
+    names = [f"{name}.gz" for name in FILES.values()]
+    sums = [hashlib.md5((folder / name).read_bytes()).hexdigest() for name in names]
+    monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setattr(MNIST, "resources", list(zip(names, sums, strict=True)))
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+def test_download_fetches_what_is_missing(mirror, tmp_path):
+    mnist = download_mnist(tmp_path / "data")
+    assert mnist.train_images.numpy().tobytes() == IMAGES.tobytes()
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-9], flipped], ids=["cut", "changed"])
+def test_a_download_that_is_damaged_is_refused_and_fetched_again(damage, mirror, tmp_path):
+    path = mirror / f"{FILES['train_images']}.gz"
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    message = r"could not be downloaded into .*corrupted.* Give the same command again"
+    with pytest.raises(RuntimeError, match=f"(?s){message}"):
+        download_mnist(tmp_path / "data")
+    path.write_bytes(whole)
+    assert len(download_mnist(tmp_path / "data").train_images) == 3
+
+
+@pytest.mark.parametrize("name", FILES.values())
+def test_a_file_that_was_unpacked_by_half_is_unpacked_again(name, mirror, tmp_path):
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    download_mnist(tmp_path / "data")
+    (raw / name).write_bytes((raw / name).read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{name} must hold .* delete it and download it again"):
+        load_mnist(tmp_path / "data")
+    assert download_mnist(tmp_path / "data").train_images.numpy().tobytes() == IMAGES.tobytes()
+
+
+def test_without_a_network_the_message_says_what_to_do(monkeypatch, tmp_path):
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])  # nobody listens there
+    message = r"could not be downloaded .*refused.* copy the four files into .*--data subset"
+    with pytest.raises(RuntimeError, match=f"(?s){message}"):
+        download_mnist(tmp_path)
+
+
+def test_a_whole_set_must_be_mnist(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "SIZES", (3, 2))
+    with pytest.raises(ValueError, match=r"must hold MNIST, its SHA-256 06b0.*, got [0-9a-f]{64}"):
+        load_mnist(write_set(tmp_path))
+    monkeypatch.setattr(data, "SIZES", (3, 1))
+    load_mnist(tmp_path)
+    assert {run.provenance["data_sha256"] for run in list_runs()} == {data.SHA256}
+
+
 def test_download_without_torchvision_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
     message = r"torchvision must be installed .*pip install \"condlesson\[train\]\""
     with pytest.raises(ModuleNotFoundError, match=message):
         download_mnist(tmp_path)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from condlesson import conditioning, embeddings, runs, training, unet
-from condlesson.__main__ import _parser
+from condlesson.__main__ import _config, _parser
 from condlesson.recording import record
 from condlesson.runs import (
     RunError,
@@ -92,7 +92,7 @@ def test_the_command_means_the_run(config):
     words = train_command(config).split()
     assert words[0] == "condlesson"
     args = _parser().parse_args(words[1:])
-    assert TrainConfig(**{name: getattr(args, name) for name in asdict(config)}) == config
+    assert _config(args) == config
     needs_weights = config.variant in ("sinusoidal", "adagn") and config.seed == 42
     assert args.weights == needs_weights
     assert Path(args.out).resolve() == runs.RECORDED_DIR.resolve()
@@ -102,6 +102,10 @@ def test_the_command_can_name_another_folder():
     assert train_command(TINY, "a folder", weights=True).endswith(
         " --weights --data DIR --out 'a folder'"
     )
+
+
+def test_the_command_can_name_the_data():
+    assert " --data 'my data' --out " in train_command(TINY, data="my data")
 
 
 def test_the_command_is_short_inside_the_repository(monkeypatch):
@@ -394,6 +398,7 @@ def test_a_forged_canary_is_caught_by_the_replay(k, folder):
     message = only_message(verify(folder, [TINY]))
     assert f"run {NAME} is out of date" in message
     assert f"Loss {k} of its canary was" in message
+    assert message.endswith(" --again")  # it is there, so the command would do nothing
     assert_tells_the_cure(message)
 
 

@@ -3,9 +3,13 @@ import inspect
 import textwrap
 
 import pytest
+import torch
+from torch import Tensor, nn
 
+from condlesson import runs
 from condlesson import scaffold as exercises
 from condlesson.conditioning import AdaGN
+from condlesson.sampling import ddim_step
 from condlesson.unet import UNet, UNetSinusoidal
 
 
@@ -92,3 +96,52 @@ def test_unclosed_part_is_refused(obj):
 def test_unmarked_source_is_refused():
     with pytest.raises(ValueError, match="must have parts from # TODO n: to # END TODO"):
         exercises.solution(UNet)
+
+
+def test_answer_lines_are_what_the_learner_writes():
+    assert exercises.answer_lines(marked) == ["y = 2 * x", "# a comment of the answer", "y += 0"]
+
+
+def test_imports_are_those_of_the_module_that_the_code_uses():
+    assert exercises.imports(exercises.source(AdaGN), AdaGN, {}) == (
+        "from torch import Tensor, nn\n"
+        "from condlesson.conditioning import check_groups, check_inputs"
+    )
+
+
+def test_imports_leave_out_what_the_session_has():
+    known = {"nn": nn, "Tensor": Tensor, "check_groups": None}
+    assert exercises.imports(exercises.source(AdaGN), AdaGN, known) == (
+        "from condlesson.conditioning import check_groups, check_inputs"
+    )
+    known |= exercises.bound_names("from condlesson.conditioning import check_groups, check_inputs")
+    assert exercises.imports(exercises.source(AdaGN), AdaGN, known) == ""
+
+
+def test_long_imports_are_wrapped():
+    found = exercises.imports(", ".join(runs.__all__), runs.Run, {})
+    assert max(map(len, found.splitlines())) <= exercises.WIDTH
+    [line] = ast.parse(found).body
+    assert {alias.name for alias in line.names} == set(runs.__all__) - {"Run"}
+
+
+def test_code_of_a_notebook_must_not_use_private_names():
+    with pytest.raises(ValueError, match=r"ddim_step must use public names .*, got _alpha_bars, _"):
+        exercises.imports(exercises.source(ddim_step), ddim_step, {})
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import torch.nn", {"torch": torch}),
+        ("import torch.nn as layers", {"layers": nn}),
+        ("from torch import nn as layers", {"layers": nn}),
+        ("import not_there\nfrom not_there import x", {"not_there": None, "x": None}),
+        ("from torch import not_there", {"not_there": None}),
+        ("class A:\n    pass\ndef b(): pass", {"A": None, "b": None}),
+        ("for a, b in []:\n    c = 1", {"a": None, "b": None, "c": None}),
+        ("a.b = c", {}),
+    ],
+)
+def test_a_cell_binds_names(code, expected):
+    assert exercises.bound_names(code) == expected

@@ -11,6 +11,7 @@ from torch import nn
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.training import (
+    TIERS,
     Batch,
     TrainConfig,
     TrainState,
@@ -36,7 +37,7 @@ TINY = TrainConfig(
     val_images=40,
     precision="float32",
 )
-STEPS = 8
+MOMENTS = 10  # eight steps and two validations, after each of which a run may be stopped
 
 
 @pytest.fixture(scope="module")
@@ -357,9 +358,10 @@ def test_train_yields_every_step(subset):
         steps.append(state.step)
         epochs.append((len(state.losses), len(state.train_loss), len(state.val_loss)))
         finished.append(state.finished)
-    assert steps == list(range(1, STEPS + 1))
-    assert epochs == [(k % 4 + 1, (k + 1) // 4, (k + 1) // 4) for k in range(STEPS)]
-    assert finished == [False] * (STEPS - 1) + [True]
+    assert steps == [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]  # after each epoch its validation
+    epoch = [(k, 0, 0) for k in (1, 2, 3, 4)] + [(4, 1, 1)]
+    assert epochs == epoch + [(k, e + 1, e + 1) for k, e, _ in epoch]
+    assert finished == [False] * (MOMENTS - 1) + [True]
     assert len(state.seconds) == TINY.epochs
     assert min(state.seconds) > 0
     assert list(train(state, subset)) == []
@@ -407,7 +409,7 @@ def test_train_refuses_more_images_than_there_are(subset):
 
 @pytest.fixture(scope="module")
 def uninterrupted(subset):
-    """A whole run, and its state as bytes after each step."""
+    """A whole run, and its state as bytes at each moment."""
     state = TrainState.start(TINY)
     states = [saved(state)]
     for _ in train(state, subset):
@@ -415,10 +417,11 @@ def uninterrupted(subset):
     return state, states
 
 
-@pytest.mark.parametrize("step", [0, 1, 3, 4, 5, 7, 8])
-def test_a_run_goes_on_from_any_step_as_if_nothing_had_been(step, uninterrupted, subset):
+@pytest.mark.parametrize("moment", range(MOMENTS + 1))
+def test_a_run_goes_on_from_any_moment_as_if_nothing_had_been(moment, uninterrupted, subset):
     whole, states = uninterrupted
-    assert_same_run(finish(restored(TINY, states[step]), subset), whole)
+    assert len(states) == MOMENTS + 1
+    assert_same_run(finish(restored(TINY, states[moment]), subset), whole)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -433,7 +436,7 @@ def test_every_variant_goes_on_in_bfloat16(name, subset):
 
 def test_a_run_can_be_stopped_and_taken_up_in_one_process(uninterrupted, subset):
     state = TrainState.start(TINY)
-    for _ in itertools.islice(train(state, subset), 5):
+    for _ in itertools.islice(train(state, subset), 6):
         pass
     assert (state.step, state.epoch) == (5, 1)
     assert_same_run(finish(state, subset), uninterrupted[0])
@@ -494,3 +497,51 @@ def test_the_global_seed_plays_no_part(subset, uninterrupted):
 def test_config_counts_in_integers(name, value):
     with pytest.raises(TypeError, match=f"{name} must be an integer, got {value!r}"):
         TrainConfig(**{name: value})
+
+
+# --- several processes ------------------------------------------------------------------------
+
+
+class Accelerator:
+    """What `train` uses of accelerate's, for one of several processes that never meet."""
+
+    def __init__(self, index, count):
+        self.process_index, self.num_processes = index, count
+
+    def prepare_model(self, model):
+        return model
+
+    def reduce(self, loss, reduction):
+        assert reduction == "mean"
+        return loss
+
+
+def test_processes_share_each_batch_between_them(subset):
+    whole = TrainState.start(replace(TINY, epochs=1))
+    parts = [TrainState.start(whole.config) for _ in range(2)]
+    next(train(whole, subset))
+    for k, part in enumerate(parts):
+        next(train(part, subset, accelerator=Accelerator(k, 2)))
+    mean = torch.stack([part.losses[0] for part in parts]).mean()
+    assert parts[0].losses[0] != parts[1].losses[0]
+    torch.testing.assert_close(mean, whole.losses[0], rtol=1e-6, atol=0)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(subset):
+    state = TrainState.start(TINY)
+    with pytest.raises(ValueError, match=r"a multiple of the number of processes, 3, got 16\."):
+        next(train(state, subset, accelerator=Accelerator(0, 3)))
+
+
+# --- tiers ------------------------------------------------------------------------------------
+
+
+def test_the_quick_tier_fits_the_shipped_subset(subset):
+    quick = TIERS["quick"]
+    assert quick.images == len(subset.train_images)
+    assert quick.val_images == len(subset.test_images)
+
+
+def test_tiers_leave_variant_and_seed_to_the_reader():
+    assert {(tier.variant, tier.seed) for tier in TIERS.values()} == {("sinusoidal", 42)}
+    assert TIERS["small"] == TrainConfig()

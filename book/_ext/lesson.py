@@ -2,30 +2,25 @@
 
 Directives:
     lesson-map STEP        the path from t to a block, with one step lit
-    source NAME            source of something in the package
+    source NAME            source of something in the package; in a notebook a cell to change,
+                           or with the option read-only no cell
     scaffold NAME          the same with the parts that a learner writes taken out
     solution NAME          the source, folded away
 """
 
 import html
 from importlib import import_module
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from condlesson import runs
 from condlesson import scaffold as exercises
-
-STEPS = {
-    "timestep": ("t", "one integer"),
-    "embedding": ("sinusoid", "256 sines and cosines"),
-    "mlp": ("timestep MLP", "512 learned numbers"),
-    "projection": ("projection", "one for each block"),
-    "modulation": ("scale and shift", "γ and β per channel"),
-    "block": ("block", "conv, norm, ReLU"),
-}
+from condlesson.translation import STEPS
 
 
 class LessonMap(SphinxDirective):
@@ -54,6 +49,7 @@ class Source(SphinxDirective):
     """Source of a class or function of the package."""
 
     required_arguments = 1
+    option_spec: ClassVar = {"read-only": directives.flag}
     show = staticmethod(exercises.source)
 
     def run(self) -> list[nodes.Node]:

@@ -38,7 +38,7 @@ _PUBLIC = {
     ),
     "data": ("load_mnist", "load_subset", "to_model_range"),
     "training": ("TrainConfig", "TrainState", "train"),
-    "runs": ("SEEDS", "list_runs", "load_model", "load_run"),
+    "runs": ("COMPARED", "SEEDS", "list_runs", "load_model", "load_run"),
     "comparison": ("conclude", "paired_difference"),
     "tables": ("Table",),
 }

@@ -1,20 +1,43 @@
-"""The command line: train and record runs, list and verify the recorded ones."""
+"""The command line: train and record runs, read the recorded ones, write the notebooks."""
 
 import argparse
 import json
+import math
+import os
+import shlex
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from contextlib import closing, nullcontext
+from dataclasses import asdict, fields, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
 import condlesson
-from condlesson import recording, runs
-from condlesson.data import download_mnist, load_mnist
-from condlesson.training import PRECISIONS, TrainConfig, TrainState
+from condlesson import notebooks, recording, runs, sweeps
+from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
+from condlesson.training import PRECISIONS, TIERS, TrainConfig, TrainState
 from condlesson.unet import VARIANTS
 
-DEFAULTS = {f.name: f.default for f in fields(TrainConfig)}
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SUBSET = "subset"  # what stands for the shipped images in place of a folder
+HELP = {
+    "variant": "the network",
+    "seed": "of the weights, the images, the timesteps and the noise",
+    "images": "training images, drawn by seed",
+    "epochs": "how often each image is seen",
+    "batch_size": "images a step, over all processes",
+    "learning_rate": "of Adam",
+    "num_timesteps": "T, the steps of the noise schedule",
+    "width": "channels of the first block",
+    "val_images": "test images that each epoch is validated on",
+    "precision": "of the training steps; validation is always in float32",
+}
+CHOICES = {"variant": list(VARIANTS), "precision": PRECISIONS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "\nStopped. The same train command goes on from the run's last checkpoint, which is "
-            "written every half minute.",
+            "\nStopped. The same command goes on from the run's last checkpoint.",
             file=sys.stderr,
         )
         return 130
@@ -55,63 +77,144 @@ def _parser() -> argparse.ArgumentParser:
     lister.set_defaults(call=_list)
     verifier = runs_commands.add_parser("verify", help="check that the runs are whole and current")
     verifier.set_defaults(call=_verify)
-    for sub in (lister, verifier):
-        sub.add_argument("--dir", default=runs.RECORDED_DIR, help="folder of the runs")
+    finder = runs_commands.add_parser("missing", help="print a command for each missing run")
+    finder.add_argument("--all", action="store_true", help="for those that are there as well")
+    finder.set_defaults(call=_missing)
+    maker = runs_commands.add_parser("make", help="train what is missing, one run after the other")
+    maker.add_argument("--download", action="store_true", help="as of train")
+    maker.set_defaults(call=_make)
+    for sub in (finder, maker):
+        sub.add_argument("--tier", choices=sweeps.SWEEPS, help="default: the runs of the book")
+        sub.add_argument("--data", metavar="DIR", help="as of train")
+    for sub in (lister, verifier, finder, maker):
+        sub.add_argument(
+            "--dir", default=runs.RECORDED_DIR, help="folder of the runs; default: the package's"
+        )
+    collector = runs_commands.add_parser(
+        "collect", help="bring the runs of several folders together"
+    )
+    collector.add_argument("folders", nargs="+", metavar="FROM", help="folders of runs")
+    collector.add_argument("--out", required=True, metavar="DIR", help="where they go")
+    collector.set_defaults(call=_collect)
+    writer = commands.add_parser("notebooks", help="write the exercise and solution notebooks")
+    writer.add_argument("folder", metavar="DIR", help="gets the folders exercises and solutions")
+    writer.add_argument(
+        "--archive", metavar="FILE", help="also pack the exercises with the package, as a zip file"
+    )
+    writer.set_defaults(call=_notebooks)
     return parser
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(call=_train)
+    parser.set_defaults(call=_train, refuse=parser.error)
     add = parser.add_argument
-    add("--variant", choices=list(VARIANTS), default=DEFAULTS["variant"])
-    add("--precision", choices=PRECISIONS, default=DEFAULTS["precision"])
-    add("--learning-rate", type=float, default=DEFAULTS["learning_rate"], metavar="X")
-    for name in ("seed", "epochs", "images", "batch_size", "width", "val_images", "num_timesteps"):
-        option = f"--{name.replace('_', '-')}"
-        add(option, type=int, default=DEFAULTS[name], metavar="N", help="default: %(default)s")
-    add("--data", required=True, metavar="DIR", help="torchvision root or folder of the IDX files")
-    add("--download", action="store_true", help="let torchvision fetch MNIST into --data")
-    add("--out", required=True, metavar="DIR", help="folder for the run's files")
-    add("--again", action="store_true", help="train anew what is recorded in --out already")
-    add("--weights", action="store_true", help="also write the weights, in float16")
-    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--tier", choices=TIERS, default="small", help="size of the run; quick: two minutes on "
+        "two cores with the shipped subset, small: the runs of the book, full: the draft's; "
+        "the options below change it; default: %(default)s")  # fmt: skip
+    for f in fields(TrainConfig):
+        add(
+            f"--{f.name.replace('_', '-')}",
+            type=f.type,
+            choices=CHOICES.get(f.name),
+            default=argparse.SUPPRESS,  # to tell what is given from what is the tier's
+            metavar=None if f.name in CHOICES else "X" if f.type is float else "N",
+            help=f"{HELP[f.name]}; default: {f.default}",
+        )
+    add("--data", metavar="DIR", help="torchvision root, or folder of the four IDX files, or "
+        f"{SUBSET}: the images that ship with the package; default: {SUBSET} for the quick tier, "
+        "none for the others")  # fmt: skip
+    add("--download", action="store_true", help="let torchvision fetch MNIST there; default: no")
+    add("--out", required=True, metavar="DIR", help="folder for the run's files; no default")
+    add("--again", action="store_true", help="train what is recorded already; default: no")
+    add("--weights", action="store_true", help="also write the weights, in float16; default: no")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add("--device", default=device, help="where to train; default: cuda if there is one, else cpu")
     add("--threads", type=int, metavar="N", help="CPU threads; default: all")
 
 
 def _train(args: argparse.Namespace) -> int:
-    from tqdm import tqdm  # of the training extras: to list and verify runs needs none of them
-
-    config = TrainConfig(**{name: getattr(args, name) for name in DEFAULTS})
+    config = _config(args)
+    if args.data is None:
+        if args.tier != "quick":
+            args.refuse("the following arguments are required: --data")
+        args.data = SUBSET
     if args.threads:
         torch.set_num_threads(args.threads)
-    if not args.again and _is_recorded(config, args):
+    if not args.again and sweeps.is_recorded(config, args.out, weights=args.weights):
+        recording.discard_leftovers(config, args.out)
         print(f"{runs.run_name(config)} is recorded in {args.out} already; --again trains it anew.")
         return 0
-    data = download_mnist(args.data) if args.download else load_mnist(args.data)
-    total = config.epochs * config.steps_per_epoch
-    with tqdm(total=total, desc=runs.run_name(config), unit="step", mininterval=1) as bar:
-
-        def show(state: TrainState) -> None:
-            if state.val_loss:
-                train, val = f"{state.train_loss[-1]:.4f}", f"{state.val_loss[-1]:.4f}"
-                bar.set_postfix(train=train, val=val, refresh=False)
-            bar.update(state.step - bar.n)
-
+    accelerator = _accelerator(args)
+    data = _load(args, accelerator)
+    with closing(_Progress(config, accelerator)) as progress:
         run = recording.record(
-            config, data, args.out, device=args.device, weights=args.weights, on_step=show
+            config,
+            data,
+            args.out,
+            device=args.device,
+            weights=args.weights,
+            on_step=progress.show,
+            accelerator=accelerator,
         )
-    print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {args.out}")
+    if accelerator:
+        accelerator.end_training()
+    if run:
+        print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {args.out}")
     return 0
 
 
-def _is_recorded(config: TrainConfig, args: argparse.Namespace) -> bool:
-    try:
-        run = runs.load_run(folder=args.out, **asdict(config))
-        if args.weights:
-            runs.load_model(run, args.out)
-    except runs.RunError:
-        return False
-    return True
+def _config(args: argparse.Namespace) -> TrainConfig:
+    given = {name: value for name, value in vars(args).items() if name in HELP}
+    return replace(TIERS[args.tier], **given)
+
+
+def _accelerator(args: argparse.Namespace) -> "Accelerator | None":
+    """Of a command that `accelerate launch` has started in several processes."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return None
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=args.device == "cpu", mixed_precision="no")  # the configuration says it
+
+
+def _load(args: argparse.Namespace, accelerator: "Accelerator | None") -> Mnist:
+    if args.data == SUBSET:
+        return load_subset()
+    with accelerator.local_main_process_first() if accelerator else nullcontext():
+        return download_mnist(args.data) if args.download else load_mnist(args.data)
+
+
+class _Progress:
+    """A bar with the time left and the losses. Between two looks it asks the device for nothing."""
+
+    RECENT = 20  # steps; the loss of a single one jumps about
+
+    def __init__(self, config: TrainConfig, accelerator: "Accelerator | None") -> None:
+        from tqdm import tqdm  # of the training extras: to list and verify runs needs none of them
+
+        self.hidden = accelerator is not None and not accelerator.is_main_process
+        self.interval = 1 if sys.stderr.isatty() else 30  # seconds; a log keeps every line
+        self.shown = -math.inf
+        total = config.epochs * config.steps_per_epoch
+        self.start = partial(tqdm, total=total, desc=runs.run_name(config), unit="step")
+        self.bar = None
+
+    def show(self, state: TrainState) -> None:
+        now = time.monotonic()
+        if self.hidden or (now - self.shown < self.interval and not state.finished):
+            return
+        if self.bar is None:  # a run that goes on is not judged by what it did before
+            self.bar = self.start(initial=state.step, mininterval=0)
+        self.shown = now
+        losses = {"loss": torch.stack(state.losses[-self.RECENT :]).mean().item()}
+        if state.val_loss:
+            losses |= {"train": state.train_loss[-1], "val": state.val_loss[-1]}
+        self.bar.set_postfix({name: f"{x:.4f}" for name, x in losses.items()}, refresh=False)
+        self.bar.update(state.step - self.bar.n)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -121,6 +224,57 @@ def _list(args: argparse.Namespace) -> int:
         return 0
     for run in found:
         print(f"{run.name:40} val {run.val_loss[-1]:.5f}  {run.recorded_on}")
+    return 0
+
+
+def _missing(args: argparse.Namespace) -> int:
+    expected = sweeps.sweep(args.tier)
+    wanted = expected if args.all else sweeps.missing(expected, args.dir)
+    for config in wanted:
+        print(runs.train_command(config, args.dir, data=_data(args)))
+    if not wanted:
+        print(f"None of {len(expected)} runs is missing in {args.dir}.", file=sys.stderr)
+    return 0
+
+
+def _make(args: argparse.Namespace) -> int:
+    data = _data(args)
+    wanted = sweeps.missing(sweeps.sweep(args.tier), args.dir)
+    if wanted and data == "DIR":
+        raise ValueError(f"--data must name the folder of MNIST, for {len(wanted)} missing runs.")
+    for k, config in enumerate(wanted, 1):
+        command = runs.train_command(config, args.dir, data=data)
+        command += " --download" * args.download
+        print(f"Missing run {k} of {len(wanted)}: {command}", flush=True)
+        status = main(shlex.split(command)[1:])
+        if status:
+            return status
+    print(f"Nothing is missing in {args.dir}.")
+    return 0
+
+
+def _data(args: argparse.Namespace) -> str:
+    return args.data or (SUBSET if args.tier == "quick" else "DIR")
+
+
+def _collect(args: argparse.Namespace) -> int:
+    found = sweeps.collect(args.folders, args.out)
+    for name in found.new:
+        print(f"{name}: new")
+    for name in found.known:
+        print(f"{name}: found again, the same")
+    for path in found.unfinished:
+        print(f"{path}: not finished, left where it is")
+    print(f"{len(runs.list_runs(args.out))} runs are in {args.out}.")
+    return 0
+
+
+def _notebooks(args: argparse.Namespace) -> int:
+    written = notebooks.write_notebooks(args.folder)
+    print(f"{len(written)} notebooks are in {args.folder}.")
+    if args.archive:
+        notebooks.make_archive(args.folder, args.archive)
+        print(f"The exercises and what they need are in {args.archive}.")
     return 0
 
 

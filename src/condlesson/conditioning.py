@@ -73,12 +73,13 @@ class AdaGN(nn.Module):
 
 
 class AdditiveGN(nn.Module):
-    """Group norm, and a shift of every channel that the timestep sets: AdaGN without its gamma.
+    """Group norm, and a shift of every channel that the timestep sets.
 
     AdditiveGN(h, t_emb) = GroupNorm(h) + Linear(t_emb)
 
-    The norm keeps its own learned scale and shift, which are the same for all timesteps. The
-    shift comes after the norm, where no norm can cancel it, in the place that AdaGN's beta has.
+    It is AdaGN without its gamma. The norm keeps its own learned scale and shift, which are the
+    same for all timesteps. The timestep's shift comes after the norm, where no norm can cancel
+    it, in the place that AdaGN's beta has.
 
     Args:
         num_channels: Channels C of the feature map.
@@ -93,13 +94,19 @@ class AdditiveGN(nn.Module):
     def __init__(self, num_channels: int, d_emb: int, num_groups: int = 32) -> None:
         super().__init__()
         check_groups(num_channels, num_groups)
+        # TODO 1: the group norm, with a learned scale and shift of its own.
         self.norm = nn.GroupNorm(num_groups, num_channels)
+        # END TODO
+        # TODO 2: the projection, from d_emb to one number for each channel.
         self.projection = nn.Linear(d_emb, num_channels)
+        # END TODO
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then shift it by t_emb (B, d_emb)."""
         check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
+        # TODO 3: normalise h, and then add the projected embedding to every channel.
         return add_to_channels(self.norm(h), self.projection(t_emb))
+        # END TODO
 
 
 def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:

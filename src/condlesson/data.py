@@ -9,6 +9,7 @@ import hashlib
 import math
 import zlib
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ FILES = {
     "test_labels": "t10k-labels-idx1-ubyte",
 }
 UNSIGNED_BYTE = 0x08
+SIZES = (60_000, 10_000)  # of the whole set, training and test
+SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"  # its checksum
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def load_mnist(root: str | Path) -> Mnist:
 
     Raises:
         FileNotFoundError: A file is missing; the message says where it was looked for.
-        ValueError: A file is damaged, or images and labels do not fit each other.
+        ValueError: A file is damaged, images and labels do not fit each other, or a set of the
+            size of MNIST holds something else.
     """
     root = Path(root)
     arrays = {key: torch.from_numpy(read_idx(_find(root, name))) for key, name in FILES.items()}
@@ -74,7 +78,13 @@ def load_mnist(root: str | Path) -> Mnist:
                 f"the {split} files in {root} must hold (N, 28, 28) images and N labels, got "
                 f"shapes {tuple(images.shape)} and {tuple(labels.shape)}. Download them again."
             )
-    return Mnist(**arrays)
+    mnist = Mnist(**arrays)
+    if (len(mnist.train_images), len(mnist.test_images)) == SIZES and mnist.checksum() != SHA256:
+        raise ValueError(
+            f"the files in {root} must hold MNIST, its SHA-256 {SHA256}, got {mnist.checksum()}. "
+            "A file is damaged, or they are another set: delete them and download them again."
+        )
+    return mnist
 
 
 def load_subset() -> Mnist:
@@ -88,12 +98,16 @@ def load_subset() -> Mnist:
 def download_mnist(root: str | Path) -> Mnist:
     """Load MNIST through torchvision, which downloads it where it is missing.
 
+    What an earlier download left half-written is removed and fetched again; torchvision would
+    trust an unpacked file because it is there.
+
     Args:
         root: Folder of the torchvision data set.
 
     Raises:
         ModuleNotFoundError: torchvision is not installed.
-        RuntimeError: The download failed (torchvision's own message).
+        RuntimeError: The download failed.
+        ValueError: As `load_mnist`.
     """
     try:
         from torchvision.datasets import MNIST
@@ -102,8 +116,26 @@ def download_mnist(root: str | Path) -> Mnist:
             f"torchvision must be installed for the download ({error}). Install the training "
             'extras: pip install "condlesson[train]".'
         ) from error
-    MNIST(root, train=True, download=True)
+    raw = Path(root) / "MNIST" / "raw"
+    _remove_damaged(raw)
+    try:
+        MNIST(root, train=True, download=True)
+    except (RuntimeError, OSError, HTTPException) as error:
+        raise RuntimeError(
+            f"MNIST could not be downloaded into {root} ({error}). Give the same command again "
+            f"when the network is back, or copy the four files into {raw}, or train on the images "
+            "that ship with the package: --data subset."
+        ) from error
     return load_mnist(root)
+
+
+def _remove_damaged(raw: Path) -> None:
+    for name in FILES.values():
+        try:
+            if (raw / name).exists():
+                read_idx(raw / name)
+        except ValueError:
+            (raw / name).unlink()
 
 
 def read_idx(path: str | Path) -> np.ndarray:

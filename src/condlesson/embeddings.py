@@ -61,7 +61,7 @@ def sinusoidal_frequencies(
         ValueError: d_emb is too small, max_period is not positive and finite, or the denominator
             is unknown.
     """
-    _check_options(d_emb, max_period, denominator)
+    check_options(d_emb, max_period, denominator)
     half = d_emb // 2
     steps = half if denominator == "half" else half - 1
     i = torch.arange(half, dtype=dtype, device=device)
@@ -105,8 +105,8 @@ def sinusoidal_embedding(
 
     Source: Vaswani et al. 2017, section 3.5, arXiv:1706.03762.
     """
-    _check_choice("layout", layout, LAYOUTS)
-    t = _as_batch(t)
+    check_choice("layout", layout, LAYOUTS)
+    t = as_batch(t)
     frequencies = sinusoidal_frequencies(
         d_emb,
         max_period=max_period,
@@ -147,8 +147,8 @@ class TimestepEmbedding(nn.Module):
 
     def __init__(self, d_sinusoidal: int = 256, d_emb: int = 512) -> None:
         super().__init__()
-        _check_width(d_sinusoidal, "d_sinusoidal", minimum=2)
-        _check_width(d_emb, "d_emb", minimum=1)
+        check_width(d_sinusoidal, "d_sinusoidal", minimum=2)
+        check_width(d_emb, "d_emb", minimum=1)
         self.d_sinusoidal = d_sinusoidal
         self.linear_1 = nn.Linear(d_sinusoidal, d_emb)
         self.linear_2 = nn.Linear(d_emb, d_emb)
@@ -161,7 +161,7 @@ class TimestepEmbedding(nn.Module):
 
 
 class RandomFourierFeatures(nn.Module):
-    """Sines and cosines of t at random frequencies, where the sinusoid has a geometric series.
+    """Sines and cosines of t at random frequencies, in place of a geometric series.
 
     f(t) = [cos(2 pi f_0 t / T), ..., sin(2 pi f_0 t / T), ...],   f_i drawn from N(0, scale^2)
 
@@ -180,26 +180,43 @@ class RandomFourierFeatures(nn.Module):
     arXiv:2011.13456, with the scale of 16 that is the default here.
     """
 
-    def __init__(self, d_emb: int = 256, *, num_timesteps: int = 1000, scale: float = 16.0) -> None:
+    def __init__(
+        self,
+        d_emb: int = 256,
+        *,
+        num_timesteps: int = 1000,
+        scale: float = 16.0,
+    ) -> None:
         super().__init__()
-        _check_width(d_emb, "d_emb", minimum=2)
+        check_width(d_emb, "d_emb", minimum=2)
         if d_emb % 2:
             raise ValueError(f"d_emb must be even, a sine and a cosine each, got {d_emb}.")
         self.num_timesteps = num_timesteps
         self.scale = scale
+        # TODO 1: self.frequencies, room for d_emb // 2 numbers, as a buffer: saved with
+        # the weights and never trained (self.register_buffer).
         self.register_buffer("frequencies", torch.empty(d_emb // 2))
+        # END TODO
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the frequencies."""
+        # TODO 2: fill self.frequencies with normal values of mean 0 and standard
+        # deviation self.scale.
         nn.init.normal_(self.frequencies, std=self.scale)
+        # END TODO
 
     def forward(self, t: float | Tensor) -> Tensor:
         """Features of t, as `sinusoidal_embedding` takes it; returns shape (B, d_emb)."""
-        t = _as_batch(t)  # (B,)
+        t = as_batch(t)  # (B,)
+        # TODO 3: the angles in radians, (B, d_emb // 2). A frequency of 1 makes one
+        # whole turn while t goes from 0 to self.num_timesteps.
         turns = t[:, None] / self.num_timesteps * self.frequencies.to(t)  # (B, d_emb // 2)
         angles = 2 * math.pi * turns
+        # END TODO
+        # TODO 4: the features, (B, d_emb): all cosines, then all sines.
         return torch.cat([angles.cos(), angles.sin()], dim=-1)
+        # END TODO
 
 
 class FourierTimestepEmbedding(TimestepEmbedding):
@@ -271,8 +288,8 @@ def cosine_similarity_at(
     return torch.cos(distance.double()[..., None] * frequencies).mean(dim=-1)
 
 
-def _as_batch(t: float | Tensor) -> Tensor:
-    """T as a floating tensor of shape (B,), in float32 at least."""
+def as_batch(t: float | Tensor) -> Tensor:
+    """Make t a floating tensor of shape (B,), in float32 at least."""
     if isinstance(t, Real) and not isinstance(t, bool):
         t = torch.tensor(_as_float(t), dtype=torch.float32)
     if not isinstance(t, Tensor):
@@ -304,24 +321,27 @@ def _as_float(t: Real) -> float:
         return math.inf
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
-def _check_width(value: int, name: str, minimum: int) -> None:
+def check_width(value: int, name: str, minimum: int) -> None:
+    """Refuse what is no integer, or too small."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}.")
 
 
-def _check_options(d_emb: int, max_period: float, denominator: str) -> None:
-    _check_choice("denominator", denominator, DENOMINATORS)
+def check_options(d_emb: int, max_period: float, denominator: str) -> None:
+    """Refuse a width, a period or a denominator that gives no frequencies."""
+    check_choice("denominator", denominator, DENOMINATORS)
     if denominator == "half":
-        _check_width(d_emb, "d_emb", minimum=2)
+        check_width(d_emb, "d_emb", minimum=2)
     else:
-        _check_width(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
+        check_width(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
     if isinstance(max_period, bool) or not isinstance(max_period, Real):
         raise TypeError(f"max_period must be a number, got {max_period!r}.")
     if not (max_period > 0 and math.isfinite(max_period)):

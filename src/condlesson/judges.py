@@ -83,7 +83,8 @@ def train_judge(judge: Judge, kind: str, data: Mnist, steps: int, seed: int = 0)
     """Train a judge on the training images, one optimiser step at a time.
 
     The digit judge minimises the cross-entropy. The noise judge is shown x_t for t uniform on
-    0 .. T - 1 and minimises the mean of |guess - t / T|, whose best guess is a median.
+    0 .. T - 1 and minimises the mean absolute error of its guess of t / T, so that its best guess
+    is a median.
 
     Args:
         judge: What `make_judge` made; it is trained in place.
@@ -137,7 +138,7 @@ def confidence(judge: Judge, images: Tensor) -> Tensor:
 def frechet_distance(judge: Judge, images: Tensor, reference: Tensor) -> float:
     """Squared Fréchet distance of two sets of images in the features of the digit judge.
 
-    d^2 = |m_1 - m_2|^2 + trace(C_1 + C_2 - 2 (C_1 C_2)^(1/2))
+    d^2 = norm(m_1 - m_2)^2 + trace(C_1 + C_2 - 2 (C_1 C_2)^(1/2))
 
     for the features' means m and covariances C, as if they were Gaussian. It is no FID: the
     features are others, and few images make it larger.

@@ -292,8 +292,8 @@ def training_curves(
         values = np.atleast_2d(np.asarray(values))
         epochs = np.arange(1, values.shape[1] + 1)
         style = {"color": COLOURS.get(variant), "marker": MARKERS.get(variant)}
-        ax.plot(epochs, values.mean(axis=0), label=variant, **style)
-        ax.plot(epochs, values.T, linewidth=0.6, alpha=0.6, color=COLOURS.get(variant))
+        [line] = ax.plot(epochs, values.mean(axis=0), label=variant, **style)
+        ax.plot(epochs, values.T, linewidth=0.6, alpha=0.6, color=line.get_color())
     ax.set(xlabel="epoch", ylabel=ylabel, xticks=epochs, yscale="log" if log else "linear")
     ax.legend()
     return ax

@@ -1,26 +1,25 @@
 """Making recorded runs: training to the end, with checkpoints, and writing what happened.
 
-A run that was stopped, even by `kill -9`, goes on from its last checkpoint and ends with the losses
-and weights that it would have had without the stop. What a run holds, and how it is read and
-checked later, is in `condlesson.runs`.
-
-This is the only module of the package that writes files.
+What a run holds, and how it is read and checked later, is in `condlesson.runs`; how a run that was
+stopped goes on, in `condlesson.checkpoints`.
 """
 
 import io
 import json
 import math
-import pickle
 import platform
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
+from condlesson.checkpoints import Checkpoint, awaiting_signals, discard, write_whole
 from condlesson.data import Mnist, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.probes import lie_matrix, loss_by_timestep
@@ -28,8 +27,6 @@ from condlesson.runs import (
     CANARY_TOLERANCES,
     WEIGHTS_TOLERANCE,
     Run,
-    RunError,
-    canary_drift,
     canary_losses,
     digest,
     run_name,
@@ -46,11 +43,13 @@ from condlesson.training import (
     validation_batches,
 )
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 __all__ = ["record"]
 
 LIE_IMAGES = 64
 LIE_TIMESTEPS = 10
-CHECKPOINT_SECONDS = 30
 
 
 def record(
@@ -61,77 +60,107 @@ def record(
     device: torch.device | str = "cpu",
     weights: bool = False,
     on_step: Callable[[TrainState], None] = lambda state: None,
-) -> Run:
+    accelerator: "Accelerator | None" = None,
+) -> Run | None:
     """Train to the end and write the run; go on from a checkpoint if an earlier try left one.
 
-    A checkpoint is written every half minute, whole or not at all, and removed at the end.
+    A checkpoint is written every half minute and before every validation, and removed at the end.
+    Ctrl-C and SIGTERM wait for the step's end and leave one too.
 
     Args:
         config: What to train.
         data: The data set.
         out: Folder for the run's files; it is made if need be.
-        device: Where to train.
+        device: Where to train; accelerate's device if there is an accelerator.
         weights: Whether to write the weights, in float16.
-        on_step: Called after every step.
+        on_step: Called after every step and every validation.
+        accelerator: Of several processes that train this run together; None for a single one.
 
     Returns:
-        The run, as written.
+        The run, as written; None in the processes that leave the writing to the main one.
 
     Raises:
         ValueError: The data set is too small, or the loss is no longer a finite number.
-        RunError: The checkpoint is damaged, or was made with other code, data, device or torch.
+        RunError: The checkpoint is damaged, or was made with other code, data, machine or torch.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / f"{run_name(config)}.checkpoint"
+    device = torch.device(device) if accelerator is None else accelerator.device
     state = TrainState.start(config, device)
-    origin = _origin(config, data, torch.device(device))
-    if checkpoint.exists():
-        _go_on(state, checkpoint, origin)
-    for _ in _with_checkpoints(train(state, data), checkpoint, origin):
-        _check_finite(config, [*state.train_loss, *state.val_loss])
-        on_step(state)
-    run = _describe(state, data, origin)
+    checkpoint = Checkpoint(
+        out / f"{run_name(config)}.checkpoint", _origin(config, data, device, accelerator)
+    )
+    discard_leftovers(config, out)
+    checkpoint.load(state)
+    _train_on(state, data, checkpoint, on_step, accelerator)
+    if not _writes(accelerator):
+        return None
+    run = _describe(state, data, checkpoint.origin)
     if weights:
         run = replace(run, weights=_write_weights(state.model, config, out))
     text = json.dumps(run.to_json(), indent=1) + "\n"
-    _write_whole(out / f"{run.name}.json", text.encode())
-    checkpoint.unlink(missing_ok=True)
-    _partial(checkpoint).unlink(missing_ok=True)  # of an earlier try that was killed
+    write_whole(out / f"{run.name}.json", text.encode())
+    discard_leftovers(config, out)
     return run
 
 
-def _origin(config: TrainConfig, data: Mnist, device: torch.device) -> dict:
+def discard_leftovers(config: TrainConfig, out: str | Path) -> None:
+    """Remove a checkpoint that is older than the run's record: the run was killed at its very end.
+
+    A younger one belongs to a run that is being recorded again.
+    """
+    record = Path(out) / f"{run_name(config)}.json"
+    checkpoint = record.with_name(f"{run_name(config)}.checkpoint")
+    if record.exists() and not _younger(checkpoint, record):
+        discard(checkpoint)
+
+
+def _younger(path: Path, than: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns > than.stat().st_mtime_ns
+
+
+def _train_on(
+    state: TrainState,
+    data: Mnist,
+    checkpoint: Checkpoint,
+    on_step: Callable[[TrainState], None],
+    accelerator: "Accelerator | None",
+) -> None:
+    """Train to the end, or until a signal comes, with a checkpoint for the next time."""
+    with awaiting_signals() as came:
+        for _ in train(state, data, accelerator=accelerator):
+            _check_finite(state.config, [*state.train_loss, *state.val_loss])
+            if _writes(accelerator):
+                checkpoint.keep(state)
+            on_step(state)
+            if came:
+                break
+    if came:
+        if _writes(accelerator):
+            checkpoint.save(state)
+        signal.raise_signal(came[0])
+        raise KeyboardInterrupt  # a handler of somebody else's may return
+
+
+def _writes(accelerator: "Accelerator | None") -> bool:
+    return accelerator is None or accelerator.is_main_process
+
+
+def _origin(
+    config: TrainConfig, data: Mnist, device: torch.device, accelerator: "Accelerator | None" = None
+) -> dict:
     """What must stay the same from a run's first step to its last."""
     canary = canary_losses(config)
     _check_finite(config, canary)
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
         "device_type": device.type,
+        "threads": torch.get_num_threads(),
+        "processes": 1 if accelerator is None else accelerator.num_processes,
         "torch": str(torch.__version__),
         "data_sha256": data.checksum(),
         "canary": canary,
     }
-
-
-def _go_on(state: TrainState, checkpoint: Path, origin: dict) -> None:
-    cure = "Delete it to train from the start."
-    try:
-        device = next(state.model.parameters()).device
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        then = saved["origin"]
-        state.load_state_dict(saved)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise RunError(f"the checkpoint {checkpoint} cannot be used ({error}). {cure}") from error
-    for name in set(origin) - {"canary"}:
-        if then.get(name) != origin[name]:
-            raise RunError(
-                f"the checkpoint {checkpoint} must have the {name} {origin[name]}, "
-                f"got {then.get(name)}. {cure}"
-            )
-    drift = canary_drift(then["canary"], origin["canary"], CANARY_TOLERANCES)
-    if drift:
-        raise RunError(f"the checkpoint {checkpoint} comes from other code. {drift} {cure}")
 
 
 def _check_finite(config: TrainConfig, losses: list[float]) -> None:
@@ -140,18 +169,6 @@ def _check_finite(config: TrainConfig, losses: list[float]) -> None:
             f"the losses of {run_name(config)} must be finite, got {losses}. "
             f"Lower learning_rate, {config.learning_rate:g}."
         )
-
-
-def _with_checkpoints(
-    steps: Iterator[TrainState], path: Path, origin: dict
-) -> Iterator[TrainState]:
-    saved = 0.0
-    for state in steps:
-        if sum(state.seconds) - saved > CHECKPOINT_SECONDS:
-            saved = sum(state.seconds)
-            torch.save({**state.state_dict(), "origin": origin}, _partial(path))
-            _partial(path).replace(path)
-        yield state
 
 
 def _describe(state: TrainState, data: Mnist, origin: dict) -> Run:
@@ -181,7 +198,8 @@ def _provenance(state: TrainState, origin: dict) -> dict:
     return {
         "device": origin["device"],
         "device_type": origin["device_type"],
-        "threads": torch.get_num_threads(),
+        "threads": origin["threads"],
+        **({"processes": origin["processes"]} if origin["processes"] > 1 else {}),
         "torch": origin["torch"],
         "recorded": datetime.now(timezone.utc).date().isoformat(),
         "wall_seconds": round(sum(state.seconds), 1),
@@ -215,7 +233,7 @@ def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
     }
     raw = _npz(tensors)
     file = f"{run_name(config)}.npz"
-    _write_whole(out / file, raw)
+    write_whole(out / file, raw)
     rounded = make_model(config)
     rounded.load_state_dict(tensors)
     return {
@@ -232,16 +250,6 @@ def _npz(tensors: dict[str, torch.Tensor]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **{name: value.numpy() for name, value in tensors.items()})
     return buffer.getvalue()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    _partial(path).write_bytes(content)
-    _partial(path).replace(path)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
 
 
 def _cpu_name() -> str:

@@ -83,7 +83,7 @@ class Run:
         lie: ``timesteps`` and ``loss``: final loss as a matrix, true timestep by told timestep.
         canary: ``losses`` of the replayed steps, and their relative ``tolerances``.
         provenance: ``device``, ``device_type``, ``threads``, ``torch``, ``recorded`` (UTC date),
-            ``wall_seconds``, ``data_sha256``.
+            ``wall_seconds``, ``data_sha256``; ``processes`` if there was more than one.
         weights: None, or ``file``, ``sha256``, ``dtype``, ``canary_loss`` and ``tolerance`` of the
             weights.
     """
@@ -131,14 +131,19 @@ def expected_runs() -> list[TrainConfig]:
 
 
 def train_command(
-    config: TrainConfig, out: str | Path = RECORDED_DIR, *, weights: bool = False
+    config: TrainConfig,
+    out: str | Path = RECORDED_DIR,
+    *,
+    weights: bool = False,
+    data: str | Path = "DIR",
 ) -> str:
-    """The shell command that records a run; DIR in it stands for the folder of MNIST.
+    """The shell command that records a run.
 
     Args:
         config: The run; fields at their defaults are left out beyond the first four.
         out: Where the run goes, by default where the book looks for it.
         weights: Whether to write weights; those that the book needs are written anyway.
+        data: Folder of MNIST, or ``subset``; by default a word that stands for it.
     """
     always = ("variant", "seed", "epochs", "images")
     changed = [f.name for f in fields(config) if getattr(config, f.name) != f.default]
@@ -146,7 +151,7 @@ def train_command(
     options = [f"--{name.replace('_', '-')} {getattr(config, name)}" for name in names]
     if weights or config in WITH_WEIGHTS:
         options.append("--weights")
-    options += ["--data DIR", f"--out {shlex.quote(_shown(Path(out)))}"]
+    options += [f"--data {shlex.quote(str(data))}", f"--out {shlex.quote(_shown(Path(out)))}"]
     return " ".join(["condlesson train", *options])
 
 
@@ -277,7 +282,7 @@ def _check_fresh(run: Run, folder: Path) -> None:
     if drift:
         raise RunError(
             f"run {run.name} is out of date: the code no longer trains as it did. {drift} "
-            f"{_remedy(run.config, folder, weights=run.weights is not None)}"
+            f"{_remedy(run.config, folder, weights=run.weights is not None)} --again"
         )
 
 

@@ -8,17 +8,32 @@ In the source of a class, what a learner writes stands between two ordinary comm
 
 `solution` is the source without these comments; in `scaffold` each such part has become its
 comment and a line that stands for the missing code. All show docstrings by their first line.
+
+Where a learner is to find a mistake, the wrong line is in the comment, and `scaffold` has it in the
+place of the right one, unmarked::
+
+    # BUG: self.norm = ...
+    self.norm = ...
+    # END BUG
+
+`imports` says what such code needs where it stands alone, in a cell of a notebook.
 """
 
 import ast
 import inspect
 import re
+import sys
 import textwrap
+from collections.abc import Mapping
+from importlib import import_module
 
-__all__ = ["scaffold", "solution", "source"]
+__all__ = ["answer_lines", "bound_names", "imports", "scaffold", "solution", "source"]
 
-_TODO = re.compile(r"^ *# TODO (\d+): ")
-_END = re.compile(r"^ *# END TODO *$")
+WIDTH = 84  # of an import line; pages are narrower than modules
+FIND = "# TODO: one line in here is wrong. Find it, and mend it.\n"
+_OPEN = re.compile(r"^ *# (?:TODO \d+|BUG): ")
+_BUG = re.compile(r"^( *)# BUG: (.*\n)")
+_END = re.compile(r"^ *# END (?:TODO|BUG) *$")
 
 
 def source(obj: object) -> str:
@@ -44,13 +59,13 @@ def solution(obj: object) -> str:
     """Source of a marked class or function without the exercise's comments.
 
     Args:
-        obj: A class or function with TODO parts.
+        obj: A class or function with TODO or BUG parts.
 
     Returns:
-        Its source code, without the TODO comments and the end marks.
+        Its source code, without the comments that open and close these parts.
 
     Raises:
-        ValueError: It has no TODO part, or one without an end.
+        ValueError: It has no such part, or one without an end.
     """
     return "".join(line for line, part in _marked(obj) if part != "mark")
 
@@ -59,30 +74,128 @@ def scaffold(obj: object) -> str:
     """Source of a marked class or function with the parts that a learner writes taken out.
 
     Args:
-        obj: A class or function with TODO parts.
+        obj: A class or function with TODO or BUG parts.
 
     Returns:
-        Its source code; each TODO part is its comment and a line with ``...``.
+        Its source code; each TODO part is its comment and a line with ``...``, each BUG part the
+        wrong line.
 
     Raises:
-        ValueError: It has no TODO part, or one without an end.
+        ValueError: It has no such part, or one without an end.
     """
+    lines = [line for line, part in _marked(obj) if part != "answer"]
+    is_bug = any(map(_BUG.match, lines))
+    lines = [_BUG.sub(r"\1\2", line.replace("# END TODO", "...")) for line in lines]
+    code = "".join(line for line in lines if not _END.match(line))
+    return FIND + code if is_bug else code
+
+
+def answer_lines(obj: object) -> list[str]:
+    """Lines that a learner writes, without their indentation.
+
+    Args:
+        obj: A class or function with TODO or BUG parts.
+
+    Returns:
+        The lines between the comments that open and close these parts.
+
+    Raises:
+        ValueError: It has no such part, or one without an end.
+    """
+    return [line.strip() for line, part in _marked(obj) if part == "answer" and line.strip()]
+
+
+def imports(code: str, obj: object, known: Mapping[str, object]) -> str:
+    """Import lines for what code of the package takes from its module.
+
+    Args:
+        code: Source of obj, whole or as a scaffold.
+        obj: The class or function.
+        known: Objects that the session has already, by their names there.
+
+    Returns:
+        The lines, in the order of the module's own; empty if nothing is needed.
+
+    Raises:
+        ValueError: The code uses a private name of its module.
+    """
+    module = sys.modules[obj.__module__]
+    used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    wanted = {
+        name
+        for name in (used & vars(module).keys()) - {obj.__name__}
+        if name not in known or known[name] is not getattr(module, name)
+    }
     lines = []
-    for line, part in _marked(obj):
-        if part == "code" or (part == "mark" and not _END.match(line)):
-            lines.append(line)
-        elif part == "mark":
-            lines.append(line.replace("# END TODO", "..."))
-    return "".join(lines)
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            node.names = [alias for alias in node.names if _bound_by(alias) in wanted]
+            wanted -= {_bound_by(alias) for alias in node.names}
+            lines += [_wrapped(ast.unparse(node))] if node.names else []
+    private = [name for name in sorted(wanted) if name.startswith("_")]
+    if private:
+        raise ValueError(
+            f"{obj.__name__} must use public names of its module, got {', '.join(private)}. "
+            "A notebook has to import them."
+        )
+    if wanted:
+        lines.append(_wrapped(f"from {module.__name__} import {', '.join(sorted(wanted))}"))
+    return "\n".join(lines)
+
+
+def bound_names(code: str) -> dict[str, object]:
+    """Names that a cell binds, each with what it imports, or None for what it makes itself.
+
+    Args:
+        code: Source of the cell.
+
+    Returns:
+        The objects by their names in the session.
+    """
+    found = {}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound = _bound_by(alias)
+                found[bound] = _imported(alias.name if alias.asname else bound)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {_bound_by(alias): _imported(node.module, alias.name) for alias in node.names}
+        elif isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            found[node.name] = None
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found[node.id] = None
+    return found
+
+
+def _imported(module: str, name: str | None = None) -> object:
+    """A module or something of it; None where it is not installed here."""
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError:
+        return None
+    return getattr(found, name, None) if name else found
+
+
+def _bound_by(alias: ast.alias) -> str:
+    return alias.asname or alias.name.split(".")[0]
+
+
+def _wrapped(line: str) -> str:
+    """An import line, in brackets and on several lines if it is too long for one."""
+    if len(line) <= WIDTH:
+        return line
+    head, names = line.split(" import ")
+    body = textwrap.fill(f"{names},", WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return f"{head} import (\n{body}\n)"
 
 
 def _marked(obj: object) -> list[tuple[str, str]]:
     """Each line of the source and what it is: "code", "mark" (a comment of ours) or "answer"."""
     parts, state = [], "code"
     for line in source(obj).splitlines(keepends=True):
-        if _TODO.match(line):
+        if _OPEN.match(line):
             if state != "code":
-                raise ValueError(f"every TODO of {obj!r} must be closed by # END TODO.")
+                raise ValueError(f"every TODO and BUG of {obj!r} must be closed by # END of it.")
             state = "mark"
         elif state == "mark" and not line.lstrip().startswith("#"):
             state = "answer"

@@ -7,13 +7,19 @@ variants start from the same weights where they have the same layers, and see th
 the same order with the same timesteps and the same noise. The draws do not depend on what was
 drawn before, so a run that was stopped goes on from its last checkpoint as if nothing had been.
 
+Several processes can share each batch, through `accelerate`. They draw the same whole batch, each
+takes its part, and their gradients are averaged: what one process would do, but for rounding, and
+but for batch norm, which knows the images of its own process only.
+
 Source: Ho, Jain and Abbeel 2020, algorithm 1 and equation 14, arXiv:2006.11239.
 """
 
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,7 +30,11 @@ from condlesson.data import Mnist, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.unet import VARIANTS
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator  # of the training extras; one process needs none of it
+
 __all__ = [
+    "TIERS",
     "Batch",
     "TrainConfig",
     "TrainState",
@@ -89,6 +99,15 @@ class TrainConfig:
         return self.images // self.batch_size
 
 
+# What a reader has time for. Only the size is a tier's; the variant and the seed are the reader's.
+TIERS = {
+    # The shipped subset and a narrow network. So few steps need a higher learning rate.
+    "quick": TrainConfig(width=16, images=4_096, epochs=8, val_images=1_024, learning_rate=1e-3),
+    "small": TrainConfig(),
+    "full": TrainConfig(images=60_000, epochs=10),  # the draft's size
+}
+
+
 @dataclass
 class TrainState:
     """A run in progress: all that is needed to go on with it.
@@ -122,8 +141,13 @@ class TrainState:
 
     @property
     def epoch(self) -> int:
-        """The present epoch, counted from 0."""
-        return self.step // self.config.steps_per_epoch
+        """The present epoch, counted from 0; it ends with its validation."""
+        return len(self.val_loss)
+
+    @property
+    def steps_left(self) -> int:
+        """Steps that the present epoch still has before its validation."""
+        return (self.epoch + 1) * self.config.steps_per_epoch - self.step
 
     @property
     def finished(self) -> bool:
@@ -177,43 +201,44 @@ class Batch:
     x_t: Tensor
 
 
-def train(state: TrainState, data: Mnist) -> Iterator[TrainState]:
+def train(
+    state: TrainState, data: Mnist, *, accelerator: "Accelerator | None" = None
+) -> Iterator[TrainState]:
     """Train to the end of the configuration, one optimiser step at a time.
 
-    The state is updated in place and yielded after every step, so that logging, checkpoints and
-    stopping early belong to the caller. The last step of an epoch includes its validation.
+    The state is updated in place and yielded after every step, and after every epoch's validation
+    once more, so that logging, checkpoints and stopping early belong to the caller. A state that
+    is loaded from a checkpoint of any of these moments goes on from there.
 
     Args:
         state: A fresh state, or one that was loaded from a checkpoint.
         data: The data set; the state's model decides the device.
+        accelerator: Of several processes that share each batch; None for a single one.
 
     Yields:
-        The same state, one step further.
+        The same state, one step or one validation further.
 
     Raises:
-        ValueError: The data set holds fewer images than the configuration asks for.
+        ValueError: The data set holds fewer images than the configuration asks for, or the
+            processes cannot share a batch equally.
     """
     config, device = state.config, _device_of(state.model)
-    images = to_model_range(_chosen_images(config, data)).to(device)
+    network = _shared(state, accelerator)
+    images = to_model_range(_chosen_images(config, data)).to(device)  # all of them, once
     validation = validation_batches(config, data, device)
     schedule = alphas_cumprod(linear_beta_schedule(config.num_timesteps))
     while not state.finished:
-        order = _epoch_order(config, state.epoch)
-        for position in range(state.step % config.steps_per_epoch, config.steps_per_epoch):
-            started = time.perf_counter()
-            if position == 0:
-                state.losses = []
-                state.seconds.append(0.0)
-            rows = order[position * config.batch_size : (position + 1) * config.batch_size]
-            batch = noised_batch(images[rows.to(device)], schedule, config, state.step)
-            state.losses.append(_training_step(state, batch))
-            state.step += 1
-            if position == config.steps_per_epoch - 1:
-                losses = evaluate(state.model, validation)
-                state.train_loss.append(torch.stack(state.losses).mean().item())
-                state.val_loss.append(losses.mean().item())
-            state.seconds[-1] += time.perf_counter() - started
+        for rows in _batches_left(state).to(device):
+            with _timed(state):
+                batch = noised_batch(images[rows], schedule, config, state.step)
+                state.losses.append(_training_step(state, network, batch, accelerator))
+                state.step += 1
             yield state
+        with _timed(state):
+            losses = evaluate(state.model, validation)
+            state.train_loss.append(torch.stack(state.losses).mean().item())
+            state.val_loss.append(losses.mean().item())
+        yield state
 
 
 def make_model(config: TrainConfig) -> nn.Module:
@@ -344,14 +369,34 @@ def _chosen_images(config: TrainConfig, data: Mnist) -> Tensor:
     return data.train_images[torch.randperm(available, generator=generator)[: config.images]]
 
 
-def _epoch_order(config: TrainConfig, epoch: int) -> Tensor:
-    return torch.randperm(config.images, generator=stream(config.seed, "order", epoch))
+def _batches_left(state: TrainState) -> Tensor:
+    """Indices of the images that the rest of the epoch shows, a row a batch; it starts here."""
+    config, left = state.config, state.steps_left
+    if left == config.steps_per_epoch:
+        state.losses = []
+        state.seconds.append(0.0)
+    order = torch.randperm(config.images, generator=stream(config.seed, "order", state.epoch))
+    batches = order[: config.steps_per_epoch * config.batch_size].view(-1, config.batch_size)
+    return batches[config.steps_per_epoch - left :]
+
+
+@contextmanager
+def _timed(state: TrainState) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    state.seconds[-1] += time.perf_counter() - started
 
 
 def _make_batch(x_0: Tensor, t: Tensor, noise: Tensor, schedule: Tensor) -> Batch:
-    noise = noise.to(x_0.device, non_blocking=True)
+    noise = _sent(noise, x_0.device)
     x_t = q_sample(x_0, t, noise, schedule)  # t on the CPU: its range is checked without a wait
-    return Batch(x_0, t.to(x_0.device, non_blocking=True), noise, x_t)
+    return Batch(x_0, _sent(t, x_0.device), noise, x_t)
+
+
+def _sent(values: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on its way to a device; a GPU fetches it while Python goes on."""
+    pinned = values.pin_memory() if device.type == "cuda" else values
+    return pinned.to(device, non_blocking=True)
 
 
 def predict(model: nn.Module, x_t: Tensor, t: Tensor, precision: str) -> Tensor:
@@ -371,14 +416,38 @@ def predict(model: nn.Module, x_t: Tensor, t: Tensor, precision: str) -> Tensor:
         return model(x_t, t).float()
 
 
-def _training_step(state: TrainState, batch: Batch) -> Tensor:
+def _training_step(
+    state: TrainState, network: nn.Module, batch: Batch, accelerator: "Accelerator | None"
+) -> Tensor:
+    if accelerator is not None:
+        batch = _part(batch, accelerator)
     state.model.train()
-    noise_pred = predict(state.model, batch.x_t, batch.t, state.config.precision)
+    noise_pred = predict(network, batch.x_t, batch.t, state.config.precision)
     loss = F.mse_loss(noise_pred, batch.noise)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     state.optimizer.step()
-    return loss.detach()
+    loss = loss.detach()
+    return loss if accelerator is None else accelerator.reduce(loss, reduction="mean")
+
+
+def _shared(state: TrainState, accelerator: "Accelerator | None") -> nn.Module:
+    """The network whose backward pass averages the gradients of all processes."""
+    if accelerator is None:
+        return state.model
+    processes, size = accelerator.num_processes, state.config.batch_size
+    if size % processes:
+        raise ValueError(
+            f"batch_size must be a multiple of the number of processes, {processes}, got {size}."
+        )
+    return accelerator.prepare_model(state.model)
+
+
+def _part(batch: Batch, accelerator: "Accelerator") -> Batch:
+    """This process's part of a batch; parts are equal, so the mean of means is the whole mean."""
+    size = len(batch.t) // accelerator.num_processes
+    part = slice(accelerator.process_index * size, (accelerator.process_index + 1) * size)
+    return Batch(*(getattr(batch, f.name)[part] for f in fields(Batch)))
 
 
 def _device_of(model: nn.Module) -> torch.device:

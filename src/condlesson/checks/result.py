@@ -1,0 +1,117 @@
+"""What a check found, as a notebook and as a terminal show it, and the session's summary."""
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["CheckResult", "Progress", "note_result", "progress"]
+
+# A mark and a word each, so that nothing is said by colour alone.
+_LOOKS = {
+    "passed": ("✓", "Passed", "#2b8a57"),
+    "wrong": ("✗", "Not right yet", "#c8553d"),
+    "not done": ("…", "Not done yet", "#8a7a3f"),
+    "not tried": ("·", "Not tried", "#808080"),
+}
+_RESULTS: dict[str, str] = {}  # status by the check's name, in the order of the first try
+
+
+@dataclass(frozen=True, repr=False)
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        name: Name of the check, such as ``check_adagn``.
+        status: ``"passed"``, ``"wrong"`` or ``"not done"``.
+        messages: What was found. If passed: notes, if any, and what to try next. Otherwise the
+            first mistake, with what was measured and the cure, or the parts that are still open.
+    """
+
+    name: str
+    status: str
+    messages: list[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is right."""
+        return self.status == "passed"
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        mark, word, _ = _LOOKS[self.status]
+        lines = [f"{mark} {word}: {self.name}", *(f"  {message}" for message in self.messages)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        mark, word, colour = _LOOKS[self.status]
+        rest = "".join(_paragraph(message) for message in self.messages)
+        return (
+            f'<div role="status" style="border-left: 0.4em solid {colour}; padding: 0.2em 0.8em;">'
+            f"<p><strong>{mark} {word}</strong>: <code>{html.escape(self.name)}</code></p>"
+            f"{rest}</div>"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Progress:
+    """Where a learner stands: each check and how it ended last.
+
+    Attributes:
+        statuses: ``"passed"``, ``"wrong"``, ``"not done"`` or ``"not tried"`` by name of the check.
+    """
+
+    statuses: dict[str, str]
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {mark} {word.ljust(14)}{name}"
+            for name, (mark, word, _) in ((n, _LOOKS[s]) for n, s in self.statuses.items())
+        ]
+        return "\n".join([self._head(), *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><td style="text-align: left;">{mark} {word}</td>'
+            f'<td style="text-align: left;"><code>{html.escape(name)}</code></td></tr>'
+            for name, (mark, word, _) in ((n, _LOOKS[s]) for n, s in self.statuses.items())
+        )
+        head = "".join(
+            f'<th scope="col" style="text-align: left;">{text}</th>' for text in ("result", "check")
+        )
+        return (
+            f"<p><strong>{self._head()}</strong></p>"
+            f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        )
+
+    def _head(self) -> str:
+        if not self.statuses:
+            return "No check has run in this session yet."
+        passed = sum(status == "passed" for status in self.statuses.values())
+        return f"{passed} of {len(self.statuses)} checks passed."
+
+
+def note_result(result: CheckResult) -> None:
+    """Keep how a check ended, for `progress`."""
+    _RESULTS[result.name] = result.status
+
+
+def progress(names: Iterable[str] | None = None) -> Progress:
+    """Sum up the checks of this session.
+
+    Args:
+        names: Names of checks, such as ``["check_adagn"]``, in the order to show them; a check
+            among them that has not run yet is shown as not tried. By default the checks that
+            have run.
+
+    Returns:
+        The last result of each, which a notebook shows as a table and a terminal as text.
+    """
+    names = _RESULTS if names is None else names
+    names = [name if name.startswith("check_") else f"check_{name}" for name in names]
+    return Progress({name: _RESULTS.get(name, "not tried") for name in names})
+
+
+def _paragraph(message: str) -> str:
+    return f'<p style="white-space: pre-wrap;">{html.escape(message)}</p>'

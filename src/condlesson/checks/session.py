@@ -1,0 +1,219 @@
+"""A session that is left as it was found: a check's own state inside, the learner's outside."""
+
+import os
+import random
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import numpy as np
+import torch
+
+__all__ = ["own_state", "untouched"]
+
+Restore = Callable[[], object]
+SEED = 20
+_KEPT = []  # guards that must outlive a learner's unfinished inference_mode
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Put back, at the end, all state of the session that code under test may change."""
+    restores = [restore for keep in _KEEPERS for restore in keep()]
+    try:
+        with warnings.catch_warnings(), _no_output():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for restore in reversed(restores):
+            with suppress(Exception):
+                restore()
+
+
+@contextmanager
+def own_state() -> Iterator[None]:
+    """The same state for every check, whatever the session has; for the thread that runs it."""
+    _seed()
+    with ExitStack() as stack:
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        for device in _autocast_devices():
+            stack.enter_context(torch.autocast(device, enabled=False))
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(False)
+        torch.autograd.set_detect_anomaly(False)
+        yield
+
+
+def _seed() -> None:
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.default_generator.manual_seed(SEED)  # torch.manual_seed would reach for every GPU
+
+
+def _random_states() -> list[Restore]:
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    restores = [
+        lambda: random.setstate(python),
+        lambda: np.random.set_state(numpy),
+        lambda: torch.set_rng_state(cpu),
+    ]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        cuda = torch.cuda.get_rng_state_all()
+        restores.append(lambda: torch.cuda.set_rng_state_all(cuda))
+    if torch.backends.mps.is_available():
+        mps = torch.mps.get_rng_state()
+        restores.append(lambda: torch.mps.set_rng_state(mps))
+    return restores
+
+
+def _torch_modes() -> list[Restore]:
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    precision, grad = torch.get_float32_matmul_precision(), torch.is_grad_enabled()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    anomaly, check_nan = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    inference, cudnn = torch.is_inference_mode_enabled(), torch.backends.cudnn
+    benchmark, fixed = cudnn.benchmark, cudnn.deterministic
+    return [
+        lambda: torch.set_grad_enabled(grad),
+        lambda: _set_inference_mode(inference),
+        lambda: torch.set_default_dtype(dtype),
+        lambda: torch.get_num_threads() == threads or torch.set_num_threads(threads),
+        lambda: torch.set_float32_matmul_precision(precision),
+        lambda: torch.use_deterministic_algorithms(deterministic, warn_only=warn_only),
+        lambda: torch.autograd.set_detect_anomaly(anomaly, check_nan),
+        lambda: setattr(cudnn, "benchmark", benchmark),
+        lambda: setattr(cudnn, "deterministic", fixed),
+    ]
+
+
+def _set_inference_mode(mode: bool) -> None:
+    if torch.is_inference_mode_enabled() != mode:
+        _KEPT.append(torch.inference_mode(mode))
+        _KEPT[-1].__enter__()
+
+
+def _default_device() -> list[Restore]:
+    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    device = None if context is None else context.device
+
+    def restore() -> None:
+        if getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None) is not context:
+            torch.set_default_device(device)
+
+    return [restore]
+
+
+def _autocast() -> list[Restore]:
+    states = {device: torch.is_autocast_enabled(device) for device in _autocast_devices()}
+    cache = torch.is_autocast_cache_enabled()
+    return [
+        lambda: [torch.set_autocast_enabled(device, on) for device, on in states.items()],
+        lambda: torch.set_autocast_cache_enabled(cache),
+    ]
+
+
+def _autocast_devices() -> list[str]:
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def _interpreter() -> list[Restore]:
+    path, depth, folder = list(sys.path), sys.getrecursionlimit(), _folder()
+    environment, errors, prints = dict(os.environ), np.geterr(), np.get_printoptions()
+    tracer, hook, standard_input = sys.gettrace(), sys.displayhook, sys.stdin
+
+    def restore_environment() -> None:
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+
+    return [
+        lambda: sys.path.__setitem__(slice(None), path),
+        lambda: sys.setrecursionlimit(depth),
+        lambda: folder is None or folder == _folder() or os.chdir(folder),
+        restore_environment,
+        lambda: np.seterr(**errors),
+        lambda: np.set_printoptions(**prints),
+        lambda: sys.gettrace() is tracer or sys.settrace(tracer),
+        lambda: setattr(sys, "displayhook", hook),
+        lambda: setattr(sys, "stdin", standard_input),
+    ]
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 -- what os.chdir takes back
+    except OSError:  # the folder is gone
+        return None
+
+
+def _signals() -> list[Restore]:
+    try:
+        handler = signal.getsignal(signal.SIGINT)
+        return [
+            lambda: (
+                handler is None
+                or signal.getsignal(signal.SIGINT) is handler
+                or signal.signal(signal.SIGINT, handler)
+            )
+        ]
+    except ValueError:  # not in the main thread
+        return []
+
+
+def _figures() -> list[Restore]:
+    """Close what the code under test drew, or a notebook would show it below the result."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    numbers = set(pyplot.get_fignums()) if pyplot else set()
+    current = pyplot.gcf().number if numbers else None
+
+    def restore() -> None:
+        now = sys.modules.get("matplotlib.pyplot")
+        for number in set(now.get_fignums()) - numbers if now else ():
+            now.close(number)
+        if current is not None and now.gcf().number != current:
+            now.figure(current)
+
+    return [restore]
+
+
+@contextmanager
+def _no_output() -> Iterator[None]:
+    """Keep out what is printed or displayed."""
+    shell = _shell()
+    streams, publisher = (sys.stdout, sys.stderr), getattr(shell, "display_pub", None)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+        try:
+            sys.stdout = sys.stderr = nowhere
+            if publisher is not None:
+                from IPython.core.displaypub import CapturingDisplayPublisher
+
+                shell.display_pub = CapturingDisplayPublisher()
+            yield
+        finally:
+            sys.stdout, sys.stderr = streams
+            if publisher is not None:
+                shell.display_pub = publisher
+
+
+def _shell() -> object | None:
+    """The notebook's or IPython's shell, if the session runs in one."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+_KEEPERS = (
+    _random_states,
+    _torch_modes,
+    _default_device,
+    _autocast,
+    _interpreter,
+    _signals,
+    _figures,
+)

@@ -1,0 +1,191 @@
+"""Exercise and solution notebooks from the book's pages, and an archive of them to hand out.
+
+A page is the one source. Its text is translated for plain Jupyter, its cells are taken as they
+are, and code that the page shows from the package becomes cells: exercises with their gaps, or
+with the solutions. A first cell fetches the lesson where it is missing, and a last one sums the
+checks up. The same pages give the same bytes.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from condlesson import addresses
+from condlesson.book import PAGES_DIR, Book, Cell, Page
+from condlesson.measured import measure
+from condlesson.roles import PageError
+from condlesson.translation import Code, Translator
+
+__all__ = ["KINDS", "PAGES", "make_archive", "make_notebook", "write_notebooks"]
+
+KINDS = ("exercises", "solutions")
+# The package in the archive has no pages.
+PAGES = tuple(Book().with_notebook) if any(PAGES_DIR.glob("*.md")) else ()
+
+SETUP = """\
+# Fetches the lesson if it is not here yet, and what else is missing. What is here already,
+# torch, numpy and matplotlib above all, stays as it is.
+import os
+import subprocess
+import sys
+from importlib import invalidate_caches
+from importlib.util import find_spec
+
+if not find_spec("condlesson"):
+    published = "{wheel}"
+    wheel = os.environ.get("CONDLESSON_WHEEL", published)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", wheel], check=True)
+    missing = [name for name in ("torch", "numpy", "matplotlib") if not find_spec(name)]
+    if missing:
+        subprocess.run([*pip, *missing], check=True)
+    invalidate_caches()"""
+PROGRESS = """\
+from condlesson.checks import progress
+
+progress([{names}])"""
+README = """\
+How a U-Net knows what time it is: the lesson as notebooks
+==========================================================
+
+Start Jupyter in this folder, where Python has torch, numpy and matplotlib, and open
+exercise-1.ipynb:
+
+    jupyter lab exercise-1.ipynb
+
+Nothing else needs to be installed, and no network: the folder condlesson holds the lesson's
+package, with the digits and the recorded runs that the notebooks use. Leave it beside them.
+
+The book, with the solutions folded away on its pages: {site}
+"""
+# Of cells in a notebook, for what the book leaves out: code must be there to run.
+HIDDEN = {
+    "hide-input": {"source_hidden": True},
+    "remove-input": {"source_hidden": True},
+    "hide-output": {"outputs_hidden": True},
+    "remove-output": {"outputs_hidden": True},
+}
+_CHECK = re.compile(r"^(check_\w+)\(", re.M)
+
+
+def write_notebooks(folder: str | Path, book: Book | None = None) -> list[Path]:
+    """Write all notebooks.
+
+    Args:
+        folder: Gets the folders exercises and solutions, with a notebook for each page in both.
+        book: The pages; by default those of the package.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: A page holds what a notebook cannot show; the message names page and line.
+        RuntimeError: A cell of a page raises.
+        ModuleNotFoundError: jupytext is missing.
+    """
+    import nbformat
+
+    book = book or Book()
+    measured = measure([book.folder / f"{name}.md" for name in book.with_notebook])
+    written = []
+    for kind in KINDS:
+        (Path(folder) / kind).mkdir(parents=True, exist_ok=True)
+        for name, page in book.with_notebook.items():
+            notebook = make_notebook(book, page, measured[name], with_answers=kind == "solutions")
+            written.append(Path(folder) / kind / f"{name}.ipynb")
+            written[-1].write_bytes(f"{nbformat.writes(notebook)}\n".encode())
+    return written
+
+
+def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) -> object:
+    """Make the notebook of a page.
+
+    Args:
+        book: The book that the page is in.
+        page: The page.
+        glued: Values that the page glues, by name.
+        with_answers: With the solutions, or else with gaps in their places.
+
+    Returns:
+        A valid notebook of nbformat 4.5, without outputs.
+
+    Raises:
+        ValueError: The page holds what a notebook cannot show.
+    """
+    import nbformat
+
+    cells = [nbformat.v4.new_code_cell(SETUP.format(wheel=addresses.wheel_address()))]
+    for source, metadata in _cells(Translator(book, page, glued, with_answers=with_answers)):
+        is_code = isinstance(source, Code)
+        new = nbformat.v4.new_code_cell if is_code else nbformat.v4.new_markdown_cell
+        cells.append(new(str(source), metadata=metadata))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"{page.name}-{number}"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
+    """Source and metadata of each cell behind the first."""
+    figures, checks = 0, {}
+    for cell in translator.page.cells:
+        if cell.kind == "markdown":
+            yield from ((piece, {}) for piece in translator.text(cell.source, cell.line))
+        elif "remove-cell" not in cell.tags:
+            translator.run(cell.source)
+            checks |= dict.fromkeys(_CHECK.findall(cell.source))
+            yield Code(cell.source), _metadata(translator.page, cell)
+            if cell.figure:
+                figures += 1
+                caption = translator.inline(cell.figure["caption"], cell.line)
+                yield f"**Fig. {figures}.** *{caption}*", {}
+    if translator.cited:
+        references = sorted((translator.book.references[key] for key in translator.cited),
+                            key=lambda found: (found.who, found.year))  # fmt: skip
+        yield "## References\n\n" + "\n".join(f"- {found.entry()}" for found in references), {}
+    if checks:
+        names = ", ".join(f'"{name}"' for name in checks)
+        yield Code(PROGRESS.format(names=names)), {}
+
+
+def _metadata(page: Page, cell: Cell) -> dict:
+    metadata: dict = {}
+    for tag in cell.tags:
+        if tag in HIDDEN:
+            metadata.setdefault("jupyter", {}).update(HIDDEN[tag])
+        elif tag == "raises-exception":
+            metadata["tags"] = [tag]
+        else:
+            raise PageError(page.name, cell.line, f"the tag {tag} is not known.")
+    return metadata
+
+
+def make_archive(notebooks: str | Path, file: str | Path) -> None:
+    """Pack the exercise notebooks with the package, so that they run without a network.
+
+    Args:
+        notebooks: Folder that `write_notebooks` has filled.
+        file: The archive, a zip file; the same content gives the same bytes.
+
+    Raises:
+        FileNotFoundError: There are no notebooks.
+    """
+    exercises = sorted((Path(notebooks) / "exercises").glob("*.ipynb"))
+    if not exercises:
+        raise FileNotFoundError(f"{notebooks} must hold exercise notebooks, got none.")
+    package = Path(__file__).parent
+    content = {"README.txt": README.format(site=addresses.site_address()).encode()}
+    content |= {path.name: path.read_bytes() for path in exercises}
+    for path in package.rglob("*"):
+        inside = path.relative_to(package)
+        if path.is_file() and inside.parts[0] != "pages" and "__pycache__" not in inside.parts:
+            content[f"condlesson/{inside.as_posix()}"] = path.read_bytes()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for name in sorted(content):
+            info = ZipInfo(f"condlesson-lesson/{name}")  # with the date that all zip files can hold
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content[name], ZIP_DEFLATED)
