@@ -212,7 +212,9 @@ def test_of_several_runs_the_one_that_is_meant_must_be_named(recorded, tmp_path)
 
 def test_an_unfinished_run_is_named(recorded, tmp_path):
     (tmp_path / "adagn-seed42-12800x5.checkpoint").touch()
-    with pytest.raises(RunError, match=r"got none\. adagn-seed42-12800x5 is not finished: give the"):
+    with pytest.raises(
+        RunError, match=r"got none\. adagn-seed42-12800x5 is not finished: give the"
+    ):
         beside(tmp_path)
 
 
