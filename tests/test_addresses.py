@@ -74,6 +74,7 @@ def test_an_address_of_another_form_is_refused(at, url):
     ("url", "site"),
     [
         (FORK, "https://somebody.github.io/fork/"),
+        ("https://github.com/Somebody/somebody.github.io", "https://somebody.github.io/"),
         ("https://gitlab.com/a/b", "https://a.gitlab.io/b/"),
         ("https://git.example.org/a/b", "https://git.example.org/a/b/raw/gh-pages/"),
     ],

@@ -46,6 +46,11 @@ def test_only_numbers_and_texts_are_glued():
         run_page(page('from myst_nb import glue\nglue("x", [1])'))
 
 
+def test_a_cell_may_raise_if_the_page_says_so():
+    cells = ["x = 1", ":tags: [raises-exception]\n1 / 0", 'from myst_nb import glue\nglue("x", x)']
+    assert run_page(page(*cells)) == {"x": 1}
+
+
 @pytest.fixture
 def files(tmp_path):
     """A function that writes pages of one cell each."""

@@ -1,17 +1,21 @@
 """The exporter on small pages, and on all pages of the book with made-up numbers."""
 
 import ast
+import inspect
 import json
+import os
 import re
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from zipfile import ZipFile
 
 import nbformat
 import pytest
 
+import condlesson
 from condlesson import addresses, notebooks, scaffold
 from condlesson.book import Book
 from condlesson.notebooks import KINDS, PAGES, make_archive, make_notebook, write_notebooks
@@ -36,9 +40,12 @@ mystnb:
   figure:
     name: fig-a
     caption: "A caption, {{glue:text}}`x:.2f`."
+  image:
+    alt: "A line & a dot."
 tags: [hide-input]
 ---
 from condlesson import AdaGN
+from condlesson.conditioning import check_inputs
 ```
 
 ```{{scaffold}} condlesson.conditioning.AdaGN
@@ -122,12 +129,13 @@ def test_a_page_becomes_cells(small):
     made = make_notebook(book, book.pages["a"], {"x": 0.5}, with_answers=False)
     assert sources(made, "markdown") == [
         "# A page\n\nText ([One, 2020](https://arxiv.org/abs/1)).",
-        "**Fig. 1.** *A caption, 0.50.*",
+        "**Fig. 1.** *A caption, 0.50.*\n\n"
+        "<details><summary>The figure in words</summary>A line &amp; a dot.</details>",
         "## References\n\n- A. One. [T](https://arxiv.org/abs/1). 2020.",
     ]
     setup, drawing, gaps, *checks, last = sources(made)
     assert addresses.wheel_address() in setup
-    assert drawing == "from condlesson import AdaGN"
+    assert drawing.startswith("from condlesson import AdaGN\n")
     assert "TODO 4" in gaps
     assert len(checks) == 2
     assert last == 'from condlesson.checks import progress\n\nprogress(["check_adagn"])'
@@ -148,7 +156,18 @@ def test_the_solution_notebook_differs_in_the_answers_only(small):
     assert ".chunk(2, dim=-1)  # (B, C) each" in differing[0][1]
 
 
-def test_the_same_page_gives_the_same_bytes(small, tmp_path):
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """No page is run; every number is made up."""
+    monkeypatch.setattr(notebooks, "measure", lambda paths: {p.stem: AnyNumber() for p in paths})
+
+
+def test_the_numbers_of_the_pages_are_measured(small, tmp_path):
+    exercise, _ = write_notebooks(tmp_path, small())
+    assert "*A caption, 0.50.*" in exercise.read_text()
+
+
+def test_the_same_page_gives_the_same_bytes(small, tmp_path, unmeasured):
     book = small()
     read = {}
     for folder in ("one", "two"):
@@ -159,10 +178,63 @@ def test_the_same_page_gives_the_same_bytes(small, tmp_path):
     assert all(content.endswith(b"}\n") for content in read["one"].values())
 
 
-def test_no_progress_without_checks(small):
-    book = small(f"{FRONT}\n# A page\n")
+@pytest.mark.parametrize(
+    "code",
+    ["x = 1", "from condlesson.conditioning import check_groups\ncheck_groups(8, 4)"],
+    ids=["none", "a check of arguments"],
+)
+def test_no_progress_without_checks(small, code):
+    book = small(f"{FRONT}\n# A page\n\n```{{code-cell}}\n{code}\n```\n")
     made = make_notebook(book, book.pages["a"], {}, with_answers=False)
-    assert len(sources(made)) == 1
+    assert sources(made)[1:] == [code]
+
+
+def test_what_a_learner_wrote_is_not_written_over(small, tmp_path, unmeasured):
+    book = small()
+    exercise, solution = write_notebooks(tmp_path, book)
+    made = exercise.read_bytes(), solution.read_bytes()
+    write_notebooks(tmp_path, book)
+    exercise.write_text("their work")
+    solution.unlink()
+    with pytest.raises(
+        FileExistsError, match=r"exercises/a\.ipynb must not differ .* overwrite it"
+    ):
+        write_notebooks(tmp_path, book)
+    assert exercise.read_text() == "their work"
+    assert not solution.exists()
+    write_notebooks(tmp_path, book, overwrite=True)
+    assert (exercise.read_bytes(), solution.read_bytes()) == made
+
+
+# Cites a lot in one year, so that the order of a set would show.
+MANY = "".join(
+    f"@misc{{k{k},\n  author = {{One, A. and Two, B.}},\n  title = {{T{k}}},\n  year = {{2020}},\n"
+    f"  eprint = {{{k}}},\n}}\n"
+    for k in range(12)
+)
+WRITE = """
+import sys
+from condlesson import notebooks
+from pathlib import Path
+notebooks.measure = lambda paths: {"a": {"x": 0.5}}
+notebooks.write_notebooks(sys.argv[2], notebooks.Book(Path(sys.argv[1])))
+"""
+
+
+def test_neither_hashes_nor_place_nor_language_change_a_byte(small, tmp_path):
+    folder = small(f"{SMALL}\nγ {{cite}}`{','.join(f'k{k}' for k in range(12))}`").folder
+    (folder / "references.bib").write_text(BIB + MANY)
+    made = []
+    for number, locale in enumerate(["C", "C.UTF-8"]):
+        out = tmp_path / str(number)
+        out.mkdir()
+        environment = {**os.environ, "PYTHONHASHSEED": str(number), "LC_ALL": locale}
+        environment["PYTHONPATH"] = str(Path(notebooks.__file__).parents[1])
+        command = [sys.executable, "-W", "error", "-c", WRITE, folder, "made"]
+        subprocess.run(command, cwd=out, env=environment, check=True)
+        made.append({path.parent.name: path.read_bytes() for path in out.rglob("*.ipynb")})
+    assert set(made[0]) == set(KINDS)
+    assert made[0] == made[1]
 
 
 def test_a_cell_may_raise_if_the_page_says_so(small):
@@ -219,10 +291,23 @@ def test_both_kinds_have_the_same_cells_of_code(exported, name):
         assert "TODO" not in filled
 
 
-def found(path):
-    """What a directive names."""
-    module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name)
+def marked():
+    """Every class and function of the package that an exercise is made of, by its full name."""
+    found = {}
+    for module in walk_packages(condlesson.__path__, "condlesson."):
+        if module.name == "condlesson.__main__":
+            continue
+        for name, obj in vars(import_module(module.name)).items():
+            own = getattr(obj, "__module__", None) == module.name
+            is_code = own and (inspect.isclass(obj) or inspect.isfunction(obj))
+            if is_code and re.search(r"^ *# END (?:TODO|BUG)$", inspect.getsource(obj), re.M):
+                found[f"{module.name}.{name}"] = obj
+    return found
+
+
+def plain(line):
+    """A line of code without comment and space, by which we tell it again."""
+    return re.sub(r"\s+|#.*", "", line)
 
 
 def taught(page, exercises):
@@ -230,21 +315,42 @@ def taught(page, exercises):
     shown = "\n".join(cell.source for cell in page.cells if "remove-cell" not in cell.tags)
     sources = re.findall(r"^```\{source\} (\S+)", shown, re.M)
     shown = re.sub(r"^```\{(?:solution|scaffold)\}.*?^```", "", shown, flags=re.M | re.S)
-    return shown + "".join(scaffold.source(found(path)) for path in set(sources) - exercises)
+    others = [path.rpartition(".") for path in sources if path not in exercises]
+    code = (scaffold.source(getattr(import_module(module), name)) for module, _, name in others)
+    return "\n".join([shown, *code])
 
 
-def test_no_answer_stands_in_an_exercise_notebook(book, exported):
-    """Unless the page itself teaches that very line."""
-    texts = "\n".join(page.text for page in book.pages.values())
-    exercises = set(re.findall(r"^```\{(?:scaffold|solution)\} (\S+)", texts, re.M))
-    assert len(exercises) >= 2
-    answers = {line for path in exercises for line in scaffold.answer_lines(found(path))}
-    leaks = []
-    for name, page in book.with_notebook.items():
-        text = "\n".join(cell.source for cell in exported["exercises", name].cells)
-        lines = {line.strip() for line in text.splitlines()}
-        leaks += [(name, line) for line in answers & lines if line not in taught(page, exercises)]
-    assert leaks == []
+LONG = 20  # characters: shorter ones, such as `return emb`, are part of other lines by chance
+
+
+def leaks(notebook, answers, page_teaches):
+    """Answers that stand in a notebook, in code or text, and that its page does not teach."""
+    lines = {plain(line) for cell in notebook.cells for line in cell.source.splitlines()}
+    text, known = "\n".join(lines), "\n".join(map(plain, page_teaches.splitlines()))
+    here = {a for a in answers if a in lines or (len(a) >= LONG and a in text)}
+    return {answer for answer in here if answer not in known}
+
+
+def test_every_mark_belongs_to_an_exercise_that_is_found():
+    files = set(Path(condlesson.__file__).parent.rglob("*.py")) - {Path(scaffold.__file__)}
+    marks = sum(len(re.findall(r"^ *# END (?:TODO|BUG)$", f.read_text(), re.M)) for f in files)
+    assert marks == sum(inspect.getsource(obj).count("# END ") for obj in marked().values())
+    assert len(marked()) >= 10
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_answer_stands_in_an_exercise_notebook(book, exported, name):
+    """Of no exercise in the package, unless the page itself teaches that very line."""
+    exercises = marked()
+    answers = {plain(line) for obj in exercises.values() for line in scaffold.answer_lines(obj)}
+    teaches = taught(book.pages[name], exercises)
+    assert leaks(exported["exercises", name], answers - {""}, teaches) == set()
+
+
+def test_a_leak_is_found(book, exported):
+    answers = {plain(line) for line in scaffold.answer_lines(condlesson.AdaGN)}
+    page = taught(book.pages["exercise-3"], marked())
+    assert len(leaks(exported["solutions", "exercise-3"], answers, page)) >= 3
 
 
 # --- the first cell ---------------------------------------------------------------------------
@@ -313,7 +419,9 @@ def test_an_archive_runs_where_it_is_unpacked(filled, tmp_path, monkeypatch):
         archive.extractall(tmp_path)
     folder = tmp_path / "condlesson-lesson"
     names = {path.name for path in folder.iterdir()}
-    assert names == {"README.txt", "condlesson"} | {f"{name}.ipynb" for name in PAGES}
+    assert names == {"README.txt", "LICENSE", "LICENSE-TEXT", "condlesson"} | {
+        f"{name}.ipynb" for name in PAGES
+    }
     assert (folder / "condlesson" / "subset" / "README.md").is_file()
     done = subprocess.run(
         [sys.executable, "-c", CHILD, "exercise-1.ipynb"],

@@ -1,8 +1,10 @@
+from base64 import b64encode
+
 import pytest
 
 from condlesson import addresses
 from condlesson.book import Book
-from condlesson.roles import Inline, PageError
+from condlesson.roles import Inline, PageError, _anchor
 
 FRONT = "---\nkernelspec:\n  name: python3\n---\n"
 PAGES = {
@@ -35,10 +37,13 @@ def inline(tmp_path, monkeypatch):
     for name, text in PAGES.items():
         (tmp_path / f"{name}.md").write_text(text)
     (tmp_path / "references.bib").write_text(BIB)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"a picture")
     book = Book(tmp_path)
     return Inline(book, book.pages["one"], {"x": 0.12345, "n": 58470, "s": "text"})
 
 
+PICTURE = f"data:image/png;base64,{b64encode(b'a picture').decode()}"
 ARXIV = "https://arxiv.org/abs"
 
 
@@ -52,7 +57,10 @@ ARXIV = "https://arxiv.org/abs"
         ("{doc}`a title <two>`", "[a title](two.ipynb)"),
         ("{doc}`plain`", "[No cells](https://a.github.io/b/plain.html)"),
         ("{ref}`sec-one`", "[The first section](#The-first-section)"),
-        ("{ref}`there <sec-two>`", "[there](two.ipynb#Of-`two`)"),
+        ("{ref}`there <sec-two>`", "[there](two.ipynb#Of-two)"),
+        ("[there](#sec-two)", "[there](two.ipynb#Of-two)"),
+        ("[](#sec-one)", "[The first section](#The-first-section)"),
+        ("[the picture](#fig-one)", "the picture"),
         ("{ref}`fig-one`", "Fig. 1"),
         ("{ref}`fig-two`", "Fig. 1 of [Page two](two.ipynb)"),
         ("{numref}`fig-one`", "Fig. 1"),
@@ -63,7 +71,11 @@ ARXIV = "https://arxiv.org/abs"
         ("{glue:text}`s`", "text"),
         ("[a](two.md#part)", "[a](two.ipynb#part)"),
         ("[a](https://example.org/b.md)", "[a](https://example.org/b.md)"),
-        ("![alt](_static/a.png)", "![alt](https://a.github.io/b/_images/a.png)"),
+        ("![alt](images/a.png)", f"![alt]({PICTURE})"),
+        ('<img alt="b" src="images/a.png" width="9">', f'<img alt="b" src="{PICTURE}" width="9">'),
+        ("![alt](https://example.org/a.png)", "![alt](https://example.org/a.png)"),
+        ('<a href="https://example.org">a</a>', '<a href="https://example.org">a</a>'),
+        ("{math}`x^2`", "$x^2$"),
         ("`code` {doc}`two` `{doc}`", "`code` [Page two](two.ipynb) `{doc}`"),
         ("`` {doc}`two` ``", "`` {doc}`two` ``"),
         ("$\\frac{a}{b}$ `x`", "$\\frac{a}{b}$ `x`"),
@@ -71,6 +83,18 @@ ARXIV = "https://arxiv.org/abs"
 )
 def test_a_role_becomes_markdown(inline, text, expected):
     assert inline.inline(text, 1) == expected
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [
+        ("Of `two` *and* **three**", "Of-two-and-three"),
+        ("A [link](https://example.org)", "A-link"),
+        ('"Why?" (part 2)', "%22Why?%22-%28part-2%29"),
+    ],
+)
+def test_a_link_to_a_heading_is_what_jupyterlab_calls_it(heading, anchor):
+    assert _anchor(heading) == anchor
 
 
 def test_what_is_cited_is_kept(inline):
@@ -88,6 +112,13 @@ def test_what_is_cited_is_kept(inline):
         ("{ref}`none`", "there is no label none"),
         ("{glue:text}`none`", "no cell of this page glues none"),
         ("{{ a }}", "{{ a }} is not known"),
+        ("[a](#none)", "there is no label none"),
+        ("a[^note]", r"\[\^note\] is not known"),
+        ("<project:#sec-one>", "<project:#sec-one> is not known"),
+        ('<a href="two.html">', 'href="two.html" is not known'),
+        ("![alt](images/b.png)", "there is no image images/b.png"),
+        ("![alt](_static/a.png)", "an image must be .* in images/, got _static/a.png"),
+        ('<img src="images/a.xyz">', "an image must be a PNG, JPEG, GIF or SVG file"),
     ],
 )
 def test_what_is_not_known_is_an_error_with_page_and_line(inline, text, fault):

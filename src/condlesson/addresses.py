@@ -63,7 +63,9 @@ def site_address(page: str = "") -> str:
     """Address of the published site, or of one of its pages."""
     host, owner, name = _parts()
     if host in SITES:
-        base = f"https://{owner.lower()}.{SITES[host]}/{name}/"
+        domain = f"{owner.lower()}.{SITES[host]}"
+        is_root = name.lower() == domain  # the repository that is named like its owner's site
+        base = f"https://{domain}/" if is_root else f"https://{domain}/{name}/"
     else:  # we cannot know where it is served; the branch at least has the files
         base = f"{repository_url()}/raw/{PUBLISHED}/"
     return base + (f"{page}.html" if page else "")

@@ -41,6 +41,11 @@ class Cell:
         return self.options.get("mystnb", {}).get("figure", {})
 
     @property
+    def alt(self) -> str:
+        """What is seen in the figure, in words."""
+        return self.options.get("mystnb", {}).get("image", {}).get("alt", "")
+
+    @property
     def tags(self) -> list[str]:
         """Tags of the cell."""
         return self.options.get("tags", [])

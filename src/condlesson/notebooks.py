@@ -6,8 +6,10 @@ with the solutions. A first cell fetches the lesson where it is missing, and a l
 checks up. The same pages give the same bytes.
 """
 
+import html
 import re
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -58,6 +60,11 @@ Nothing else needs to be installed, and no network: the folder condlesson holds 
 package, with the digits and the recorded runs that the notebooks use. Leave it beside them.
 
 The book, with the solutions folded away on its pages: {site}
+
+The exercises are made from the package, so its modules hold their solutions too.
+
+Code: MIT licence. Text, figures and recorded runs: CC BY 4.0. Both are in this folder.
+The digits have terms of their own, in condlesson/subset/README.md.
 """
 # Of cells in a notebook, for what the book leaves out: code must be there to run.
 HIDDEN = {
@@ -66,15 +73,20 @@ HIDDEN = {
     "hide-output": {"outputs_hidden": True},
     "remove-output": {"outputs_hidden": True},
 }
+PACKED = (".gz", ".json", ".md", ".mplstyle", ".npz", ".py")  # of the package, in the archive
 _CHECK = re.compile(r"^(check_\w+)\(", re.M)
 
 
-def write_notebooks(folder: str | Path, book: Book | None = None) -> list[Path]:
+def write_notebooks(
+    folder: str | Path, book: Book | None = None, *, overwrite: bool = False
+) -> list[Path]:
     """Write all notebooks.
 
     Args:
         folder: Gets the folders exercises and solutions, with a notebook for each page in both.
         book: The pages; by default those of the package.
+        overwrite: Write over notebooks that are there and differ, as those that somebody has
+            worked in do.
 
     Returns:
         The files.
@@ -83,19 +95,33 @@ def write_notebooks(folder: str | Path, book: Book | None = None) -> list[Path]:
         ValueError: A page holds what a notebook cannot show; the message names page and line.
         RuntimeError: A cell of a page raises.
         ModuleNotFoundError: jupytext is missing.
+        FileExistsError: A notebook is there and differs; then nothing is written.
     """
     import nbformat
 
     book = book or Book()
     measured = measure([book.folder / f"{name}.md" for name in book.with_notebook])
-    written = []
+    made = {}
     for kind in KINDS:
-        (Path(folder) / kind).mkdir(parents=True, exist_ok=True)
         for name, page in book.with_notebook.items():
             notebook = make_notebook(book, page, measured[name], with_answers=kind == "solutions")
-            written.append(Path(folder) / kind / f"{name}.ipynb")
-            written[-1].write_bytes(f"{nbformat.writes(notebook)}\n".encode())
-    return written
+            path = Path(folder) / kind / f"{name}.ipynb"
+            made[path] = f"{nbformat.writes(notebook)}\n".encode()
+    if not overwrite:
+        _refuse_to_overwrite(made)
+    for path, content in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return list(made)
+
+
+def _refuse_to_overwrite(made: dict[Path, bytes]) -> None:
+    other = [p for p, content in made.items() if p.is_file() and p.read_bytes() != content]
+    if other:
+        raise FileExistsError(
+            f"{', '.join(map(str, other))} must not differ from what would be written there: "
+            "somebody may have worked in it. Name another folder, or overwrite it."
+        )
 
 
 def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) -> object:
@@ -137,19 +163,35 @@ def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
             yield from ((piece, {}) for piece in translator.text(cell.source, cell.line))
         elif "remove-cell" not in cell.tags:
             translator.run(cell.source)
-            checks |= dict.fromkeys(_CHECK.findall(cell.source))
+            called = _CHECK.findall(cell.source)
+            checks |= dict.fromkeys(name for name in called if _is_check(translator, name))
             yield Code(cell.source), _metadata(translator.page, cell)
             if cell.figure:
                 figures += 1
-                caption = translator.inline(cell.figure["caption"], cell.line)
-                yield f"**Fig. {figures}.** *{caption}*", {}
+                yield _below_figure(translator, cell, figures), {}
     if translator.cited:
-        references = sorted((translator.book.references[key] for key in translator.cited),
-                            key=lambda found: (found.who, found.year))  # fmt: skip
-        yield "## References\n\n" + "\n".join(f"- {found.entry()}" for found in references), {}
+        references = [translator.book.references[key] for key in translator.cited]
+        entries = sorted((found.who, found.year, found.entry()) for found in references)
+        yield "## References\n\n" + "\n".join(f"- {entry}" for *_, entry in entries), {}
     if checks:
         names = ", ".join(f'"{name}"' for name in checks)
         yield Code(PROGRESS.format(names=names)), {}
+
+
+def _is_check(translator: Translator, name: str) -> bool:
+    """Whether a function of this name, as far as the notebook imports it, checks an exercise."""
+    module = getattr(translator.known.get(name), "__module__", None)
+    return module is None or module.startswith("condlesson.checks")
+
+
+def _below_figure(translator: Translator, cell: Cell, number: int) -> str:
+    """Caption of a figure, and what is seen in it for who cannot see it."""
+    caption = translator.inline(cell.figure["caption"], cell.line)
+    text = f"**Fig. {number}.** *{caption}*"
+    if cell.alt:
+        words = html.escape(cell.alt, quote=False)
+        text += f"\n\n<details><summary>The figure in words</summary>{words}</details>"
+    return text
 
 
 def _metadata(page: Page, cell: Cell) -> dict:
@@ -179,13 +221,24 @@ def make_archive(notebooks: str | Path, file: str | Path) -> None:
         raise FileNotFoundError(f"{notebooks} must hold exercise notebooks, got none.")
     package = Path(__file__).parent
     content = {"README.txt": README.format(site=addresses.site_address()).encode()}
-    content |= {path.name: path.read_bytes() for path in exercises}
+    content |= {path.name: path.read_bytes() for path in exercises} | _licences()
     for path in package.rglob("*"):
         inside = path.relative_to(package)
-        if path.is_file() and inside.parts[0] != "pages" and "__pycache__" not in inside.parts:
+        if path.suffix in PACKED and inside.parts[0] != "pages":
             content[f"condlesson/{inside.as_posix()}"] = path.read_bytes()
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name in sorted(content):
             info = ZipInfo(f"condlesson-lesson/{name}")  # with the date that all zip files can hold
             info.external_attr = 0o644 << 16
             archive.writestr(info, content[name], ZIP_DEFLATED)
+
+
+def _licences() -> dict[str, bytes]:
+    """Files with the licences, which go where the code and the text go."""
+    try:
+        package = distribution("condlesson")
+    except PackageNotFoundError:  # a checkout that nobody installed
+        root = Path(__file__).parents[2]
+        return {path.name: path.read_bytes() for path in root.glob("LICENSE*")}
+    found = [path for path in package.files or () if path.name.startswith("LICENSE")]
+    return {path.name: path.read_binary() for path in found}

@@ -5,8 +5,11 @@ is not known here is an error with page and line.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from mimetypes import guess_type
+from urllib.parse import quote
 
 from condlesson import addresses
 from condlesson.bibliography import Reference
@@ -18,10 +21,14 @@ _INLINE = re.compile(
     r"(?P<code>(?<![`}])(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
     r"|\{(?P<role>[a-z][\w:+-]*)\}(?P<fence>`+)(?P<text>.+?)(?P=fence)(?!`)"
     r"|!\[(?P<alt>[^\]]*)\]\((?!https?:)(?P<image>[^)\s]+)\)"
+    r"|\[(?P<shown>[^\[\]]*)\]\(#(?P<label>[^)\s]+)\)"
     r"|\]\((?!https?:|mailto:|#)(?P<link>[^)\s]+)\)"
-    r"|(?P<substitution>\{\{.+?\}\})",
+    r"|<img\b[^>]*? src=\"(?!https?:|data:)(?P<src>[^\"]+)\""
+    r"|(?P<unknown>\{\{.+?\}\}|\[\^[^\]\s]+\]|<(?:project|path|inv|myst):[^>]*>|<#[^>]*>"
+    r"|\bhref=\"(?!https?:|mailto:|#)[^\"]+\")",
     re.S,
 )
+_IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
 _WITH_TITLE = re.compile(r"(.+?)\s*<([^<>]+)>", re.S)
 
 
@@ -72,11 +79,15 @@ class Inline:
             if match["code"]:
                 return match[0]
             here = line + source.count("\n", 0, match.start())
-            if match["substitution"]:
+            if match["unknown"]:
                 raise self._error(here, f"{match[0]} is not known; write it out.")
             if match["image"]:
-                name = match["image"].rsplit("/", 1)[-1]
-                return f"![{match['alt']}]({addresses.site_address()}_images/{name})"
+                return f"![{match['alt']}]({self._image(match['image'], here)})"
+            if match["src"]:
+                return match[0].replace(match["src"], self._image(match["src"], here))
+            if match["label"]:
+                shown = f"{match['shown']} <{match['label']}>" if match["shown"] else match["label"]
+                return self._ref(shown, here)
             if match["link"]:
                 name, _, section = match["link"].partition("#")
                 target = name.removesuffix(".md")
@@ -115,7 +126,7 @@ class Inline:
         if not target.is_section:
             return title or target.text
         page = "" if target.page == self.page.name else self._address(target.page, line)
-        return f"[{title or target.text}]({page}#{target.text.replace(' ', '-')})"
+        return f"[{title or target.text}]({page}#{_anchor(target.text)})"
 
     def _numref(self, text: str, line: int) -> str:
         title, label = _split(text)
@@ -132,6 +143,23 @@ class Inline:
         if name not in self.glued:
             raise self._error(line, f"no cell of this page glues {name}.")
         return format(self.glued[name], form)
+
+    def _math(self, text: str, line: int) -> str:
+        return f"${text}$"
+
+    def _image(self, path: str, line: int) -> str:
+        """A local image as an address that holds it.
+
+        So it shows without the book and without a network. Colab shows no attachments of cells.
+        """
+        kind, file = guess_type(path)[0], self.book.folder / path
+        if not path.startswith("images/") or kind not in _IMAGE_TYPES:
+            raise self._error(
+                line, f"an image must be a PNG, JPEG, GIF or SVG file in images/, got {path}."
+            )
+        if not file.is_file():
+            raise self._error(line, f"there is no image {path}.")
+        return f"data:{kind};base64,{b64encode(file.read_bytes()).decode()}"
 
     def _target(self, label: str, line: int) -> Target:
         if label not in self.book.targets:
@@ -157,9 +185,16 @@ ROLES: dict[str, Callable[[Inline, str, int], str]] = {
     "doc": Inline._doc,
     "eq": Inline._ref,
     "glue:text": Inline._glue,
+    "math": Inline._math,
     "numref": Inline._numref,
     "ref": Inline._ref,
 }
+
+
+def _anchor(heading: str) -> str:
+    """Where a heading is in its notebook: JupyterLab makes the id of the text that it shows."""
+    shown = re.sub(r"`([^`]+)`|\*+([^*]+)\*+|\[([^\]]+)\]\([^)]*\)", r"\1\2\3", heading)
+    return re.sub(r"[()<>\"]", lambda match: quote(match[0]), shown.replace(" ", "-"))
 
 
 def _split(text: str) -> tuple[str, str]:
