@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from condlesson import alphas_cumprod, linear_beta_schedule, load_subset, recording
+from condlesson.outputs import CANARY_SIZES
 from condlesson.training import TrainConfig
 
 # Four steps an epoch, as float32 as the canary.
@@ -55,6 +56,7 @@ def few_lies():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "LIE_IMAGES", 2)  # most of the time of a run as small as these
         patch.setattr(recording, "LIE_TIMESTEPS", 4)
+        patch.setattr(recording, "OUTPUTS", CANARY_SIZES)
         yield
 
 
@@ -62,5 +64,5 @@ def few_lies():
 def original(subset, tmp_path_factory, one_thread, few_lies):
     """A folder with one run, recorded without interruption."""
     folder = tmp_path_factory.mktemp("recorded")
-    recording.record(TINY, subset, folder, weights=True)
+    recording.record(TINY, subset, folder, weights=True, outputs=True)
     return folder

@@ -78,10 +78,17 @@ def every_moment(monkeypatch):
 @pytest.mark.parametrize("moment", [0, 3, 4, 6, 8, 9])
 def test_a_stopped_run_goes_on_to_the_same_files(moment, original, tmp_path, subset, every_moment):
     with pytest.raises(Killed):
-        record(TINY, subset, tmp_path, weights=True, on_step=at(moment, die))
+        record(TINY, subset, tmp_path, weights=True, outputs=True, on_step=at(moment, die))
     assert [path.name for path in tmp_path.iterdir()] == [f"{NAME}.checkpoint"]
     steps = []
-    record(TINY, subset, tmp_path, weights=True, on_step=lambda state: steps.append(state.step))
+    record(
+        TINY,
+        subset,
+        tmp_path,
+        weights=True,
+        outputs=True,
+        on_step=lambda state: steps.append(state.step),
+    )
     assert steps == MOMENTS[moment + 1 :]
     assert_same_files(tmp_path, original)
 
@@ -96,12 +103,19 @@ def test_a_signal_leaves_a_checkpoint(moment, number, original, tmp_path, subset
     try:
         with pytest.raises(Killed):
             on_step = at(moment, lambda: signal.raise_signal(number))
-            record(TINY, subset, tmp_path, weights=True, on_step=on_step)
+            record(TINY, subset, tmp_path, weights=True, outputs=True, on_step=on_step)
         assert signal.getsignal(number) is handler
     finally:
         signal.signal(number, before)
     steps = []
-    record(TINY, subset, tmp_path, weights=True, on_step=lambda state: steps.append(state.step))
+    record(
+        TINY,
+        subset,
+        tmp_path,
+        weights=True,
+        outputs=True,
+        on_step=lambda state: steps.append(state.step),
+    )
     assert steps == MOMENTS[moment + 1 :]
     assert_same_files(tmp_path, original)
 
@@ -197,10 +211,17 @@ def test_a_checkpoint_that_was_cut_short_replaces_nothing(
 
     monkeypatch.setattr(torch, "save", save_half)
     with pytest.raises(Killed):
-        record(TINY, subset, tmp_path, weights=True)
+        record(TINY, subset, tmp_path, weights=True, outputs=True)
     monkeypatch.undo()
     steps = []
-    record(TINY, subset, tmp_path, weights=True, on_step=lambda state: steps.append(state.step))
+    record(
+        TINY,
+        subset,
+        tmp_path,
+        weights=True,
+        outputs=True,
+        on_step=lambda state: steps.append(state.step),
+    )
     assert steps == MOMENTS[5:]
     assert_same_files(tmp_path, original)
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import torch
 from condlesson import __main__, book, notebooks, recording, runs, sweeps
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
+from condlesson.judge_records import load_judge_record
 from condlesson.runs import load_model, run_name
 from condlesson.training import TIERS, TrainConfig, TrainState
 
@@ -243,7 +245,8 @@ def test_help_tells_every_option():
     text = " ".join(shown.stdout.split())
     options = text.partition("options:")[2].split(" --")[2:]  # each from its name to the next
     names = [f.name for f in fields(TrainConfig)]
-    names += ["tier", "data", "download", "out", "again", "weights", "device", "threads"]
+    names += ["tier", "data", "download", "out", "again", "weights"]
+    names += ["outputs", "device", "threads"]
     assert {option.split()[0] for option in options} == {n.replace("_", "-") for n in names}
     assert [option for option in options if "default" not in option] == []
     assert "--learning-rate X of Adam; default: 0.0002" in text
@@ -304,7 +307,7 @@ def test_make_trains_what_is_missing(monkeypatch, tmp_path, capsys):
     words = ["runs", "make", "--dir", str(tmp_path), "--data", "subset"]
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.startswith("Missing run 2 of 2: condlesson train ")]
+    assert [line for line in lines if line.startswith("Missing 2 of 2: condlesson train ")]
     assert [run.config for run in runs.list_runs(tmp_path)] == few
     assert main(words) == 0
     assert capsys.readouterr().out == f"Nothing is missing in {tmp_path}.\n"
@@ -317,7 +320,7 @@ def test_make_stops_at_the_first_fault(monkeypatch, tmp_path, capsys):
     assert "--data must name the folder of MNIST, for 2 missing runs." in capsys.readouterr().err
     assert main([*words, "--data", str(tmp_path)]) == 1
     shown = capsys.readouterr()
-    assert "Missing run 1 of 2" in shown.out
+    assert "Missing 1 of 2" in shown.out
     assert "Missing run 2" not in shown.out
     assert "train-images-idx3-ubyte[.gz] is neither in" in shown.err
 
@@ -401,3 +404,33 @@ def test_a_page_that_cannot_be_a_notebook_is_named(small_book, tmp_path, capsys)
         page.write("\n```{tab-set}\n```\n")
     assert main(["notebooks", str(tmp_path / "out")]) == 1
     assert "condlesson: a.md, line 8: the directive {tab-set}" in capsys.readouterr().err
+
+
+# --- judges -----------------------------------------------------------------------------------
+
+
+def test_a_judge_is_trained_and_recorded(tmp_path, monkeypatch, capsys):
+    brief = partial(recording.record_judge, steps=2)
+    monkeypatch.setattr(recording, "record_judge", brief)
+    out = tmp_path / "judges"
+    assert main(["judge", "noise", "--data", "subset", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith("noise: median_error ")
+    assert load_judge_record("noise", out).steps == 2
+
+
+def test_the_books_folder_must_have_its_judges(monkeypatch, capsys):
+    monkeypatch.setattr("condlesson.__main__.runs.verify", lambda folder: [])
+    monkeypatch.setattr("condlesson.__main__.verify_judges", lambda: ["a judge is out of date."])
+    assert main(["runs", "verify"]) == 1
+    assert "condlesson: a judge is out of date." in capsys.readouterr().err
+
+
+def test_missing_judges_are_made_for_the_book(monkeypatch, tmp_path, capsys):
+    made = []
+    monkeypatch.setattr("condlesson.__main__.runs.RECORDED_DIR", tmp_path)
+    monkeypatch.setattr("condlesson.__main__.sweeps.missing", lambda expected, folder: [])
+    monkeypatch.setattr("condlesson.__main__._judge", lambda args: made.append(args.kind) or 0)
+    assert main(["runs", "make", "--dir", str(tmp_path)]) == 1
+    assert "--data must name the folder of MNIST, for 2 missing runs." in capsys.readouterr().err
+    assert main(["runs", "make", "--dir", str(tmp_path), "--data", "subset"]) == 0
+    assert made == ["digits", "noise"]

@@ -32,8 +32,9 @@ def json_of(folder):
 # --- what is recorded -------------------------------------------------------------------------
 
 
-def test_a_run_is_two_files(original):
-    assert sorted(p.name for p in original.iterdir()) == [f"{NAME}.json", f"{NAME}.npz"]
+def test_a_run_is_a_record_and_a_file_for_each_part(original):
+    names = [f"{NAME}-outputs.npz", f"{NAME}.json", f"{NAME}.npz"]
+    assert sorted(p.name for p in original.iterdir()) == names
 
 
 def test_a_run_says_what_happened(original, subset):

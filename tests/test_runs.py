@@ -6,12 +6,14 @@ import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from condlesson import conditioning, embeddings, runs, training, unet
+from condlesson import conditioning, embeddings, outputs, runs, training, unet
 from condlesson.__main__ import _config, _parser
+from condlesson.outputs import CANARY_SIZES, compute_outputs
 from condlesson.recording import record
 from condlesson.runs import (
     RunError,
@@ -19,12 +21,14 @@ from condlesson.runs import (
     expected_runs,
     list_runs,
     load_model,
+    load_outputs,
     load_run,
     run_name,
     train_command,
     verify,
 )
-from condlesson.training import TrainConfig
+from condlesson.training import TIERS, TrainConfig
+from condlesson.unet import VARIANTS
 from tests.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
@@ -77,11 +81,12 @@ def test_name_holds_what_is_not_at_its_default():
     assert run_name(replace(TrainConfig(), learning_rate=1e-3)).endswith("x5-learning_rate0.001")
 
 
-def test_expected_runs_are_every_variant_with_every_seed():
-    names = {(config.variant, config.seed) for config in expected_runs()}
-    assert names == set(itertools.product(("none", "simple", "sinusoidal", "adagn"), (42, 43, 44)))
-    assert len(expected_runs()) == 12
-    assert {(config.images, config.epochs) for config in expected_runs()} == {(12_800, 5)}
+def test_expected_runs_are_the_matrix_and_one_seed_of_other_sizes():
+    names = {run_name(config) for config in expected_runs()}
+    small = {f"{v}-seed{s}-12800x5" for v, s in itertools.product(VARIANTS, (42, 43, 44))}
+    full = {f"{v}-seed42-60000x10" for v in ("simple", "sinusoidal", "adagn")}
+    quick = f"-{run_name(TIERS['quick']).split('-', 1)[1]}"
+    assert names == small | full | {f"{v}{quick}" for v in ("none", "adagn")}
 
 
 CHANGED = replace(TINY, learning_rate=3e-4, num_timesteps=500)
@@ -93,8 +98,10 @@ def test_the_command_means_the_run(config):
     assert words[0] == "condlesson"
     args = _parser().parse_args(words[1:])
     assert _config(args) == config
-    needs_weights = config.variant in ("sinusoidal", "adagn") and config.seed == 42
+    small = config.images == 12_800 and config.epochs == 5
+    needs_weights = config.variant in ("sinusoidal", "adagn") and config.seed == 42 and small
     assert args.weights == needs_weights
+    assert args.outputs == (config.seed == 42 and config.width == 32)
     assert Path(args.out).resolve() == runs.RECORDED_DIR.resolve()
 
 
@@ -174,7 +181,7 @@ def test_the_books_runs_are_expected_in_the_package_alone(folder, monkeypatch):
     assert verify(folder) == []
     monkeypatch.setattr(runs, "RECORDED_DIR", folder)
     problems = verify(folder)
-    assert len(problems) == 12
+    assert len(problems) == len(expected_runs())
     for message, config in zip(problems, sorted(expected_runs(), key=run_name), strict=True):
         assert f"run {run_name(config)} is missing" in message
 
@@ -214,7 +221,9 @@ KEYS = {
     "provenance": dict.fromkeys(
         ("device", "device_type", "threads", "torch", "recorded", "wall_seconds", "data_sha256")
     ),
+    "tolerances": dict.fromkeys(("train_loss", "val_loss", "final_val_loss")),
     "weights": dict.fromkeys(("file", "sha256", "dtype", "canary_loss", "tolerance")),
+    "outputs": {**dict.fromkeys(("file", "sha256", "tolerance")), "canary": [0]},
 }
 PATHS = list(paths_of(KEYS))[1:]
 
@@ -316,7 +325,7 @@ def test_a_damaged_run_of_the_book_has_its_command_in_any_folder(tmp_path):
     (tmp_path / f"{name}.json").write_text("{}")
     message = only_message(verify(tmp_path))
     assert_tells_the_cure(message, name)
-    assert message.endswith(f" --weights --data DIR --out {tmp_path}")
+    assert message.endswith(f" --weights --outputs --data DIR --out {tmp_path}")
 
 
 def test_a_run_under_another_name_is_caught(folder, no_replay):
@@ -327,17 +336,22 @@ def test_a_run_under_another_name_is_caught(folder, no_replay):
     assert "--seed 8" in message
 
 
-def test_missing_weights_are_named(folder):
-    (folder / f"{NAME}.npz").unlink()
+PARTS = {"weights": f"{NAME}.npz", "outputs": f"{NAME}-outputs.npz"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_file_is_named(part, folder):
+    (folder / PARTS[part]).unlink()
     message = only_message(verify(folder, [TINY]))
-    assert message.startswith(f"the weights of run {NAME} are missing.")
+    assert message.startswith(f"the {part} of run {NAME} are missing.")
     assert_tells_the_cure(message)
-    assert " --weights " in message
+    assert f" --{part} " in message
 
 
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("damage", ["cut off", "a byte changed", "another network's"])
-def test_damaged_weights_are_named(damage, folder):
-    path = folder / f"{NAME}.npz"
+def test_a_damaged_file_is_named(damage, part, folder):
+    path = folder / PARTS[part]
     raw = path.read_bytes()
     forms = {
         "cut off": raw[:-1],
@@ -346,8 +360,36 @@ def test_damaged_weights_are_named(damage, folder):
     }
     path.write_bytes(forms[damage])
     message = only_message(verify(folder, [TINY]))
-    assert message.startswith(f"the weights of run {NAME} are damaged.")
+    assert message.startswith(f"the {part} of run {NAME} are damaged.")
     assert_tells_the_cure(message)
+
+
+def test_outputs_are_those_that_the_network_makes(folder, subset):
+    (run,) = list_runs(folder)
+    made = compute_outputs(load_model(run, folder), TINY, subset, CANARY_SIZES)
+    for name, value in load_outputs(run, folder).items():
+        if value.dtype.kind == "U":
+            assert value.tolist() == made[name].tolist()
+        else:  # made with float32 weights, compared with those of float16: a few grey levels
+            np.testing.assert_allclose(value * 1.0, made[name] * 1.0, atol=8, rtol=0.01)
+
+
+def test_outputs_made_by_other_code_are_out_of_date(folder, monkeypatch):
+    half = outputs.sample_ddim
+    monkeypatch.setattr(outputs, "sample_ddim", lambda *args, **kwargs: half(*args, **kwargs) / 2)
+    message = only_message(verify(folder, [TINY]))
+    assert f"run {NAME} is out of date" in message
+    assert " --outputs " in message
+
+
+def test_outputs_that_are_no_arrays_are_refused(folder):
+    raw = b"no archive"
+    (folder / PARTS["outputs"]).write_bytes(raw)
+    content = json_of(folder)
+    content["outputs"]["sha256"] = hashlib.sha256(raw).hexdigest()
+    write(folder, hashed_again(content))
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"the outputs of run {NAME} cannot be read.")
 
 
 def swapped(folder, subset, config):

@@ -71,6 +71,14 @@ def test_a_run_without_the_weights_that_it_should_have_is_missing(jobs, monkeypa
     assert not is_recorded(run.config, jobs[1])
 
 
+def test_a_run_without_the_outputs_that_it_should_have_is_missing(jobs, monkeypatch):
+    (run,) = list_runs(jobs[1])
+    assert not is_recorded(run.config, jobs[1], outputs=True)
+    monkeypatch.setattr(sweeps, "needs_outputs", lambda config: True)
+    assert not is_recorded(run.config, jobs[1])
+    assert is_recorded(TINY, jobs[0])
+
+
 # --- collect ----------------------------------------------------------------------------------
 
 
@@ -81,7 +89,7 @@ def test_collect_brings_runs_together(jobs, tmp_path):
     assert found.new == names
     assert found.known == found.unfinished == []
     assert sorted(names) == sorted(list_runs(job)[0].name for job in jobs)
-    assert len(names_in(out)) == 3
+    assert len(names_in(out)) == 4
     for job in jobs:
         assert all((out / name).read_bytes() == (job / name).read_bytes() for name in names_in(job))
 
@@ -114,8 +122,10 @@ CHANGES = {
     "val_loss": lambda run: [run.val_loss[0] * (1 + 1e-9), *run.val_loss[1:]],
     "val_loss_by_t": lambda run: [None] * 10,
     "lie": lambda run: {**run.lie, "timesteps": [0]},
+    "tolerances": lambda run: {**run.tolerances, "val_loss": 0.5},
     "canary": lambda run: {**run.canary, "losses": [1.0] * 5},
     "weights": lambda run: {**run.weights, "canary_loss": 1.0},
+    "outputs": lambda run: {**run.outputs, "canary": [1.0]},
 }
 
 
@@ -129,11 +139,12 @@ def test_two_runs_of_one_name_must_agree(name, jobs, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("part", ["", "-outputs"], ids=["weights", "outputs"])
 @pytest.mark.parametrize("content", [None, b"", b"something else"], ids=["none", "empty", "other"])
-def test_a_run_with_damaged_weights_is_refused(content, jobs, tmp_path):
-    path = jobs[0] / f"{NAME}.npz"
+def test_a_run_with_a_damaged_file_is_refused(content, part, jobs, tmp_path):
+    path = jobs[0] / f"{NAME}{part}.npz"
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(RunError, match=rf"{NAME}\.npz of run {NAME} is missing or damaged"):
+    with pytest.raises(RunError, match=rf"{NAME}{part}\.npz of run {NAME} is missing or damaged"):
         collect(jobs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -38,7 +38,8 @@ _PUBLIC = {
     ),
     "data": ("load_mnist", "load_subset", "to_model_range"),
     "training": ("TrainConfig", "TrainState", "train"),
-    "runs": ("COMPARED", "SEEDS", "list_runs", "load_model", "load_run"),
+    "runs": ("COMPARED", "SEEDS", "list_runs", "load_model", "load_outputs", "load_run"),
+    "judge_records": ("load_judge",),
     "comparison": ("conclude", "paired_difference"),
     "tables": ("Table",),
 }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,13 +19,15 @@ import torch
 import condlesson
 from condlesson import notebooks, recording, runs, sweeps
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
+from condlesson.judge_records import judge_command, missing_judges, verify_judges
+from condlesson.judges import KINDS
+from condlesson.runs import SUBSET
 from condlesson.training import PRECISIONS, TIERS, TrainConfig, TrainState
 from condlesson.unet import VARIANTS
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-SUBSET = "subset"  # what stands for the shipped images in place of a folder
 HELP = {
     "variant": "the network",
     "seed": "of the weights, the images, the timesteps and the noise",
@@ -96,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     collector.add_argument("folders", nargs="+", metavar="FROM", help="folders of runs")
     collector.add_argument("--out", required=True, metavar="DIR", help="where they go")
     collector.set_defaults(call=_collect)
+    judger = commands.add_parser("judge", help="train and record a network that judges images")
+    judger.add_argument("kind", choices=KINDS, help="what it judges")
+    judger.add_argument("--data", required=True, metavar="DIR", help="as of train")
+    judger.add_argument("--download", action="store_true", help="as of train")
+    judger.add_argument("--out", required=True, metavar="DIR", help="folder for its files")
+    judger.set_defaults(call=_judge)
     writer = commands.add_parser("notebooks", help="write the exercise and solution notebooks")
     writer.add_argument("folder", metavar="DIR", help="gets the folders exercises and solutions")
     writer.add_argument(
@@ -127,6 +136,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="DIR", help="folder for the run's files; no default")
     add("--again", action="store_true", help="train what is recorded already; default: no")
     add("--weights", action="store_true", help="also write the weights, in float16; default: no")
+    add("--outputs", action="store_true", help="also write what the trained network does: samples, "
+        "and how far t reaches; default: no")  # fmt: skip
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add("--device", default=device, help="where to train; default: cuda if there is one, else cpu")
     add("--threads", type=int, metavar="N", help="CPU threads; default: all")
@@ -140,7 +151,9 @@ def _train(args: argparse.Namespace) -> int:
         args.data = SUBSET
     if args.threads:
         torch.set_num_threads(args.threads)
-    if not args.again and sweeps.is_recorded(config, args.out, weights=args.weights):
+    if not args.again and sweeps.is_recorded(
+        config, args.out, weights=args.weights, outputs=args.outputs
+    ):
         recording.discard_leftovers(config, args.out)
         print(f"{runs.run_name(config)} is recorded in {args.out} already; --again trains it anew.")
         return 0
@@ -153,6 +166,7 @@ def _train(args: argparse.Namespace) -> int:
             args.out,
             device=args.device,
             weights=args.weights,
+            outputs=args.outputs,
             on_step=progress.show,
             accelerator=accelerator,
         )
@@ -160,6 +174,13 @@ def _train(args: argparse.Namespace) -> int:
         accelerator.end_training()
     if run:
         print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {args.out}")
+    return 0
+
+
+def _judge(args: argparse.Namespace) -> int:
+    record = recording.record_judge(args.kind, _load(args, None), args.out)
+    scores = ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items())
+    print(f"{args.kind}: {scores}, recorded in {args.out}")
     return 0
 
 
@@ -238,19 +259,25 @@ def _missing(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
-    data = _data(args)
+    data, judges = _data(args), Path(args.dir) / "judges"
     wanted = sweeps.missing(sweeps.sweep(args.tier), args.dir)
-    if wanted and data == "DIR":
-        raise ValueError(f"--data must name the folder of MNIST, for {len(wanted)} missing runs.")
-    for k, config in enumerate(wanted, 1):
-        command = runs.train_command(config, args.dir, data=data)
-        command += " --download" * args.download
-        print(f"Missing run {k} of {len(wanted)}: {command}", flush=True)
+    commands = [runs.train_command(config, args.dir, data=data) for config in wanted]
+    if args.tier is None and _is_the_books(args.dir):
+        commands += [judge_command(kind, judges, data) for kind in missing_judges(judges)]
+    if any("--data DIR" in command for command in commands):
+        raise ValueError(f"--data must name the folder of MNIST, for {len(commands)} missing runs.")
+    for k, command in enumerate(commands, 1):
+        command += " --download" * (args.download and f"--data {SUBSET}" not in command)
+        print(f"Missing {k} of {len(commands)}: {command}", flush=True)
         status = main(shlex.split(command)[1:])
         if status:
             return status
     print(f"Nothing is missing in {args.dir}.")
     return 0
+
+
+def _is_the_books(folder: str | Path) -> bool:
+    return Path(folder).resolve() == runs.RECORDED_DIR.resolve()
 
 
 def _data(args: argparse.Namespace) -> str:
@@ -292,6 +319,8 @@ def _summary(run: runs.Run) -> dict:
 
 def _verify(args: argparse.Namespace) -> int:
     problems = runs.verify(args.dir)
+    if _is_the_books(args.dir):
+        problems += verify_judges()
     if not problems and not runs.list_runs(args.dir):
         problems = [f"{args.dir} must hold recorded runs, got none. Is it spelt right?"]
     for problem in problems:

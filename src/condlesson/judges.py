@@ -21,6 +21,7 @@ from condlesson.training import initialise, stream
 
 __all__ = [
     "DIGITS",
+    "KINDS",
     "NOISE",
     "Judge",
     "accuracy",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 DIGITS, NOISE = "digits", "noise"
+KINDS = (DIGITS, NOISE)
 NUM_FEATURES = 32
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3

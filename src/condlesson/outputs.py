@@ -6,7 +6,7 @@ timestep. Both are the same for every run in what they start from, so that runs 
 image by image.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,9 +16,17 @@ from condlesson.data import Mnist, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.probes import block_movement
 from condlesson.sampling import sample_ddim, sample_ddpm
-from condlesson.training import TrainConfig, predict, stream
+from condlesson.training import TrainConfig, make_model, predict, stream
 
-__all__ = ["OUTPUTS", "OutputSizes", "compute_outputs", "denoise_lied_to", "to_bytes"]
+__all__ = [
+    "OUTPUTS",
+    "OUTPUTS_TOLERANCE",
+    "OutputSizes",
+    "compute_outputs",
+    "denoise_lied_to",
+    "outputs_canary",
+    "to_bytes",
+]
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,9 @@ class OutputSizes:
 
 
 OUTPUTS = OutputSizes()
+CANARY = {"width": 8, "num_timesteps": 20, "precision": "float32"}
+CANARY_SIZES = OutputSizes(ddim=2, ddim_steps=5, ddpm=2, moved=4, moved_by=2, timesteps=2)
+OUTPUTS_TOLERANCE = 1e-3  # relative; a byte of an image may round the other way
 
 
 @torch.no_grad()
@@ -68,9 +79,9 @@ def compute_outputs(
     def predicted(x_t: Tensor, t: Tensor) -> Tensor:
         return predict(model, x_t, t, config.precision)
 
-    was_training = model.training
+    was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    x_T = _noise("samples", max(sizes.ddim, sizes.ddpm))  # noqa: N806
+    x_T = _noise("samples", max(sizes.ddim, sizes.ddpm)).to(device)  # noqa: N806
     ddim = sample_ddim(predicted, x_T[: sizes.ddim], schedule, num_steps=sizes.ddim_steps)
     made = {"ddim": to_bytes(ddim)}
     if sizes.ddpm:
@@ -80,6 +91,23 @@ def compute_outputs(
     made.update(_movement(model, config, data, sizes))
     model.train(was_training)
     return made
+
+
+def outputs_canary(config: TrainConfig, data: Mnist) -> list[float]:
+    """What `compute_outputs` makes of a small untrained network: it tells when that changes.
+
+    Args:
+        config: The run's configuration; only its size and precision are reduced.
+        data: The shipped subset.
+
+    Returns:
+        Mean and standard deviation of the images of either kind, then the blocks' movements.
+    """
+    small = replace(config, **CANARY)
+    made = compute_outputs(make_model(small), small, data, CANARY_SIZES)
+    images = [made[kind].astype(float) for kind in ("ddim", "ddpm")]
+    moments = [moment for x in images for moment in (x.mean().item(), x.std().item())]
+    return moments + made["movement"].astype(float).ravel().tolist()
 
 
 @torch.no_grad()
@@ -116,8 +144,9 @@ def _movement(
     model: nn.Module, config: TrainConfig, data: Mnist, sizes: OutputSizes
 ) -> dict[str, np.ndarray]:
     chosen = torch.randperm(len(data.test_images), generator=stream(0, "moved"))[: sizes.moved]
-    x_0 = to_model_range(data.test_images[chosen])
-    noise = _noise("moved noise", sizes.moved)
+    device = next(model.parameters()).device
+    x_0 = to_model_range(data.test_images[chosen]).to(device)
+    noise = _noise("moved noise", sizes.moved).to(device)
     schedule = alphas_cumprod(linear_beta_schedule(config.num_timesteps))
     spacing = config.num_timesteps / sizes.timesteps
     timesteps = [int((k + 0.5) * spacing) for k in range(sizes.timesteps)]

@@ -20,11 +20,21 @@ import torch
 from torch import nn
 
 from condlesson.checkpoints import Checkpoint, awaiting_signals, discard, write_whole
-from condlesson.data import Mnist, to_model_range
+from condlesson.data import Mnist, load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.judge_records import (
+    TOLERANCES,
+    JudgeRecord,
+    judge_canary,
+    judge_scores,
+    weights_canary,
+)
+from condlesson.judges import make_judge, train_judge
+from condlesson.outputs import OUTPUTS, OUTPUTS_TOLERANCE, compute_outputs, outputs_canary
 from condlesson.probes import lie_matrix, loss_by_timestep
 from condlesson.runs import (
     CANARY_TOLERANCES,
+    RERUN_TOLERANCES,
     WEIGHTS_TOLERANCE,
     Run,
     canary_losses,
@@ -46,8 +56,9 @@ from condlesson.training import (
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["record"]
+__all__ = ["record", "record_judge"]
 
+JUDGE_STEPS = 4_000
 LIE_IMAGES = 64
 LIE_TIMESTEPS = 10
 
@@ -59,6 +70,7 @@ def record(
     *,
     device: torch.device | str = "cpu",
     weights: bool = False,
+    outputs: bool = False,
     on_step: Callable[[TrainState], None] = lambda state: None,
     accelerator: "Accelerator | None" = None,
 ) -> Run | None:
@@ -73,6 +85,7 @@ def record(
         out: Folder for the run's files; it is made if need be.
         device: Where to train; accelerate's device if there is an accelerator.
         weights: Whether to write the weights, in float16.
+        outputs: Whether to write what the trained network does (`condlesson.outputs`).
         on_step: Called after every step and every validation.
         accelerator: Of several processes that train this run together; None for a single one.
 
@@ -98,10 +111,61 @@ def record(
     run = _describe(state, data, checkpoint.origin)
     if weights:
         run = replace(run, weights=_write_weights(state.model, config, out))
+    if outputs:
+        run = replace(run, outputs=_write_outputs(state.model, config, data, out))
     text = json.dumps(run.to_json(), indent=1) + "\n"
     write_whole(out / f"{run.name}.json", text.encode())
     discard_leftovers(config, out)
     return run
+
+
+def record_judge(
+    kind: str, data: Mnist, out: str | Path, *, steps: int = JUDGE_STEPS, seed: int = 0
+) -> JudgeRecord:
+    """Train a judge, in seconds on a CPU, and write it.
+
+    Args:
+        kind: ``"digits"`` or ``"noise"``.
+        data: The data set.
+        out: Folder for its files; it is made if need be.
+        steps: Steps of 128 images.
+        seed: Seed of its weights and of what it is shown.
+
+    Returns:
+        The record, as written.
+
+    Raises:
+        ValueError: The kind is unknown.
+    """
+    out = Path(out)
+    judge = make_judge(kind, seed)
+    for _ in train_judge(judge, kind, data, steps, seed):
+        pass
+    weights = {name: value.half() for name, value in judge.state_dict().items()}
+    judge.load_state_dict(weights)  # what is judged is what is written
+    raw = _npz({name: value.numpy() for name, value in weights.items()})
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / f"{kind}.npz", raw)
+    record = JudgeRecord(
+        kind=kind,
+        seed=seed,
+        steps=steps,
+        scores=judge_scores(judge, kind, data),
+        canary={
+            "losses": [*judge_canary(kind, seed), weights_canary(judge, kind)],
+            "tolerances": TOLERANCES,
+        },
+        provenance={
+            "device": _cpu_name(),
+            "torch": str(torch.__version__),
+            "recorded": _today(),
+            "data_sha256": data.checksum(),
+        },
+        weights={"file": f"{kind}.npz", "sha256": digest(raw)},
+    )
+    text = json.dumps(record.to_json(), indent=1) + "\n"
+    write_whole(out / f"{kind}.json", text.encode())
+    return record
 
 
 def discard_leftovers(config: TrainConfig, out: str | Path) -> None:
@@ -190,7 +254,9 @@ def _describe(state: TrainState, data: Mnist, origin: dict) -> Run:
         lie={"timesteps": told, "loss": lie.tolist()},
         canary={"losses": origin["canary"], "tolerances": CANARY_TOLERANCES},
         provenance=_provenance(state, origin),
+        tolerances=RERUN_TOLERANCES,
         weights=None,
+        outputs=None,
     )
 
 
@@ -201,7 +267,7 @@ def _provenance(state: TrainState, origin: dict) -> dict:
         "threads": origin["threads"],
         **({"processes": origin["processes"]} if origin["processes"] > 1 else {}),
         "torch": origin["torch"],
-        "recorded": datetime.now(timezone.utc).date().isoformat(),
+        "recorded": _today(),
         "wall_seconds": round(sum(state.seconds), 1),
         "data_sha256": origin["data_sha256"],
     }
@@ -231,7 +297,7 @@ def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
         name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
         for name, value in model.state_dict().items()
     }
-    raw = _npz(tensors)
+    raw = _npz({name: value.numpy() for name, value in tensors.items()})
     file = f"{run_name(config)}.npz"
     write_whole(out / file, raw)
     rounded = make_model(config)
@@ -245,11 +311,27 @@ def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
     }
 
 
-def _npz(tensors: dict[str, torch.Tensor]) -> bytes:
+def _write_outputs(model: nn.Module, config: TrainConfig, data: Mnist, out: Path) -> dict:
+    raw = _npz(compute_outputs(model, config, data, OUTPUTS))
+    file = f"{run_name(config)}-outputs.npz"
+    write_whole(out / file, raw)
+    return {
+        "file": file,
+        "sha256": digest(raw),
+        "canary": outputs_canary(config, load_subset()),
+        "tolerance": OUTPUTS_TOLERANCE,
+    }
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     """NumPy's archive of arrays, which every reader can open without a further package."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: value.numpy() for name, value in tensors.items()})
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
+
+
+def _today() -> str:
+    return datetime.now(timezone.utc).date().isoformat()
 
 
 def _cpu_name() -> str:

@@ -1,9 +1,10 @@
 """Recorded training runs: reading them, and knowing when they are out of date.
 
-A run is a JSON file and, where a page needs weights, a NumPy file (.npz) beside it. Two things
-guard it. A SHA-256 over its canonical form and over its weights tells that nothing was changed by
-hand. Its canary, the losses of a few float32 CPU steps on the shipped subset, tells that the code
-still does what it did: `verify` trains those steps again and compares.
+A run is a JSON file and, where a page needs them, its weights and its network's outputs in NumPy
+files (.npz) beside it. Two things guard it. A SHA-256 over its canonical form and over its files
+tells that nothing was changed by hand. Its canary, the losses of a few float32 CPU steps on the
+shipped subset, tells that the code still does what it did: `verify` trains those steps again and
+compares. Outputs have a canary of their own.
 
 Runs are made in `condlesson.recording`.
 """
@@ -11,6 +12,7 @@ Runs are made in `condlesson.recording`.
 import hashlib
 import io
 import json
+import math
 import shlex
 import zipfile
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,7 +24,9 @@ import torch
 from torch import nn
 
 from condlesson.data import Mnist, load_subset
+from condlesson.outputs import outputs_canary
 from condlesson.training import (
+    TIERS,
     TrainConfig,
     TrainState,
     evaluate,
@@ -30,9 +34,12 @@ from condlesson.training import (
     train,
     validation_batches,
 )
+from condlesson.unet import VARIANTS
 
 __all__ = [
     "COMPARED",
+    "FULL",
+    "QUICK",
     "RECORDED_DIR",
     "SEEDS",
     "Run",
@@ -41,7 +48,9 @@ __all__ = [
     "expected_runs",
     "list_runs",
     "load_model",
+    "load_outputs",
     "load_run",
+    "needs_outputs",
     "run_name",
     "train_command",
     "verify",
@@ -50,6 +59,9 @@ __all__ = [
 RECORDED_DIR = Path(__file__).parent / "recorded"
 SEEDS = (42, 43, 44)
 COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
+FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
+QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
+SUBSET = "subset"  # stands for these in place of a folder
 # For the figures of trained networks.
 WITH_WEIGHTS = (TrainConfig(variant="sinusoidal", seed=42), TrainConfig(variant="adagn", seed=42))
 
@@ -61,7 +73,12 @@ CANARY = {"images": 64, "epochs": 1, "batch_size": 16, "val_images": 64, "precis
 # sinusoidal run alone.
 CANARY_TOLERANCES = [5e-6, 1e-4, 5e-4, 5e-4, 5e-4]
 WEIGHTS_TOLERANCE = 1e-5  # relative, of a loss without training
-FORMAT = 1
+# Relative: what the same run gives on another kind of machine. On the same kind, with as many
+# threads, it gives the same digits. Of the networks recorded on two kinds of processor, training
+# losses moved by at most 0.0021, validation losses by 0.015, and the final ones by 0.0023: batch
+# norm's running averages follow each step, and settle late.
+RERUN_TOLERANCES = {"train_loss": 0.01, "val_loss": 0.03, "final_val_loss": 0.01}
+FORMAT = 2
 NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
 
 
@@ -84,8 +101,12 @@ class Run:
         canary: ``losses`` of the replayed steps, and their relative ``tolerances``.
         provenance: ``device``, ``device_type``, ``threads``, ``torch``, ``recorded`` (UTC date),
             ``wall_seconds``, ``data_sha256``; ``processes`` if there was more than one.
+        tolerances: How far, as a share of each loss, a re-run on another kind of machine may be
+            off: ``train_loss``, ``val_loss``, and ``final_val_loss`` for the last of these.
         weights: None, or ``file``, ``sha256``, ``dtype``, ``canary_loss`` and ``tolerance`` of the
             weights.
+        outputs: None, or ``file``, ``sha256``, ``canary`` and ``tolerance`` of what the trained
+            network does, see `load_outputs`.
     """
 
     config: TrainConfig
@@ -96,7 +117,14 @@ class Run:
     lie: dict
     canary: dict
     provenance: dict
+    tolerances: dict
     weights: dict | None
+    outputs: dict | None
+
+    @property
+    def tolerance(self) -> float:
+        """How far the final validation loss of a re-run may be off, in units of the loss."""
+        return self.tolerances["final_val_loss"] * self.val_loss[-1]
 
     @property
     def name(self) -> str:
@@ -112,7 +140,7 @@ class Run:
     def to_json(self) -> dict:
         """The run as it is written, with the SHA-256 of its canonical form."""
         record = {"format": FORMAT, "name": self.name, **asdict(self)}
-        return {**record, "sha256": digest(_canonical(record))}
+        return {**record, "sha256": digest(canonical(record))}
 
 
 def run_name(config: TrainConfig) -> str:
@@ -126,8 +154,16 @@ def run_name(config: TrainConfig) -> str:
 
 
 def expected_runs() -> list[TrainConfig]:
-    """The runs that the book reads: every compared variant with every seed."""
-    return [TrainConfig(variant=variant, seed=seed) for variant in COMPARED for seed in SEEDS]
+    """The runs that the book reads: every variant with every seed, and one seed of other sizes."""
+    small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in SEEDS]
+    full = [replace(TIERS["full"], variant=v) for v in FULL]
+    return small + full + [replace(TIERS["quick"], variant=v) for v in QUICK]
+
+
+def needs_outputs(config: TrainConfig) -> bool:
+    """Whether a page shows what the trained network of a run does: seed 42 of all but quick."""
+    sizes = (TIERS["small"], TIERS["full"])
+    return config.seed == SEEDS[0] and config in [replace(s, variant=config.variant) for s in sizes]
 
 
 def train_command(
@@ -135,6 +171,7 @@ def train_command(
     out: str | Path = RECORDED_DIR,
     *,
     weights: bool = False,
+    outputs: bool = False,
     data: str | Path = "DIR",
 ) -> str:
     """The shell command that records a run.
@@ -143,7 +180,9 @@ def train_command(
         config: The run; fields at their defaults are left out beyond the first four.
         out: Where the run goes, by default where the book looks for it.
         weights: Whether to write weights; those that the book needs are written anyway.
-        data: Folder of MNIST, or ``subset``; by default a word that stands for it.
+        outputs: The same for outputs.
+        data: Folder of MNIST, or ``subset``; by default a word that stands for it. A run of the
+            quick tier always has ``subset``.
     """
     always = ("variant", "seed", "epochs", "images")
     changed = [f.name for f in fields(config) if getattr(config, f.name) != f.default]
@@ -151,12 +190,21 @@ def train_command(
     options = [f"--{name.replace('_', '-')} {getattr(config, name)}" for name in names]
     if weights or config in WITH_WEIGHTS:
         options.append("--weights")
-    options += [f"--data {shlex.quote(str(data))}", f"--out {shlex.quote(_shown(Path(out)))}"]
+    if outputs or needs_outputs(config):
+        options.append("--outputs")
+    if replace(config, variant=TIERS["quick"].variant, seed=TIERS["quick"].seed) == TIERS["quick"]:
+        data = SUBSET
+    options += [f"--data {shlex.quote(str(data))}", f"--out {shlex.quote(shown(out))}"]
     return " ".join(["condlesson train", *options])
 
 
 def load_run(
-    variant: str, seed: int, *, folder: str | Path = RECORDED_DIR, **config: int | float | str
+    variant: str,
+    seed: int,
+    *,
+    folder: str | Path = RECORDED_DIR,
+    tier: str = "small",
+    **config: int | float | str,
 ) -> Run:
     """Read a recorded run and check that it is whole.
 
@@ -164,15 +212,19 @@ def load_run(
         variant: Name of the network.
         seed: Seed of the run.
         folder: Where runs lie; by default those that ship with the package.
-        **config: Other fields of `TrainConfig` that are not at their defaults.
+        tier: Size of the run, one of `condlesson.training.TIERS`.
+        **config: Other fields of `TrainConfig` that are not the tier's.
 
     Returns:
         The run.
 
     Raises:
         RunError: The run is missing or damaged.
+        ValueError: There is no such tier.
     """
-    return _read(TrainConfig(variant=variant, seed=seed, **config), Path(folder))
+    if tier not in TIERS:
+        raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
+    return _read(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
 
 
 def list_runs(folder: str | Path = RECORDED_DIR) -> list[Run]:
@@ -196,23 +248,51 @@ def load_model(run: Run, folder: str | Path = RECORDED_DIR) -> nn.Module:
     Raises:
         RunError: The run has no weights, or they are missing or damaged.
     """
-    remedy = _remedy(run.config, folder, weights=True)
-    if run.weights is None:
-        raise RunError(f"run {run.name} must have weights, got none. {remedy}")
-    path = Path(folder) / run.weights["file"]
-    if not path.is_file():
-        raise RunError(f"the weights of run {run.name} are missing. {remedy}")
-    raw = path.read_bytes()
-    if digest(raw) != run.weights["sha256"]:
-        raise RunError(f"the weights of run {run.name} are damaged. {remedy}")
+    raw, remedy = _bytes_of(run, folder, "weights")
     model = make_model(run.config)
     try:
-        arrays = np.load(io.BytesIO(raw), allow_pickle=False)
-        tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays_of(raw).items()}
         model.load_state_dict(tensors)  # float16 on disk, float32 in the network
     except (RuntimeError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise RunError(f"the weights of run {run.name} do not fit its network. {remedy}") from error
     return model.eval()
+
+
+def load_outputs(run: Run, folder: str | Path = RECORDED_DIR) -> dict[str, np.ndarray]:
+    """What the trained network of a run does, as `condlesson.outputs.compute_outputs` says.
+
+    Args:
+        run: A run that was recorded with outputs.
+        folder: Where its files lie.
+
+    Raises:
+        RunError: The run has no outputs, or they are missing or damaged.
+    """
+    raw, remedy = _bytes_of(run, folder, "outputs")
+    try:
+        return arrays_of(raw)
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise RunError(f"the outputs of run {run.name} cannot be read. {remedy}") from error
+
+
+def _bytes_of(run: Run, folder: str | Path, part: str) -> tuple[bytes, str]:
+    """Content of a run's file for a part, checked, and the remedy for what is wrong inside."""
+    about, remedy = getattr(run, part), _remedy(run.config, folder, **{part: True})
+    if about is None:
+        raise RunError(f"run {run.name} must have {part}, got none. {remedy}")
+    path = Path(folder) / about["file"]
+    if not path.is_file():
+        raise RunError(f"the {part} of run {run.name} are missing. {remedy}")
+    raw = path.read_bytes()
+    if digest(raw) != about["sha256"]:
+        raise RunError(f"the {part} of run {run.name} are damaged. {remedy}")
+    return raw, remedy
+
+
+def arrays_of(raw: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by their names; nothing pickled is read."""
+    arrays = np.load(io.BytesIO(raw), allow_pickle=False)
+    return {name: arrays[name] for name in arrays.files}
 
 
 def verify(
@@ -278,11 +358,17 @@ def _check_fresh(run: Run, folder: Path) -> None:
         then = [*then, run.weights["canary_loss"]]
         tolerances = [*tolerances, run.weights["tolerance"]]
         now = [*now, weights_loss(model, run.config)]
+    if needs_outputs(run.config) or run.outputs is not None:
+        load_outputs(run, folder)
+        then = [*then, *run.outputs["canary"]]
+        canary = outputs_canary(run.config, _subset())
+        tolerances = [*tolerances, *([run.outputs["tolerance"]] * len(canary))]
+        now = [*now, *canary]
     drift = canary_drift(then, now, tolerances)
     if drift:
         raise RunError(
             f"run {run.name} is out of date: the code no longer trains as it did. {drift} "
-            f"{_remedy(run.config, folder, weights=run.weights is not None)} --again"
+            f"{_remedy(run.config, folder, **_parts_of(run))} --again"
         )
 
 
@@ -318,7 +404,7 @@ def _parse(path: Path, config: TrainConfig | None = None) -> Run:
         content = {f.name: record[f.name] for f in fields(Run)}
         content["config"] = TrainConfig(**record["config"])
         expected_keys = {"format", "name", *content}
-        whole = sha256 == digest(_canonical(record)) and set(record) == expected_keys
+        whole = sha256 == digest(canonical(record)) and set(record) == expected_keys
         run = Run(**content)
         _check_form(run)
         whole = whole and record["format"] == FORMAT and record["name"] == run.name == path.stem
@@ -340,12 +426,34 @@ def _check_form(run: Run) -> None:
     numbers = [*losses, *tolerances]
     if run.weights is not None:
         numbers += [run.weights["canary_loss"], run.weights["tolerance"]]
+    if run.outputs is not None:
+        numbers += [*run.outputs["canary"], run.outputs["tolerance"]]
+    numbers += [run.tolerances[name] for name in RERUN_TOLERANCES]
+    numbers += [*run.train_loss, *run.val_loss, *run.seconds]
     if not all(isinstance(number, float) for number in numbers):
         raise TypeError(f"losses and tolerances must be numbers, got {numbers}")
+    _check_agreement(run)
 
 
-def _remedy(config: TrainConfig, folder: str | Path, *, weights: bool = False) -> str:
-    return f"Make it with: {train_command(config, folder, weights=weights)}"
+def _check_agreement(run: Run) -> None:
+    """Let the parts of a run fit each other, as those of one training do."""
+    lengths = {len(run.train_loss), len(run.val_loss), len(run.seconds)}
+    if lengths != {run.config.epochs}:
+        raise ValueError(f"losses must be of {run.config.epochs} epochs, got {lengths}")
+    bins = [loss for loss in run.val_loss_by_t if loss is not None]
+    if len(bins) < len(run.val_loss_by_t) or run.config.val_images % len(bins):
+        return  # bins of unequal size, whose mean is another
+    mean = sum(bins) / len(bins)
+    if not math.isclose(mean, run.val_loss[-1], rel_tol=1e-4):
+        raise ValueError(f"val_loss_by_t must average to {run.val_loss[-1]}, got {mean}")
+
+
+def _parts_of(run: Run) -> dict[str, bool]:
+    return {part: getattr(run, part) is not None for part in ("weights", "outputs")}
+
+
+def _remedy(config: TrainConfig, folder: str | Path, **parts: bool) -> str:
+    return f"Make it with: {train_command(config, folder, **parts)}"
 
 
 def _remedy_for(path: Path, config: TrainConfig | None) -> str:
@@ -357,15 +465,15 @@ def _remedy_for(path: Path, config: TrainConfig | None) -> str:
     return f"Delete {path.name} and record it again."
 
 
-def _shown(path: Path) -> str:
+def shown(path: str | Path) -> str:
     """A path as a reader can type it: relative to the working directory where that is shorter."""
     try:
-        return str(path.relative_to(Path.cwd()))
+        return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
         return str(path)
 
 
-def _canonical(record: dict) -> bytes:
+def canonical(record: dict) -> bytes:
     return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from condlesson.checkpoints import write_whole
 from condlesson.runs import (
+    FULL,
+    QUICK,
     SEEDS,
     WITH_WEIGHTS,
     Run,
@@ -19,7 +21,9 @@ from condlesson.runs import (
     expected_runs,
     list_runs,
     load_model,
+    load_outputs,
     load_run,
+    needs_outputs,
     run_name,
 )
 from condlesson.training import TIERS, TrainConfig
@@ -28,9 +32,9 @@ from condlesson.unet import VARIANTS
 __all__ = ["SWEEPS", "Collected", "collect", "is_recorded", "missing", "sweep"]
 
 SWEEPS = {  # variants and seeds of each tier
-    "quick": (("none", "adagn"), SEEDS[:1]),
+    "quick": (QUICK, SEEDS[:1]),
     "small": (tuple(VARIANTS), SEEDS),
-    "full": (("simple", "sinusoidal", "adagn"), SEEDS),
+    "full": (FULL, SEEDS),
 }
 # Two recordings of one run may differ in these: when, where and how long.
 INCIDENTAL = ("seconds", "provenance")
@@ -50,19 +54,23 @@ def sweep(tier: str | None = None) -> list[TrainConfig]:
 
 
 def missing(expected: Iterable[TrainConfig], folder: str | Path) -> list[TrainConfig]:
-    """Those of the expected runs that a folder does not hold whole, weights included.
+    """Those of the expected runs that a folder does not hold whole, weights and outputs included.
 
     Whether a run is still what the code trains is for `condlesson.runs.verify` to say.
     """
     return [config for config in expected if not is_recorded(config, folder)]
 
 
-def is_recorded(config: TrainConfig, folder: str | Path, *, weights: bool = False) -> bool:
-    """Whether a run lies whole in a folder, with its weights where it has some or needs some."""
+def is_recorded(
+    config: TrainConfig, folder: str | Path, *, weights: bool = False, outputs: bool = False
+) -> bool:
+    """Whether a run lies whole in a folder, with the weights and outputs that it has or needs."""
     try:
         run = load_run(folder=folder, **{f.name: getattr(config, f.name) for f in fields(config)})
         if weights or run.weights is not None or config in WITH_WEIGHTS:
             load_model(run, folder)
+        if outputs or run.outputs is not None or needs_outputs(config):
+            load_outputs(run, folder)
     except RunError:
         return False
     return True
