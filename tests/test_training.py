@@ -398,6 +398,11 @@ def test_bfloat16_changes_training_and_not_evaluation(subset):
     assert half.val_loss[0] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_loss_that_is_kept_keeps_nothing_else(subset):
+    state = next(train(TrainState.start(TINY), subset))
+    assert state.losses[0].untyped_storage().nbytes() == 4
+
+
 def test_train_refuses_more_images_than_there_are(subset):
     state = TrainState.start(replace(TINY, images=4097))
     with pytest.raises(ValueError, match=r"images must be at most 4096, got 4097\."):

@@ -427,7 +427,7 @@ def _training_step(
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     state.optimizer.step()
-    loss = loss.detach()
+    loss = loss.detach().clone()  # mse_loss leaves its number in a buffer of the batch's size
     return loss if accelerator is None else accelerator.reduce(loss, reduction="mean")
 
 
