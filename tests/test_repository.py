@@ -21,7 +21,8 @@ FOREIGN = {
 }
 # Each module may import those before it, as CONTRIBUTING.md says.
 ORDER = [
-    *["tables", "scaffold", "plots", "embeddings", "conditioning", "diffusion", "data"],
+    *["tables", "intervals", "designs", "scaffold", "plots"],
+    *["embeddings", "conditioning", "diffusion", "data"],
     *[
         "tasks",
         "unet",
@@ -31,7 +32,9 @@ ORDER = [
         "outputs",
         "judges",
         "runs",
+        "judge_records",
         "comparison",
+        "yours",
         "questions",
         "checkpoints",
         "recording",
@@ -46,7 +49,7 @@ ORDER = [
         "__main__",
     ],
 ]
-ALONE = {"tables", "scaffold", "plots", "embeddings", "conditioning", "data", "diffusion"}
+ALONE = set(ORDER[: ORDER.index("tasks")])
 
 
 def files() -> list[Path]:

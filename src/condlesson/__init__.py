@@ -41,6 +41,7 @@ _PUBLIC = {
     "runs": ("COMPARED", "SEEDS", "list_runs", "load_model", "load_outputs", "load_run"),
     "judge_records": ("load_judge",),
     "comparison": ("conclude", "paired_difference"),
+    "yours": ("beside",),
     "tables": ("Table",),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -1,38 +1,25 @@
-"""What recorded runs say of a question or of a run of yours, and how sure three seeds can be.
+"""What recorded runs say of two networks, and how sure a few seeds can be.
 
 For each seed the two runs of a pair differ in their network only, so the differences
 
     d_s = loss_b(seed s) - loss_a(seed s)
 
-are paired. Their mean has the interval mean +- q * sd / sqrt(n) with Student's quantile q, 95 %
-of such intervals hold the true mean if the differences are about normal. A further run of the same
-kind lies within mean +- q * sd * sqrt(1 + 1/n) of n losses, in 95 % of cases.
+are paired, and their mean has an interval (`condlesson.intervals`). A difference counts as one
+only if two things hold: the 95 % interval excludes 0, so that it is more than the luck of the
+seeds; and the mean is at least `LEAST` times the tolerance of the runs, so that it is more than
+what another kind of machine does to a loss. Else the runs cannot tell.
 """
 
-import html
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from condlesson.runs import Run, RunError, list_runs
-from condlesson.tables import Table
-from condlesson.training import TrainConfig
+from condlesson.intervals import mean_interval
+from condlesson.runs import Run, list_runs
+from condlesson.training import TIERS, TrainConfig
 
-__all__ = ["Beside", "PairedDifference", "beside", "conclude", "paired_difference"]
+__all__ = ["LEAST", "PairedDifference", "conclude", "paired_difference", "runs_of"]
 
-# Student's t, 97.5 % quantile, by degrees of freedom n - 1.
-STUDENT_95 = {
-    1: 12.706,
-    2: 4.303,
-    3: 3.182,
-    4: 2.776,
-    5: 2.571,
-    6: 2.447,
-    7: 2.365,
-    8: 2.306,
-    9: 2.262,
-}
+LEAST = 4  # times the tolerance: the loss of either run may be off by one, in either direction
 
 
 @dataclass(frozen=True)
@@ -44,9 +31,11 @@ class PairedDifference:
         b: The variant that it is subtracted from.
         values: One difference for each seed, below 0 where b has the lower loss.
         mean: Their mean.
-        low: Lower end of the 95 % interval of the mean.
+        low: Lower end of the 95 % interval of the mean, minus infinity for a single seed.
         high: Upper end of it.
         loss_a: Mean loss of a, for the scale.
+        tolerance: By how much the loss of a run may differ on another kind of machine; the
+            largest of all the runs.
     """
 
     a: str
@@ -56,13 +45,24 @@ class PairedDifference:
     low: float
     high: float
     loss_a: float
+    tolerance: float
 
     @property
     def winner(self) -> str | None:
-        """The variant with the lower loss, or None where the interval holds 0."""
-        if self.low <= 0 <= self.high:
+        """The variant with the lower loss, or None where these runs cannot tell."""
+        if not (self.excludes_zero() and self.is_large):
             return None
         return self.b if self.mean < 0 else self.a
+
+    def excludes_zero(self, level: float = 0.95) -> bool:
+        """Whether the interval of the mean leaves out 0, which tells a difference from luck."""
+        _, low, high = mean_interval(self.values, level)
+        return not low <= 0 <= high
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the mean is at least `LEAST` times the tolerance."""
+        return abs(self.mean) >= LEAST * self.tolerance
 
     @property
     def relative(self) -> float:
@@ -74,14 +74,14 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
     """Compare the final validation losses of two variants, seed by seed.
 
     Args:
-        runs_a: Runs of one variant, one for each of two to ten seeds.
+        runs_a: Runs of one variant, one for each seed.
         runs_b: Runs of the other, of the same seeds, sizes and settings.
 
     Returns:
         The differences, their mean and its 95 % interval.
 
     Raises:
-        ValueError: The runs do not form pairs, or there are too few or too many.
+        ValueError: The runs do not form pairs, or there are none.
     """
     a, b = ({run.config.seed: run for run in runs} for runs in (runs_a, runs_b))
     if sorted(a) != sorted(b) or len(a) != len(runs_a) or len(b) != len(runs_b):
@@ -95,20 +95,17 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
         raise ValueError(
             f"runs must differ in their variant only, got {runs_a[0].name} and {runs_b[0].name}."
         )
-    n = len(a)
-    if n - 1 not in STUDENT_95:
-        raise ValueError(f"an interval needs 2 to {max(STUDENT_95) + 1} pairs, got {n}.")
     values = [b[seed].val_loss[-1] - a[seed].val_loss[-1] for seed in sorted(a)]
-    mean, sd = _mean_and_sd(values)
-    half_width = STUDENT_95[n - 1] * sd / math.sqrt(n)
+    mean, low, high = mean_interval(values)
     return PairedDifference(
-        a=runs_a[0].config.variant,
-        b=runs_b[0].config.variant,
+        a=setting_a.variant,
+        b=setting_b.variant,
         values=values,
         mean=mean,
-        low=mean - half_width,
-        high=mean + half_width,
-        loss_a=sum(run.val_loss[-1] for run in runs_a) / n,
+        low=low,
+        high=high,
+        loss_a=sum(run.val_loss[-1] for run in runs_a) / len(a),
+        tolerance=max(run.tolerance for run in (*runs_a, *runs_b)),
     )
 
 
@@ -118,7 +115,7 @@ def _setting(runs: Sequence[Run], name: str) -> TrainConfig:
     if len(settings) != 1:
         raise ValueError(
             f"runs_{name} must be of one variant, size and setting, "
-            f"got {', '.join(run.name for run in runs)}."
+            f"got {', '.join(run.name for run in runs) or 'no run'}."
         )
     return settings.pop()
 
@@ -130,198 +127,57 @@ def conclude(difference: PairedDifference) -> str:
         difference: The comparison.
 
     Returns:
-        One or two sentences of plain text.
+        One to three sentences of plain text.
     """
     d, n = difference, len(difference.values)
-    numbers = (
-        f"the mean difference is {d.mean:+.5f} ({abs(d.relative):.1%} of the loss of {d.a}), "
-        f"95 % interval {d.low:+.5f} to {d.high:+.5f}"
+    size = f"{d.mean:+.5f} ({abs(d.relative):.1%} of the loss of {d.a})"
+    if n == 1:
+        return (
+            f"With one seed, {d.b} minus {d.a} is {size}. One seed gives no interval, so nothing "
+            "follows from it about the two networks."
+        )
+    numbers = f"the mean difference is {size}, 95 % interval {d.low:+.5f} to {d.high:+.5f}"
+    if d.winner:
+        loser = d.a if d.winner == d.b else d.b
+        return (
+            f"{d.winner} has a lower validation loss than {loser} on average over {n} seeds: "
+            f"{numbers}."
+        )
+    told = f"No difference between {d.a} and {d.b} can be told with {n} seeds: {numbers}"
+    return f"{told}. {_what_failed(d)}"
+
+
+def _what_failed(d: PairedDifference) -> str:
+    """Which of the two conditions a difference does not meet."""
+    luck = "The interval holds 0: the seeds scatter too much to tell a difference from luck."
+    size = (
+        f"The mean is below {LEAST} times the {d.tolerance:.5f} by which a loss may differ on "
+        "another kind of machine: too small to count, whichever way it points."
     )
-    if d.winner is None:
-        return (
-            f"No difference between {d.a} and {d.b} can be told with {n} seeds: {numbers}, which "
-            "holds 0. The true difference may be nil, or too small for these runs to show."
-        )
-    loser = d.a if d.winner == d.b else d.b
-    return (
-        f"{d.winner} has a lower validation loss than {loser} on average over {n} seeds: {numbers}."
-    )
+    if d.excludes_zero():
+        return f"The interval excludes 0, but that is not enough. {size}"
+    return luck if d.is_large else f"{luck} {size}"
 
 
-@dataclass(frozen=True, repr=False)
-class Beside:
-    """A run of yours beside a recorded one: a table and what it says.
-
-    Attributes:
-        mine: The run that you trained.
-        recorded: The run that it is compared with.
-        others: Recorded runs that differ from yours in the seed at most: how far chance goes.
-    """
-
-    mine: Run
-    recorded: Run
-    others: list[Run]
-
-    @property
-    def table(self) -> Table:
-        """Both validation losses and their relative difference, as far as both go."""
-        pairs = zip(self.mine.val_loss, self.recorded.val_loss, strict=False)
-        rows = [
-            (epoch, f"{m:.5f}", f"{r:.5f}", f"{(m - r) / r:+.1%}")
-            for epoch, (m, r) in enumerate(pairs, start=1)
-        ]
-        return Table(["epoch", "yours", "recorded", "difference"], rows)
-
-    @property
-    def curves(self) -> dict[str, list[list[float]]]:
-        """Validation losses for `plots.training_curves`: those of the others, and yours."""
-        drawn = self.others or [self.recorded]
-        return {self.recorded.config.variant: [r.val_loss for r in drawn],
-                "yours": [self.mine.val_loss]}  # fmt: skip
-
-    @property
-    def likely(self) -> tuple[float, float] | None:
-        """Where a further run would end in 95 % of cases, or None for fewer than two others."""
-        final, n = [run.val_loss[-1] for run in self.others], len(self.others)
-        if n - 1 not in STUDENT_95:
-            return None
-        mean, sd = _mean_and_sd(final)
-        half_width = STUDENT_95[n - 1] * sd * math.sqrt(1 + 1 / n)
-        return mean - half_width, mean + half_width
-
-    @property
-    def verdict(self) -> str:
-        """What the table shows, in words that the numbers chose."""
-        mine, recorded = self.mine, self.recorded
-        if mine.val_loss == recorded.val_loss and mine.config == recorded.config:
-            return "The two runs are the same to the last digit."
-        if differences := _differences(mine.config, recorded.config):
-            return (
-                f"The two were not trained alike: the recorded run has {differences}. So what "
-                "their losses differ by says nothing about your code."
-            )
-        seed = (
-            "the same seed"
-            if mine.config.seed == recorded.config.seed
-            else f"seed {recorded.config.seed} in place of {mine.config.seed}"
-        )
-        change = mine.val_loss[-1] / recorded.val_loss[-1] - 1
-        ends = f"Yours ends {change:+.1%} from the recorded run, which has {seed}. "
-        return ends + self._judged()
-
-    def _judged(self) -> str:
-        if self.likely is None:
-            return (
-                f"Only {len(self.others)} other run is recorded with this configuration, too few "
-                "to tell how far chance goes."
-            )
-        low, high = self.likely
-        yardstick = (
-            f"Judging by {len(self.others)} recorded runs, 95 % of further runs end between "
-            f"{low:.5f} and {high:.5f}"
-        )
-        if low <= self.mine.val_loss[-1] <= high:
-            return (
-                f"{yardstick}, and yours is one of them: no sign of a mistake. It is no proof that "
-                "there is none, since so few runs make a wide range."
-            )
-        side = "below" if self.mine.val_loss[-1] < low else "above"
-        return (
-            f"{yardstick}, and yours ends {side} it. Chance does that to one run in twenty. Look "
-            "for another cause first: other data, a changed package, another training command."
-        )
-
-    def __repr__(self) -> str:
-        return f"{self._names()}\n{self.table!r}\n{self.verdict}"
-
-    def _repr_html_(self) -> str:
-        names, verdict = (html.escape(text) for text in (self._names(), self.verdict))
-        return f"<p>{names}</p>{self.table._repr_html_()}<p>{verdict}</p>"
-
-    def _names(self) -> str:
-        return (
-            f"Yours: {self.mine.name}, {self.mine.recorded_on}. "
-            f"Recorded: {self.recorded.name}, {self.recorded.recorded_on}."
-        )
-
-
-def beside(
-    mine: Run | str | Path,
-    recorded: Run | None = None,
-    *,
-    variant: str | None = None,
-    seed: int | None = None,
-) -> Beside:
-    """Lay a run of yours beside the recorded one: that of your seed, or else of another.
+def runs_of(tier: str, runs: Iterable[Run] | None = None) -> dict[str, list[Run]]:
+    """All runs of a size by their variant, in the order of their seeds.
 
     Args:
-        mine: A run that you trained, or the folder that it is in (what --out named).
-        recorded: The run to compare it with; by default one that was trained as yours was.
-        variant: Network of your run, where the folder holds several.
-        seed: Seed of your run, where the folder holds several.
+        tier: One of `condlesson.training.TIERS`.
+        runs: Where to look, for instance `list_runs` of a folder of yours; by default those that
+            are recorded.
 
     Returns:
-        The two, which a notebook shows as a table and a terminal as text, with a verdict.
+        For each variant that was trained, its runs.
 
     Raises:
-        RunError: The folder is missing, holds no finished run, or a damaged one.
-        ValueError: It holds several runs that fit, or no run is recorded that was trained alike.
+        ValueError: There is no such tier.
     """
-    if not isinstance(mine, Run):
-        mine = _the_run_in(Path(mine), variant, seed)
-    library = list_runs()
-    alike = [run for run in library if not _differences(mine.config, run.config)]
-    same_seed = [run for run in alike if run.config == mine.config]
-    recorded = recorded or next(iter(same_seed + alike), None)
-    if recorded is None:
-        nearest = min(library, key=lambda run: _distance(mine.config, run.config))
-        raise ValueError(
-            f"no recorded run was trained as {mine.name} was. The nearest, {nearest.name}, has "
-            f"{_differences(mine.config, nearest.config)}. Name it to see both all the same: "
-            f'beside(..., load_run("{nearest.config.variant}", seed={nearest.config.seed})).'
-        )
-    return Beside(mine, recorded, [run for run in alike if run.val_loss != mine.val_loss])
-
-
-def _the_run_in(folder: Path, variant: str | None, seed: int | None) -> Run:
-    """The one finished run of a folder that has this variant and seed, where they are given."""
-    found = [
-        run
-        for run in list_runs(folder)
-        if variant in (None, run.config.variant) and seed in (None, run.config.seed)
-    ]
-    if len(found) > 1:
-        raise ValueError(
-            f"{folder} must hold one run that is meant, got {', '.join(run.name for run in found)}."
-            ' Say which: beside("...", variant="...", seed=...).'
-        )
-    if not found:
-        unfinished = sorted(path.stem for path in folder.glob("*.checkpoint"))
-        cure = (
-            f"{', '.join(unfinished)} is not finished: give the command that trains it once more."
-            if unfinished
-            else "Is it the folder that --out named?"
-        )
-        raise RunError(f"{folder} must hold a finished run of this kind, got none. {cure}")
-    return found[0]
-
-
-def _differences(mine: TrainConfig, other: TrainConfig) -> str:
-    """In which settings other than the seed two runs differ, as words; empty if in none."""
-    names = [f.name for f in fields(TrainConfig) if f.name != "seed"]
-    pairs = [(name, getattr(mine, name), getattr(other, name)) for name in names]
-    return ", ".join(f"{name} {theirs} where yours has {my}" for name, my, theirs in pairs
-                     if my != theirs)  # fmt: skip
-
-
-def _distance(mine: TrainConfig, other: TrainConfig) -> tuple[bool, int, bool]:
-    """How unlike two runs are: first the variant counts, then the settings, then the seed."""
-    changed = [
-        f.name for f in fields(TrainConfig) if getattr(mine, f.name) != getattr(other, f.name)
-    ]
-    return "variant" in changed, len(changed), "seed" in changed
-
-
-def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
-    mean = sum(values) / len(values)
-    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    if tier not in TIERS:
+        raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
+    found: dict[str, list[Run]] = {}
+    for run in sorted(list_runs() if runs is None else runs, key=lambda run: run.config.seed):
+        setting = replace(TIERS[tier], variant=run.config.variant, seed=run.config.seed)
+        if run.config == setting:
+            found.setdefault(run.config.variant, []).append(run)
+    return found

@@ -2,8 +2,8 @@
 
 A question names pairs of networks that differ in the thing asked about. Each pair is compared
 seed by seed (`condlesson.comparison`), and comes out for the second network, for the first, or
-for neither. The answer to the question follows from its pairs: the words for every outcome stand
-here before the outcome is known.
+for neither. The answer to the question follows from its pairs. The words for every outcome stand
+here, so that the numbers choose them and nobody else does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,32 @@ from dataclasses import dataclass
 from condlesson.comparison import PairedDifference, conclude, paired_difference
 from condlesson.runs import Run
 
-__all__ = ["QUESTIONS", "VERDICTS", "Answer", "Question", "answer"]
+__all__ = [
+    "QUESTIONS",
+    "VERDICTS",
+    "Answer",
+    "Pair",
+    "Question",
+    "answer",
+    "bonferroni",
+]
 
 VERDICTS = ("yes", "partly yes", "cannot tell", "partly reverse", "reverse", "mixed")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two variants to compare.
+
+    Attributes:
+        a: The one without the thing asked about.
+        b: The one with it.
+        change: What b has and a has not, as a noun that answers can be made of.
+    """
+
+    a: str
+    b: str
+    change: str
 
 
 @dataclass(frozen=True)
@@ -23,13 +46,15 @@ class Question:
 
     Attributes:
         text: The question, as a reader would ask it.
-        pairs: Names of two variants each; the second has what the question asks about.
-        words: What to say for each of `VERDICTS` that its pairs can come to.
+        pairs: What is compared for it.
+        words: What to say for each of `VERDICTS` that its pairs can come to. In them {lower},
+            {higher} and {open} stand for the changes that lower the loss, raise it, or neither as
+            far as can be told.
         limits: What differs within the pairs beside the thing asked about.
     """
 
     text: str
-    pairs: tuple[tuple[str, str], ...]
+    pairs: tuple[Pair, ...]
     words: Mapping[str, str]
     limits: str
 
@@ -50,8 +75,15 @@ class Answer:
 
     @property
     def sentence(self) -> str:
-        """The answer in a sentence."""
-        return self.question.words[self.verdict]
+        """The answer in a sentence or two."""
+        pairs = list(zip(self.question.pairs, self.differences, strict=True))
+        told = [(pair.change, d.winner and d.winner == d.b) for pair, d in pairs]
+        named = {"lower": True, "higher": False, "open": None}
+        changes = {k: _listed([c for c, won in told if won is v]) for k, v in named.items()}
+        sentence = self.question.words[self.verdict].format(**changes)
+        if self.verdict == "mixed" and changes["open"]:
+            sentence += f" For {changes['open']} they cannot tell."
+        return sentence
 
     def to_markdown(self) -> str:
         """The answer, the comparisons it rests on, and its limits, as Markdown."""
@@ -59,67 +91,105 @@ class Answer:
         return f"**{self.sentence}**\n\n{rests_on}\n\n{self.question.limits}"
 
 
+TOLD_BATCH = ("simple", "simple_matched", "sinusoidal_matched", "sinusoidal", "fourier")
+TOLD_GROUP = ("gn_bottleneck", "gn_additive", "adagn")
 HELP = Question(
     "Does t help at all?",
-    (("none", "sinusoidal"), ("gn_none", "gn_bottleneck"), ("gn_none", "gn_additive")),
+    (
+        *(Pair("none", name, name) for name in TOLD_BATCH),
+        *(Pair("gn_none", name, name) for name in TOLD_GROUP),
+    ),
     {
-        "yes": "Yes: told the timestep, each of these networks ends with a lower loss.",
-        "cannot tell": "These runs cannot tell: no network gained measurably from being told t.",
-        "reverse": "No: each of these networks ends with a higher loss when it is told t.",
-        "partly yes": "For some: where a difference can be told, the network that is told t ends "
-        "lower; elsewhere these runs cannot tell.",
-        "partly reverse": "No, as far as these runs can tell: where a difference can be told, the "
-        "network that is told t ends higher.",
-        "mixed": "It depends: one network gains from being told t and another one loses.",
+        "yes": "Yes: each of the networks that are told t ends with a lower loss than the one with "
+        "the same norm that is not.",
+        "partly yes": "It can: being told t lowers the loss of {lower}, each against the network "
+        "with the same norm that is not told. For {open} these runs cannot tell.",
+        "cannot tell": "These runs cannot tell: for no network is there a difference that counts "
+        "between being told t and not.",
+        "partly reverse": "Not here: being told t raises the loss of {higher}, each against the "
+        "network with the same norm that is not told. For {open} these runs cannot tell.",
+        "reverse": "No: each of the networks that are told t ends with a higher loss than the one "
+        "with the same norm that is not.",
+        "mixed": "It depends: being told t lowers the loss of {lower} and raises that of {higher}, "
+        "each against the network with the same norm that is not told.",
     },
-    "Each pair has one norm; the network that is told the timestep also has more parameters, "
-    "those of the path that tells it.",
+    "The network that is told t has more parameters, those of the path that tells it. The pairs "
+    "share their controls, so they are not independent of one another.",
+)
+NORM = Question(
+    "Does the norm matter?",
+    (
+        Pair("none", "gn_none", "the network that is told nothing"),
+        Pair("sinusoidal", "gn_bottleneck", "the network that is told t at the bottleneck"),
+    ),
+    {
+        "yes": "Yes: with group norm in place of batch norm both networks, told t or not, end with "
+        "a lower loss.",
+        "partly yes": "In part: group norm in place of batch norm lowers the loss for {lower}. For "
+        "{open} these runs cannot tell.",
+        "cannot tell": "These runs cannot tell group norm from batch norm.",
+        "partly reverse": "In part: group norm in place of batch norm raises the loss for "
+        "{higher}. For {open} these runs cannot tell.",
+        "reverse": "Yes: with group norm in place of batch norm both networks, told t or not, end "
+        "with a higher loss.",
+        "mixed": "It depends: group norm in place of batch norm lowers the loss for {lower} and "
+        "raises it for {higher}.",
+    },
+    "Within a pair only the norm differs, and the number of parameters is the same. Batch norm "
+    "normalises with the batch while it trains and with running averages when it is judged, which "
+    "group norm does not: what a lower loss is owed to, the pair does not say.",
 )
 ENCODING = Question(
     "Does the encoding matter?",
-    (("simple_matched", "sinusoidal_matched"), ("sinusoidal", "fourier")),
+    (
+        Pair("simple_matched", "sinusoidal_matched", "the sinusoid in place of the scalar"),
+        Pair("sinusoidal", "fourier", "random Fourier features in place of the sinusoid"),
+    ),
     {
         "yes": "Yes: the sinusoid ends lower than the scalar, and random Fourier features lower "
         "than the sinusoid, with everything else equal.",
-        "cannot tell": "These runs cannot tell the encodings apart.",
-        "reverse": "Yes, and against the usual story: the scalar ends lower than the sinusoid, and "
-        "the sinusoid lower than random Fourier features, with everything else equal.",
-        "partly yes": "In part: one of the two changes of encoding lowers the loss, the other "
-        "makes no difference that can be told.",
-        "partly reverse": "In part, and against the usual story: one of the two changes of "
-        "encoding raises the loss, the other makes no difference that can be told.",
-        "mixed": "Yes, but not in one direction: see the two comparisons.",
+        "partly yes": "In part: {lower} lowers the loss, with everything else equal. For {open} "
+        "these runs cannot tell.",
+        "cannot tell": "These runs cannot tell the encodings apart: not the sinusoid from the "
+        "scalar, and not random Fourier features from the sinusoid.",
+        "partly reverse": "In part, and not as richer encodings promise: {higher} raises the loss, "
+        "with everything else equal. For {open} these runs cannot tell.",
+        "reverse": "Yes, and not as richer encodings promise: the sinusoid ends higher than the "
+        "scalar, and random Fourier features higher than the sinusoid, with everything else equal.",
+        "mixed": "Yes, in one direction and the other: {lower} lowers the loss and {higher} raises "
+        "it, with everything else equal.",
     },
-    "Within a pair only the 256 numbers that encode t differ: same layers, same starting weights, "
-    "same channels.",
+    "Within a pair only the 256 numbers that stand for t differ: same layers, same starting "
+    "weights, same channels, as many parameters.",
 )
 PLACE = Question(
     "Does the place of injection matter?",
-    (("gn_bottleneck", "gn_additive"),),
+    (Pair("gn_bottleneck", "gn_additive", "every block in place of the bottleneck"),),
     {
         "yes": "Yes: told in every block, the network ends with a lower loss than told at the "
         "bottleneck alone.",
         "cannot tell": "These runs cannot tell a shift in every block from one at the bottleneck.",
-        "reverse": "Yes, and the other way round: told at the bottleneck alone, the network ends "
-        "with a lower loss than told in every block.",
+        "reverse": "Yes, and against the custom of the field: told at the bottleneck alone, the "
+        "network ends with a lower loss than told in every block.",
     },
-    "Both add a projection of one embedding and both have group norm. Six projections have more "
-    "parameters than one.",
+    "Both add a projection of one embedding, and both have group norm. Six projections have more "
+    "parameters than one; and in the blocks the shift comes after the first norm, while at the "
+    "bottleneck it comes after the whole block.",
 )
 ADAGN = Question(
     "AdaGN against addition?",
-    (("gn_additive", "adagn"),),
+    (Pair("gn_additive", "adagn", "AdaGN in place of addition"),),
     {
-        "yes": "AdaGN: scale and shift end with a lower loss than a shift alone, in the same six "
-        "places.",
+        "yes": "AdaGN: a scale and a shift end with a lower loss than a shift alone, in the same "
+        "six places.",
         "cannot tell": "These runs cannot tell AdaGN from addition in the same six places.",
-        "reverse": "Addition: a shift alone ends with a lower loss than scale and shift, in the "
-        "same six places.",
+        "reverse": "Addition: a shift alone ends with a lower loss than a scale and a shift, in "
+        "the same six places.",
     },
     "Both have group norm and the same places. AdaGN's projections are twice as wide; the additive "
-    "network has a scale and a shift of its own in each norm, which t does not change.",
+    "network has a scale and a shift of its own in each of these norms, which t does not change.",
 )
-QUESTIONS = {"help": HELP, "encoding": ENCODING, "place": PLACE, "adagn": ADAGN}
+QUESTIONS = {"help": HELP, "norm": NORM, "encoding": ENCODING, "place": PLACE, "adagn": ADAGN}
 
 
 def answer(question: Question, runs: Mapping[str, Sequence[Run]]) -> Answer:
@@ -139,8 +209,28 @@ def answer(question: Question, runs: Mapping[str, Sequence[Run]]) -> Answer:
         KeyError: A variant that the question names has no runs.
         ValueError: As `condlesson.comparison.paired_difference`.
     """
-    differences = tuple(paired_difference(runs[a], runs[b]) for a, b in question.pairs)
+    differences = tuple(paired_difference(runs[p.a], runs[p.b]) for p in question.pairs)
     return Answer(question, differences, _verdict(differences))
+
+
+def bonferroni(comparisons: int, level: float = 0.95) -> float:
+    """The level at which that many intervals hold their true means all at once.
+
+    1 - (1 - level) / comparisons: the chances to miss add up at most.
+
+    Args:
+        comparisons: How many intervals are looked at together, at least 1.
+        level: Probability that all of them hold.
+
+    Returns:
+        The level of each.
+
+    Raises:
+        ValueError: There is no comparison.
+    """
+    if comparisons < 1:
+        raise ValueError(f"comparisons must be at least 1, got {comparisons}.")
+    return 1 - (1 - level) / comparisons
 
 
 def _verdict(differences: Sequence[PairedDifference]) -> str:
@@ -150,3 +240,8 @@ def _verdict(differences: Sequence[PairedDifference]) -> str:
         return "mixed" if won else "cannot tell"
     word = "yes" if won.pop() else "reverse"
     return f"partly {word}" if any(d.winner is None for d in differences) else word
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
