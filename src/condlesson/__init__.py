@@ -45,7 +45,7 @@ _PUBLIC = {
     "tables": ("Table",),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
-_SUBMODULES = (*_PUBLIC, "plots", "probes", "recording", "scaffold")
+_SUBMODULES = (*_PUBLIC, "checks", "plots", "probes", "recording", "scaffold", "tasks")
 
 __all__ = ["__version__", *_MODULE_OF]
 
