@@ -8,15 +8,21 @@ from torch import nn
 
 from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset
+from condlesson.diffusion import q_sample
 from condlesson.embeddings import TimestepEmbedding, sinusoidal_embedding
 from condlesson.probes import (
     block_movement,
     cosine_similarity_matrix,
+    layer_inputs,
     lie_matrix,
     loss_by_timestep,
     modulation,
+    modulations,
     pair_similarities,
+    rank_correlation,
+    roughness,
     surviving_shift,
+    timestep_bound,
 )
 from condlesson.training import Batch, TrainConfig, evaluate, make_model, validation_batches
 
@@ -65,6 +71,30 @@ def test_modulation_is_what_the_layer_applies(draw):
 def test_modulation_starts_at_zero_with_zero_init(draw):
     gamma, beta = modulation(AdaGN(8, 6, num_groups=4, zero_init=True), draw(3, 6))
     assert gamma.abs().max() == beta.abs().max() == 0
+
+
+def test_modulations_are_those_of_each_block():
+    model, t = make_model(TrainConfig(variant="adagn", width=8)), torch.tensor([3, 700])
+    found = modulations(model, t)
+    assert list(found) == ["enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1"]
+    for name, (gamma, beta) in found.items():
+        expected = modulation(model.get_submodule(name).norm_1, model.embed(t))
+        assert torch.equal(gamma, expected[0])
+        assert torch.equal(beta, expected[1])
+
+
+def test_modulations_take_a_layer_of_the_readers_and_need_one_at_least():
+    class Mine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.projection = nn.GroupNorm(2, 4, affine=False), nn.Linear(6, 8)
+
+    model = nn.Sequential(Mine())
+    model.embed = lambda t: torch.ones(len(t), 6)
+    assert [gamma.shape for gamma, _ in modulations(model, torch.arange(3)).values()] == [(3, 4)]
+    for variant in ("sinusoidal", "gn_additive"):  # none, and a shift without a gamma
+        with pytest.raises(ValueError, match="model must have a layer with gamma and beta"):
+            modulations(make_model(TrainConfig(variant=variant, width=8)), torch.arange(3))
 
 
 @pytest.mark.parametrize(("num_timesteps", "num_bins"), [(1000, 10), (1000, 7), (12, 5), (5, 5)])
@@ -138,6 +168,23 @@ def test_surviving_shift_depends_on_its_seed_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_a_shift_after_the_norm_survives_whole():
+    for size in (1, 2, 8):
+        assert surviving_shift(size, after=True) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_norm_eats_as_much_of_other_feature_maps(draw):
+    h = 3 * draw(32, 16, 8, 8) + torch.linspace(-2, 2, 16)[:, None, None]
+    assert surviving_shift(1, h=h) < 1e-6
+    for size in (2, 4, 8):
+        assert surviving_shift(size, h=h) == pytest.approx(1 - 1 / size, abs=0.1)
+        assert surviving_shift(size, h=h) == pytest.approx(
+            surviving_shift(size, h=10 * h), rel=1e-3
+        )
+    with pytest.raises(ValueError, match=r"got 16 and 3\."):
+        surviving_shift(3, h=h)
+
+
 @pytest.mark.parametrize(("size", "channels"), [(3, 64), (0, 64), (-1, 64), (128, 64)])
 def test_surviving_shift_refuses(size, channels):
     message = rf"multiple of channels_per_group, got {channels} and {size}\."
@@ -169,3 +216,64 @@ def test_block_movement_leaves_no_hook_behind(draw):
     assert [name for name, module in model.named_modules() if module._forward_hooks] == []
     with pytest.raises(AttributeError, match="enc_9"):
         block_movement(model, draw(2, 1, 28, 28), 10, 900, blocks=("enc_9",))
+
+
+# --- what goes into a layer -------------------------------------------------------------------
+
+
+def test_layer_inputs_are_what_the_layer_was_given(draw):
+    model = make_model(TrainConfig(variant="adagn", width=8)).eval()
+    x_t, t = draw(2, 1, 28, 28), torch.tensor([10, 900])
+    found = layer_inputs(model, x_t, t, ["enc_1.norm_1", "head"])
+    assert torch.equal(found["enc_1.norm_1"], model.enc_1.conv_1(x_t))
+    assert torch.equal(model.head(found["head"]), model(x_t, t))
+    assert [name for name, module in model.named_modules() if module._forward_hooks] == []
+
+
+def test_roughness_is_one_less_the_correlation_of_neighbours(draw):
+    h = draw(4, 2, 12, 12)
+    h[:, 1] = F.avg_pool2d(h[:, 1], 3, stride=1, padding=1)
+    for channel, found in enumerate(roughness(h).tolist()):
+        x = h[:, channel]
+        pairs = [(x[:, 1:], x[:, :-1]), (x[:, :, 1:], x[:, :, :-1])]
+        alike = [torch.corrcoef(torch.stack([a.ravel(), b.ravel()]))[0, 1] for a, b in pairs]
+        assert found == pytest.approx(1 - sum(alike).item() / 2, abs=0.03)
+
+
+def test_roughness_tells_smooth_from_white_from_a_chessboard(draw):
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    smooth, chess = (rows / 64).float(), 1.0 - 2 * ((rows + columns) % 2)
+    h = torch.stack([smooth, draw(64, 64), chess])[None]
+    assert roughness(5 + 3 * h).tolist() == pytest.approx([0, 1, 2], abs=0.05)
+    assert roughness(torch.ones(1, 1, 4, 4)).isnan().all()
+
+
+def test_rank_correlation_is_pearsons_of_the_ranks():
+    a, b = torch.tensor([0.1, 5.0, 3.0, 2.0]), torch.tensor([1.0, 2.0, 30.0, 4.0])
+    squares = (0 - 0) ** 2 + (3 - 1) ** 2 + (2 - 3) ** 2 + (1 - 2) ** 2
+    assert rank_correlation(a, b) == pytest.approx(1 - 6 * squares / (4 * 15))
+    assert rank_correlation(a, a.exp()) == pytest.approx(1)
+    assert rank_correlation(a, -a) == pytest.approx(-1)
+
+
+# --- how well pixels tell the timestep ---------------------------------------------------------
+
+
+def test_no_guess_from_known_pixels_beats_the_bound_and_a_good_one_reaches_it(schedule):
+    """Maximum likelihood from 784 pixels that are known to be -1, in a plain loop."""
+    generator = torch.Generator().manual_seed(0)
+    bound, alpha_bar = timestep_bound(schedule, 784), schedule.double()
+    for t in (150, 400, 600):
+        noise = torch.randn(800, 784, generator=generator)
+        x_t = q_sample(torch.full_like(noise, -1), t, noise, schedule)
+        moments = x_t.double().square().mean(1)[:, None], x_t.double().mean(1)[:, None]
+        misfit = moments[0] + 2 * alpha_bar.sqrt() * moments[1] + alpha_bar
+        likelihood = -(misfit / (1 - alpha_bar) + (1 - alpha_bar).log())
+        spread = (likelihood.argmax(dim=1) - t).double().square().mean().sqrt().item()
+        assert bound[t].item() < 1.1 * spread < 1.3 * bound[t].item()
+
+
+def test_the_bound_falls_with_the_root_of_the_pixels(schedule):
+    few, many = timestep_bound(schedule, 100), timestep_bound(schedule, 400)
+    torch.testing.assert_close(few, 2 * many)
+    assert (timestep_bound(schedule, 100, mean_square=0.1) > few).all()

@@ -26,6 +26,7 @@ __all__ = [
     "Judge",
     "accuracy",
     "confidence",
+    "feature_distance",
     "frechet_distance",
     "guess_timesteps",
     "make_judge",
@@ -155,7 +156,20 @@ def frechet_distance(judge: Judge, images: Tensor, reference: Tensor) -> float:
 
     Source: Heusel et al. 2017, equation 6, arXiv:1706.08500.
     """
-    a, b = (judge.features(x).double() for x in (images, reference))
+    return feature_distance(judge.features(images), judge.features(reference))
+
+
+def feature_distance(a: Tensor, b: Tensor) -> float:
+    """Squared Fréchet distance of two sets of features, see `frechet_distance`.
+
+    Args:
+        a: Features of shape (N, D), N above 1.
+        b: Features of shape (M, D), M above 1.
+
+    Returns:
+        The distance, 0 or more.
+    """
+    a, b = a.double(), b.double()
     mean = (a.mean(dim=0) - b.mean(dim=0)).square().sum()
     cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
     # the eigenvalues of C_1 C_2 are real and not below 0, as both are covariances

@@ -3,7 +3,8 @@
 Nothing here trains, draws a picture or reads a file, so every probe works on a model of yours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,17 @@ from condlesson.training import Batch, evaluate
 __all__ = [
     "block_movement",
     "cosine_similarity_matrix",
+    "layer_inputs",
     "lie_matrix",
     "loss_by_timestep",
     "modulation",
+    "modulations",
     "pair_similarities",
+    "rank_correlation",
+    "roughness",
     "surviving_shift",
+    "timestep_bound",
 ]
-
 
 BLOCKS = ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1", "head")
 
@@ -69,6 +74,31 @@ def modulation(layer: AdaGN, t_emb: Tensor) -> tuple[Tensor, Tensor]:
     """
     gamma, beta = layer.projection(t_emb).chunk(2, dim=-1)
     return gamma, beta
+
+
+@torch.no_grad()
+def modulations(model: nn.Module, t: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Gamma and beta of every adaptive group norm of a network, for each timestep.
+
+    Args:
+        model: It has `embed`, which maps timesteps (N,) to embeddings, and layers with a `norm` of
+            C channels and a `projection` to 2 C numbers: `AdaGN`, or one of your own.
+        t: Timesteps of shape (N,).
+
+    Returns:
+        For each such layer, by the name of the block that it is in, gamma and beta of shape (N, C).
+
+    Raises:
+        ValueError: The network has no such layer.
+    """
+    t_emb, found = model.embed(t), {}
+    for name, layer in model.named_modules():
+        norm, projection = getattr(layer, "norm", None), getattr(layer, "projection", None)
+        if norm is not None and projection.out_features == 2 * norm.num_channels:
+            found[name.rpartition(".")[0] or name] = modulation(layer, t_emb)
+    if not found:
+        raise ValueError("model must have a layer with gamma and beta, such as AdaGN, got none.")
+    return found
 
 
 def loss_by_timestep(losses: Tensor, t: Tensor, num_timesteps: int, num_bins: int = 10) -> Tensor:
@@ -130,51 +160,155 @@ def block_movement(
     Raises:
         AttributeError: The model has no such submodule.
     """
-    outputs = {name: [] for name in blocks}
-    hooks = [
-        model.get_submodule(name).register_forward_hook(
-            lambda module, inputs, output, kept=kept: kept.append(output.float())
-        )
-        for name, kept in outputs.items()
-    ]
-    try:
+    with _kept(model, blocks, lambda inputs, output: output) as outputs:
         for said in (t, told):
             model(x_t, torch.full((len(x_t),), said, device=x_t.device))
-    finally:
-        for hook in hooks:
-            hook.remove()
     return {name: ((b - a).norm() / a.norm()).item() for name, (a, b) in outputs.items()}
 
 
-def surviving_shift(channels_per_group: int, *, num_channels: int = 64, seed: int = 0) -> float:
-    """Share of a per-channel shift that is left after a group norm.
+@torch.no_grad()
+def layer_inputs(model: nn.Module, x_t: Tensor, t: Tensor, layers: Sequence[str]) -> dict:
+    """What goes into some layers of a network.
 
-    A random shift is added to a random feature map before the norm. Survival is the variance over
-    channels of the change of the channel means, divided by the variance of the shift itself (both
-    in units of the normalised feature map): 0 when the norm has cancelled the shift, about
-    1 - 1/channels_per_group for a small shift.
+    Args:
+        model: Called as model(x_t, t), in evaluation mode.
+        x_t: Noised images of shape (B, 1, H, W).
+        t: What it is told, shape (B,).
+        layers: Names of its submodules.
+
+    Returns:
+        For each layer its first input, for instance a feature map of shape (B, C, H, W).
+
+    Raises:
+        AttributeError: The model has no such submodule.
+    """
+    with _kept(model, layers, lambda inputs, output: inputs[0]) as kept:
+        model(x_t, t)
+    return {name: first for name, (first,) in kept.items()}
+
+
+def roughness(h: Tensor) -> Tensor:
+    """How much each channel of a feature map changes from one pixel to the next.
+
+    mean (h - its neighbour)^2 / (2 * variance of h), over images, and neighbours right and below.
+    It is 1 less the correlation of neighbours: about 0 for a smooth map, 1 for white noise.
+
+    Args:
+        h: Feature map of shape (B, C, H, W).
+
+    Returns:
+        Tensor of shape (C,), values in 0 .. 2; nan for a channel that is constant.
+    """
+    down, right = (h.diff(dim=dim).square().mean(dim=(0, 2, 3)) for dim in (2, 3))
+    return (down + right) / 2 / (2 * h.var(dim=(0, 2, 3), correction=0))
+
+
+def rank_correlation(a: Tensor, b: Tensor) -> float:
+    """Spearman's correlation: that of the ranks; 1 if b rises wherever a does.
+
+    Args:
+        a: Shape (N,), without two equal values.
+        b: The same.
+    """
+    ranks = torch.stack([values.argsort().argsort().double() for values in (a, b)])
+    return torch.corrcoef(ranks)[0, 1].item()
+
+
+def timestep_bound(alphas_cumprod: Tensor, num_pixels: int, mean_square: float = 1.0) -> Tensor:
+    """How well noised pixels can tell the timestep at best, if the clean ones are known.
+
+    A pixel is normal with mean sqrt(alpha_bar) x_0 and variance v = 1 - alpha_bar, so N of them
+    hold the Fisher information
+
+        I(t) = N * (x_0^2 (d sqrt(alpha_bar) / dt)^2 / v + (dv / dt)^2 / (2 v^2))
+
+    and the standard deviation of an unbiased guess is at least 1 / sqrt(I). Who does not know the
+    clean pixels cannot do better than who does.
+
+    Args:
+        alphas_cumprod: alpha_bar of shape (T,).
+        num_pixels: N.
+        mean_square: Mean of x_0^2 over the pixels, 1 for a background of -1.
+
+    Returns:
+        Tensor of shape (T,), in timesteps.
+
+    Source: the bound of Rao 1945 and Cramér 1946; for noise levels of diffusion compare Sun et
+    al. 2025, arXiv:2502.13129.
+    """
+    alpha_bar = alphas_cumprod.double()
+    v = 1 - alpha_bar
+    by_mean = mean_square * _slope(alpha_bar.sqrt()).square() / v
+    by_variance = _slope(v).square() / (2 * v.square())
+    return (num_pixels * (by_mean + by_variance)).rsqrt()
+
+
+def surviving_shift(
+    channels_per_group: int,
+    *,
+    num_channels: int = 64,
+    seed: int = 0,
+    h: Tensor | None = None,
+    after: bool = False,
+) -> float:
+    """Share of a per-channel shift that is left where a group norm has done its work.
+
+    A random shift is added to a feature map, before the norm or after it. Survival is the variance
+    over channels of the change of the channel means, divided by the variance of the shift itself
+    (both in units of the normalised feature map): 0 when the norm has cancelled the shift, about
+    1 - 1/channels_per_group for a small shift before the norm.
 
     Args:
         channels_per_group: Channels that share a mean and a variance in the norm.
         num_channels: Channels of the feature map, a multiple of channels_per_group.
         seed: Seed of the feature map and the shift.
+        h: A feature map of shape (B, C, H, W) in place of a random one, and of num_channels.
+        after: Add the shift after the norm.
 
     Returns:
         The share, 0 or more.
 
     Raises:
-        ValueError: num_channels is not a multiple of channels_per_group.
+        ValueError: The number of channels is not a multiple of channels_per_group.
 
     Source: Wu and He 2018, equations 1 to 7, arXiv:1803.08494.
     """
+    num_channels = num_channels if h is None else h.shape[1]
     if channels_per_group < 1 or num_channels % channels_per_group:
         raise ValueError(
             "num_channels must be a multiple of channels_per_group, "
             f"got {num_channels} and {channels_per_group}."
         )
     generator = torch.Generator().manual_seed(seed)
-    h = torch.randn(64, num_channels, 16, 16, generator=generator)
-    shift = 0.1 * torch.randn(64, num_channels, 1, 1, generator=generator)
-    num_groups = num_channels // channels_per_group
-    change = F.group_norm(h + shift, num_groups) - F.group_norm(h, num_groups)
-    return (change.mean(dim=(2, 3)).var() / shift.var()).item()
+    num_groups, spread = num_channels // channels_per_group, 1.0
+    if h is None:
+        h = torch.randn(64, num_channels, 16, 16, generator=generator)
+    else:  # what the norm divides by, for each channel
+        spread = h.reshape(len(h), num_groups, -1).std(dim=-1)
+        spread = spread.repeat_interleave(channels_per_group, dim=1)[..., None, None]
+    shift = 0.1 * torch.randn(len(h), num_channels, 1, 1, generator=generator)
+    norm = F.group_norm(h, num_groups)
+    shifted = norm + shift if after else F.group_norm(h + spread * shift, num_groups)
+    return ((shifted - norm).mean(dim=(2, 3)).var() / shift.var()).item()
+
+
+@contextmanager
+def _kept(model: nn.Module, names: Sequence[str], chosen) -> Iterator[dict[str, list[Tensor]]]:  # noqa: ANN001
+    """What submodules take in or put out while the context lasts, a list for each."""
+    kept = {name: [] for name in names}
+    hooks = [
+        model.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, seen=seen: seen.append(chosen(inputs, output).float())
+        )
+        for name, seen in kept.items()
+    ]
+    try:
+        yield kept
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _slope(values: Tensor) -> Tensor:
+    """Change per timestep."""
+    return torch.gradient(values)[0]
