@@ -17,6 +17,10 @@ NOT_HERE = {
     "make book TORCH=cpu",
     ".venv/bin/condlesson train --variant sinusoidal --seed 42 --epochs 5 --images 12800 "
     "--data data --download --out my-runs",
+    # Of folders and GPUs that are not here; test_command_line.py does both with what is.
+    ".venv/bin/condlesson runs collect job-1 job-2 --out my-runs",
+    ".venv/bin/accelerate launch --num_processes 2 -m condlesson train --variant adagn "
+    "--data data --out my-runs",
 }
 # Would run these tests again, do again what the book's build does, or remove what it made.
 DRY = {"make test-unit", "make runs-verify", "make clean"}
