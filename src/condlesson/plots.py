@@ -10,18 +10,26 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike
 
 __all__ = [
+    "bands",
+    "curve_panels",
     "curves",
     "dials",
     "differences",
     "digits",
     "embedding_heatmap",
+    "guesses",
     "lie_heatmap",
+    "lie_heatmaps",
     "modulation_heatmaps",
     "modulation_lines",
+    "movements",
+    "samples",
     "shares",
     "similarity_matrices",
     "spatial_path",
@@ -30,32 +38,24 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-# Okabe and Ito's colours, safe for colour-blind readers. The matched pair shares those of the pair
-# that it refines; no two variants share colour and marker.
-COLOURS = {
-    "none": "#4D4D4D",
-    "simple": "#D55E00",
-    "sinusoidal": "#0072B2",
-    "adagn": "#009E73",
-    "simple_matched": "#D55E00",
-    "sinusoidal_matched": "#0072B2",
-    "fourier": "#CC79A7",
-    "gn_none": "#999999",
-    "gn_bottleneck": "#56B4E9",
-    "gn_additive": "#E69F00",
+# Okabe and Ito's colours, those that stand out on white; safe for colour-blind readers. Networks of
+# one norm are drawn together, those of two norms in two panels: each family has a colour for each
+# network but for the matched pair, which is dashed in the colours of the pair that it refines. No
+# two networks of a family share a marker, which tells them apart without any colour.
+LOOKS = {
+    "none": ("#4D4D4D", "s", "-"),
+    "simple": ("#D55E00", "^", "-"),
+    "simple_matched": ("#D55E00", "v", "--"),
+    "sinusoidal": ("#0072B2", "o", "-"),
+    "sinusoidal_matched": ("#0072B2", "X", "--"),
+    "fourier": ("#CC79A7", "P", "-."),
+    "gn_none": ("#4D4D4D", "p", "-"),
+    "gn_bottleneck": ("#0072B2", "h", "-"),
+    "gn_additive": ("#CC79A7", "*", "-."),
+    "adagn": ("#009E73", "D", "-"),
 }
-MARKERS = {
-    "none": "s",
-    "simple": "^",
-    "sinusoidal": "o",
-    "adagn": "D",
-    "simple_matched": "v",
-    "sinusoidal_matched": "X",
-    "fourier": "P",
-    "gn_none": "s",
-    "gn_bottleneck": "o",
-    "gn_additive": "^",
-}
+COLOURS = {variant: colour for variant, (colour, _, _) in LOOKS.items()}
+LINES = ("-", "--", "-.", ":")  # of lines that are no variant's, in turn
 
 
 def use_style() -> None:
@@ -140,11 +140,12 @@ def curves(
     xlabel: str,
     ylabel: str,
     dots: Mapping[str, ArrayLike] | None = None,
+    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw lines over a common x, and dots over the same x if there are any.
 
-    A line that is labelled with a variant's name has that variant's colour.
+    A line that is labelled with a variant's name has that variant's look.
 
     Args:
         x: Shape (N,).
@@ -152,16 +153,68 @@ def curves(
         xlabel: Label of x, with its unit.
         ylabel: Label of y, with its unit.
         dots: For each label, values of shape (N,) to draw as dots; nan leaves one out.
+        log: Whether the axis of y is logarithmic.
         ax: Where to draw; by default on a new figure.
     """
     ax = _new_axes(ax)
-    for label, y in ys.items():
-        ax.plot(x, np.asarray(y), label=label, color=COLOURS.get(label))
+    for number, (label, y) in enumerate(ys.items()):
+        plain = {"linestyle": LINES[number % len(LINES)]}
+        ax.plot(x, np.asarray(y), label=label, **(_look(label, len(np.asarray(y))) or plain))
     for label, y in (dots or {}).items():
         ax.plot(x, np.asarray(y), "o", label=label, color="#D55E00", markersize=4)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     if len(ys) + len(dots or {}) > 1:
         ax.legend()
+    return ax
+
+
+def curve_panels(
+    panels: Mapping[str, Mapping[str, ArrayLike]],
+    x: ArrayLike,
+    *,
+    xlabel: str,
+    ylabel: str,
+    log: bool = False,
+    level: float | None = None,
+) -> Figure:
+    """Draw panels below one another that share both axes, a line for each variant.
+
+    Args:
+        panels: For each panel's label, for each variant, shape (N,), or (seeds, N) for a line of
+            their mean and a thin line for each seed.
+        x: Shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of y, with its unit.
+        log: Whether the axis of y is logarithmic.
+        level: Where to draw a horizontal line, if any.
+    """
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(7.2, 2.7 * len(panels) + 0.4), sharex=True, sharey=True,
+        squeeze=False,
+    )  # fmt: skip
+    for ax, (label, lines) in zip(axes[:, 0], panels.items(), strict=True):
+        if level is not None:
+            ax.axhline(level, color="#4D4D4D", linewidth=1)
+        for variant, values in lines.items():
+            _seeds_and_mean(ax, x, values, variant)
+        ax.set(ylabel=f"{ylabel}\n{label}", yscale="log" if log else "linear")
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    axes[-1, 0].set_xlabel(xlabel)
+    return figure
+
+
+def guesses(guessed: ArrayLike, t: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """Draw guesses of the timestep against the true one, with the line on which they agree.
+
+    Args:
+        guessed: Shape (N,).
+        t: The true timesteps, shape (N,).
+        ax: Where to draw; by default on a new figure.
+    """
+    ax = _new_axes(ax, figsize=(5.6, 4.4))
+    ax.plot(t, np.asarray(guessed), ".", color=COLOURS["sinusoidal"], alpha=0.5)
+    ax.plot([0, 1000], [0, 1000], color="#4D4D4D", linewidth=1)
+    ax.set(xlabel="true timestep t", ylabel="guessed timestep", aspect="equal")
     return ax
 
 
@@ -262,17 +315,92 @@ def modulation_lines(gamma: ArrayLike, beta: ArrayLike, t: ArrayLike) -> Figure:
     return figure
 
 
-def shares(values: Mapping[int, float], *, ax: Axes | None = None) -> Axes:
+def bands(
+    values: Mapping[str, Mapping[str, ArrayLike]], x: ArrayLike, *, xlabel: str, ylabel: str
+) -> Figure:
+    """Draw in a grid of panels where most of some values lie: the middle 80 %, and the median.
+
+    Args:
+        values: For each panel's label, for each of at most three labels, shape (N, C): C values
+            for each x.
+        x: Shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of the values, with their unit.
+    """
+    rows = -(-len(values) // 3)
+    figure, axes = plt.subplots(
+        rows, 3, figsize=(7.2, 2.2 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+    )
+    styles = (("#4D4D4D", "--"), ("#009E73", "-"), ("#D55E00", "-."))
+    for ax, (label, sets) in zip(axes.flat, values.items(), strict=False):
+        for (name, array), (colour, line) in zip(sets.items(), styles, strict=False):
+            low, middle, high = np.percentile(np.asarray(array), (10, 50, 90), axis=1)
+            ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.plot(x, middle, color=colour, linestyle=line, label=name)
+        ax.text(0.04, 0.96, label, transform=ax.transAxes, va="top")
+    figure.supxlabel(xlabel, fontsize=13)
+    figure.supylabel(ylabel, fontsize=13)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def movements(
+    values: Mapping[str, ArrayLike], timesteps: Sequence[int], blocks: Sequence[str]
+) -> Figure:
+    """Draw how far blocks move as images on one logarithmic colour scale, one for each network.
+
+    Args:
+        values: For each network, shape (len(timesteps), len(blocks)), 0 or more; a block that
+            does not move at all is left blank.
+        timesteps: The true timesteps, from top to bottom.
+        blocks: Names of the blocks, from left to right.
+    """
+    arrays = [np.where(np.asarray(v) > 0, v, np.nan) for v in values.values()]
+    rows = -(-len(arrays) // 2)
+    figure, axes = plt.subplots(
+        rows, 2, figsize=(7.2, 3.4 * rows), sharex=True, sharey=True, squeeze=False
+    )
+    low = max(min(np.nanmin(a) for a in arrays), 1e-3)
+    scale = LogNorm(low, max(np.nanmax(a) for a in arrays))
+    for ax in axes.flat[len(arrays) :]:
+        ax.set_axis_off()
+    for ax, label, array in zip(axes.flat, values, arrays, strict=False):
+        image = ax.imshow(array, cmap=SEQUENTIAL, norm=scale, aspect="auto")
+        ax.set_xticks(range(len(blocks)), blocks, rotation=90)
+        ax.set_yticks(range(len(timesteps)), timesteps)
+        ax.set_xlabel(label)
+        ax.grid(False)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("timestep t")
+    bar = figure.colorbar(image, ax=axes, label="movement, share of the output's size")
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    return figure
+
+
+def shares(
+    values: Mapping[int, float] | Mapping[str, Mapping[int, float]], *, ax: Axes | None = None
+) -> Axes:
     """Draw the share of a shift that survives a group norm as bars.
 
     Args:
-        values: For each number of channels per group, the share, 0 .. 1.
+        values: For each number of channels per group, the share, 0 .. 1; or such shares for each
+            of several labels, to be drawn side by side.
         ax: Where to draw; by default on a new figure.
     """
     ax = _new_axes(ax)
-    bars = ax.bar([str(k) for k in values], list(values.values()), width=0.6)
-    ax.bar_label(bars, fmt="{:.0%}")
+    grouped = isinstance(next(iter(values.values())), Mapping)
+    sets = values if grouped else {"": values}
+    width = 0.8 / max(len(sets), 4 / 3)
+    hatches = ("", "//", "..")
+    for k, (label, heights) in enumerate(sets.items()):
+        x = np.arange(len(heights)) + (k - (len(sets) - 1) / 2) * width
+        bars = ax.bar(x, list(heights.values()), width=width, label=label, hatch=hatches[k % 3],
+                      edgecolor="white")  # fmt: skip
+        ax.bar_label(bars, fmt="{:.0%}", fontsize=9 if grouped else None)
+    ax.set_xticks(range(len(heights)), [str(size) for size in heights])
     ax.set(xlabel="channels per group", ylabel="share of the shift that survives", ylim=(0, 1.05))
+    if grouped:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=len(sets))
     return ax
 
 
@@ -289,33 +417,41 @@ def training_curves(
     """
     ax = _new_axes(ax)
     for variant, values in losses.items():
-        values = np.atleast_2d(np.asarray(values))
-        epochs = np.arange(1, values.shape[1] + 1)
-        style = {"color": COLOURS.get(variant), "marker": MARKERS.get(variant)}
-        [line] = ax.plot(epochs, values.mean(axis=0), label=variant, **style)
-        ax.plot(epochs, values.T, linewidth=0.6, alpha=0.6, color=line.get_color())
+        epochs = np.arange(1, np.atleast_2d(values).shape[1] + 1)
+        _seeds_and_mean(ax, epochs, values, variant)
     ax.set(xlabel="epoch", ylabel=ylabel, xticks=epochs, yscale="log" if log else "linear")
     ax.legend()
     return ax
 
 
 def differences(
-    rows: Mapping[str, tuple[Sequence[float], float, float]], *, xlabel: str, ax: Axes | None = None
+    rows: Mapping[str, tuple[Sequence[float], float, float]],
+    *,
+    xlabel: str,
+    too_small: Sequence[float] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw paired differences: a dot for each seed, a bar for the interval, a line at zero.
 
     Args:
-        rows: For each comparison, the differences, and the low and high end of the interval.
+        rows: For each comparison, the differences, and the low and high end of the interval; an
+            infinite one, that of a single seed, is left out.
         xlabel: What a difference means, with its unit.
+        too_small: For each comparison, up to which size a mean is too small to count; drawn as a
+            grey box around zero.
         ax: Where to draw; by default on a new figure.
     """
-    ax = _new_axes(ax, figsize=(7.2, 0.9 + 0.7 * len(rows)))
+    ax = _new_axes(ax, figsize=(7.2, 0.9 + 0.55 * max(len(rows), 2)))
     ax.axvline(0, color="#4D4D4D", linewidth=1)
+    for y, size in enumerate(too_small or ()):
+        ax.barh(y, 2 * size, left=-size, height=0.8, color="#D9D9D9", zorder=0.5)
     for y, (values, low, high) in enumerate(rows.values()):
-        ax.plot(
-            [low, high], [y, y], color="#0072B2", linewidth=6, alpha=0.35, solid_capstyle="butt"
-        )
+        if np.isfinite([low, high]).all():
+            ax.plot(
+                [low, high], [y, y], color="#0072B2", linewidth=6, alpha=0.35, solid_capstyle="butt"
+            )
         ax.plot(values, [y] * len(values), "o", color="#0072B2")
+        ax.plot(np.mean(values), y, "|", color="#0072B2", markersize=14, markeredgewidth=2)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     ax.locator_params(axis="x", nbins=5)
@@ -331,16 +467,51 @@ def lie_heatmap(losses: ArrayLike, timesteps: Sequence[int], *, ax: Axes | None 
         ax: Where to draw; by default on a new figure.
     """
     ax = _new_axes(ax, figsize=(5.6, 4.4))
-    values = np.log2(np.asarray(losses))
-    limit = max(np.abs(values).max(), 0.1)
-    image = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit)
-    ax.set_xticks(range(len(timesteps)), timesteps, rotation=90)
-    ax.set_yticks(range(len(timesteps)), timesteps)
-    ax.set(xlabel="timestep told", ylabel="true timestep")
-    ax.grid(False)
-    bar = ax.figure.colorbar(image, ax=ax, label="loss, times that of the truth")
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
+    limit = max(np.abs(np.log2(losses)).max(), 0.1)
+    image = _lies(ax, losses, timesteps, limit)
+    ax.set_ylabel("true timestep")
+    _lie_bar(ax.figure, image, ax)
     return ax
+
+
+def lie_heatmaps(losses: Mapping[str, ArrayLike], timesteps: Sequence[int]) -> Figure:
+    """Draw several of `lie_heatmap` side by side on one colour scale.
+
+    Args:
+        losses: For each network, shape (N, N): each row's loss divided by its diagonal entry.
+        timesteps: The N timesteps.
+    """
+    limit = max(*(np.abs(np.log2(array)).max() for array in losses.values()), 0.1)
+    figure, axes = plt.subplots(1, len(losses), figsize=(7.2, 3.9), sharey=True, squeeze=False)
+    for ax, (label, array) in zip(axes[0], losses.items(), strict=True):
+        image = _lies(ax, array, timesteps, limit)
+        ax.set_xlabel(f"timestep told\n{label}")
+    axes[0, 0].set_ylabel("true timestep")
+    _lie_bar(figure, image, axes, shrink=0.7)
+    return figure
+
+
+def samples(rows: Mapping[str, ArrayLike], columns: int = 10) -> Figure:
+    """Draw rows of images without gaps, a label beside each row.
+
+    Args:
+        rows: For each label, images of shape (N, H, W), as bytes, 0 is black; the first ones are
+            drawn.
+        columns: Images in a row, at most N.
+    """
+    strips = [
+        np.concatenate(list(np.asarray(images)[:columns]), axis=1) for images in rows.values()
+    ]
+    height, width = strips[0].shape
+    size = 7.2 - 1.8
+    figure, ax = plt.subplots(figsize=(7.2, size / width * height * len(strips) + 0.2))
+    ax.imshow(np.concatenate(strips), cmap="gray", vmin=0, vmax=255, interpolation="none")
+    ax.set_yticks([height * (k + 0.5) - 0.5 for k in range(len(strips))], list(rows))
+    ax.hlines([height * k - 0.5 for k in range(1, len(strips))], -0.5, width - 0.5, color="white")
+    ax.set(xticks=[], xlim=(-0.5, width - 0.5))
+    ax.tick_params(length=0)
+    ax.grid(False)
+    return figure
 
 
 def digits(images: ArrayLike, *, columns: Sequence[str], rows: Sequence[str] = ("",)) -> Figure:
@@ -369,3 +540,34 @@ def digits(images: ArrayLike, *, columns: Sequence[str], rows: Sequence[str] = (
 
 def _new_axes(ax: Axes | None, **options: object) -> Axes:
     return plt.subplots(**options)[1] if ax is None else ax
+
+
+def _look(variant: str, length: int) -> dict:
+    """How the line of a variant is drawn, with ten markers or so; empty for other labels."""
+    if variant not in LOOKS:
+        return {}
+    names = ("color", "marker", "linestyle")
+    return dict(zip(names, LOOKS[variant], strict=True), markevery=max(1, length // 10))
+
+
+def _seeds_and_mean(ax: Axes, x: ArrayLike, values: ArrayLike, variant: str) -> None:
+    """Draw the mean over seeds, and each seed as a thin line if there are several."""
+    values = np.atleast_2d(np.asarray(values))
+    [line] = ax.plot(x, values.mean(axis=0), label=variant, **_look(variant, values.shape[1]))
+    if len(values) > 1:
+        thin = {"linewidth": 0.6, "alpha": 0.6, "linestyle": "-"}
+        ax.plot(x, values.T, color=line.get_color(), **thin)
+
+
+def _lies(ax: Axes, losses: ArrayLike, timesteps: Sequence[int], limit: float) -> AxesImage:
+    image = ax.imshow(np.log2(np.asarray(losses)), cmap=DIVERGING, vmin=-limit, vmax=limit)
+    ax.set_xticks(range(len(timesteps)), timesteps, rotation=90)
+    ax.set_yticks(range(len(timesteps)), timesteps)
+    ax.set_xlabel("timestep told")
+    ax.grid(False)
+    return image
+
+
+def _lie_bar(figure: Figure, image: AxesImage, ax: Axes, **options: float) -> None:
+    bar = figure.colorbar(image, ax=ax, label="loss, times that of the truth", **options)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
