@@ -75,7 +75,8 @@ test-unit: $(STAMP) ## only the tests that need no built book (seconds)
 
 test-colab: $(STAMP) $(COLAB)/.installed ## run the notebooks as Colab would (minutes)
 	$(MAKE) --no-print-directory notebooks wheel
-	$(COLAB)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl
+	$(COLAB)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl \
+	  _build/condlesson-lesson.zip
 
 # Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
 $(COLAB)/.installed: tests/colab/requirements.txt | $(STAMP)
