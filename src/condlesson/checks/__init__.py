@@ -7,3 +7,6 @@ in the session.
 
 from condlesson.checks.quick import *  # noqa: F403
 from condlesson.checks.result import CheckResult, progress  # noqa: F401
+from condlesson.checks.sinusoid import *  # noqa: F403
+from condlesson.checks.fourier import *  # noqa: F403
+from condlesson.checks.timestep import *  # noqa: F403

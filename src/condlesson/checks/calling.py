@@ -30,6 +30,8 @@ _CURES = (
     ("required positional argument", "Keep the arguments of the exercise, in their order."),
     ("positional arguments but", "Keep the arguments of the exercise, in their order."),
     ("positional argument but", "Keep the arguments of the exercise, in their order."),
+    ("Expected more than 1 value per channel", "A batch norm makes the items of a batch depend on "
+     "one another; there is none in this exercise."),
     ("same dtype", "Bring both sides to one dtype: `s.to(self.linear_1.weight.dtype)`."),
 )  # fmt: skip
 _INDEXED = "timesteps may be whole numbers in a floating tensor"

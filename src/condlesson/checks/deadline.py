@@ -13,6 +13,7 @@ from condlesson.checks.places import place_of_frame
 __all__ = ["TooSlow", "within"]
 
 T = TypeVar("T")
+PATIENCE = 30.0  # seconds more for an import, since half a module would stay in the session
 AGAIN = 0.05  # seconds between two rings, for code that swallows the first
 
 
@@ -52,9 +53,10 @@ def _by_alarm(seconds: float, work: Callable[[], T]) -> T:
 class _Alarm:
     def __init__(self) -> None:
         self.rings, self.armed, self.place = 0, True, ""
+        self.patience = round(PATIENCE / AGAIN)
 
     def ring(self, signum: int, frame: FrameType | None) -> None:
-        if not self.armed:
+        if not self.armed or self._waits_for_import(frame):
             return
         self.rings += 1
         if self.rings == 1:
@@ -62,6 +64,10 @@ class _Alarm:
         else:
             _raise_again_from(frame)
         raise TooSlow
+
+    def _waits_for_import(self, frame: FrameType | None) -> bool:
+        self.patience -= 1
+        return self.patience > 0 and _is_importing(frame)
 
     def disarm(self) -> None:
         while self.armed:
@@ -98,6 +104,7 @@ def _by_thread(seconds: float, work: Callable[[], T]) -> T:
     thread.start()
     try:
         thread.join(seconds)
+        _wait_for_import(thread)
         place = place_of_frame(sys._current_frames().get(thread.ident))
     finally:
         late = thread.is_alive()
@@ -107,6 +114,21 @@ def _by_thread(seconds: float, work: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     return outcome[0]
+
+
+def _wait_for_import(thread: threading.Thread) -> None:
+    for _ in range(round(PATIENCE / AGAIN)):
+        if not _is_importing(sys._current_frames().get(thread.ident)):
+            return
+        thread.join(AGAIN)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _stop(thread: threading.Thread) -> None:

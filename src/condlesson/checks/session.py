@@ -45,7 +45,7 @@ def own_state() -> Iterator[None]:
             stack.enter_context(torch.autocast(device, enabled=False))
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
-        torch.use_deterministic_algorithms(False)
+        _set_deterministic(False)
         torch.autograd.set_detect_anomaly(False)
         yield
 
@@ -86,11 +86,17 @@ def _torch_modes() -> list[Restore]:
         lambda: torch.set_default_dtype(dtype),
         lambda: torch.get_num_threads() == threads or torch.set_num_threads(threads),
         lambda: torch.set_float32_matmul_precision(precision),
-        lambda: torch.use_deterministic_algorithms(deterministic, warn_only=warn_only),
+        lambda: _set_deterministic(deterministic, warn_only),
         lambda: torch.autograd.set_detect_anomaly(anomaly, check_nan),
         lambda: setattr(cudnn, "benchmark", benchmark),
         lambda: setattr(cudnn, "deterministic", fixed),
     ]
+
+
+def _set_deterministic(mode: bool, warn_only: bool = False) -> None:
+    now = torch.are_deterministic_algorithms_enabled()
+    if (now, torch.is_deterministic_algorithms_warn_only_enabled()) != (mode, warn_only):
+        torch.use_deterministic_algorithms(mode, warn_only=warn_only)  # seconds at its first call
 
 
 def _set_inference_mode(mode: bool) -> None:

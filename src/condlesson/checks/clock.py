@@ -1,0 +1,286 @@
+"""Whether a table of embeddings is the sinusoid, and if not, which mistake made it."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from condlesson.checks.hands import BASE, Hands, Matched, explains, fit_hands, match_hands, wheel
+from condlesson.checks.running import Wrong
+
+__all__ = ["Reading", "inspect_hands", "read_clock"]
+
+FORMULA = "w_i = 10000 ** (-i / (d/2)), i = 0 .. d/2 - 1"
+HALF_MINUS_ONE = (
+    "Note: your exponents are i / (d/2 - 1), as in the first diffusion code; the page has "
+    "i / (d/2). Both are good clocks. Only never mix them: a network trained with one cannot read "
+    "the other."
+)
+NEGATIVE = (
+    "Note: {count} of the {all} dimensions have the opposite sign of the formula's. The next "
+    "linear layer absorbs that, so it is no mistake, but no other code will read your checkpoint."
+)
+
+
+class Reading(NamedTuple):
+    """How a right table is laid out."""
+
+    matched: Matched
+    notes: list[str]
+
+
+def read_clock(table: Tensor, noise: float = 3e-6) -> Reading:
+    """Read a table of embeddings for t = 0, 1, 2, ...; raise `Wrong` if it is not the sinusoid.
+
+    Args:
+        table: The embeddings, (N, d), d even.
+        noise: Error of the values, beside what t * w has in float32.
+    """
+    table, d = table.detach().double(), table.shape[1]
+    t = torch.arange(len(table), dtype=torch.float64)
+    for steps, notes in ((d // 2, []), (d // 2 - 1, [HALF_MINUS_ONE])):
+        matched = match_hands(table, t, wheel(d, steps=steps), noise) if steps else None
+        if matched:
+            return Reading(matched, [*notes, *_sign_note(matched)])
+    raise Wrong(_mistake(table, t, noise))
+
+
+def _sign_note(matched: Matched) -> list[str]:
+    count = int(matched.is_negative.sum())
+    return [NEGATIVE.format(count=count, all=len(matched.order))] if count else []
+
+
+def _mistake(table: Tensor, t: Tensor, noise: float) -> str:
+    """The root of what is wrong with a table, most obvious first."""
+    hands = fit_hands(table)
+    for look in (_frozen, _collisions, _known_wheel, _constant, _noise, _size, _halves, _phase, _speeds):
+        message = look(table, t, hands, noise)
+        if message:
+            return message
+    return (
+        f"Some of the {table.shape[1]} dimensions are sines and cosines of t, but together they "
+        f"are not the formula's: {FORMULA}, each frequency with one sine and one cosine."
+    )
+
+
+def _frozen(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    if not hands.constant.all():
+        return ""
+    return (
+        "The embedding does not depend on t: t = 0 and t = 999 give the same row. Every timestep "
+        "must have a row of its own."
+    )
+
+
+def _constant(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    count, d = int(hands.constant.sum()), table.shape[1]
+    if count:
+        return (
+            f"{count} of {d} dimensions are the same at every t (dimension "
+            f"{int(hands.constant.nonzero()[0])} is always {table[0, hands.constant][0]:.3g}). "
+            f"They tell nothing. {d} dimensions hold {d // 2} frequencies, each as a sine and a "
+            "cosine."
+        )
+    return ""
+
+
+def _collisions(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    same = ((table[1:] - table[:-1]).abs().amax(dim=1) < 1e-7).nonzero()
+    if not len(same):
+        return ""
+    k = int(same[len(same) // 2])
+    return (
+        f"t = {k} and t = {k + 1} get the same embedding, and so do {len(same)} pairs of "
+        "neighbours in all. Something rounds t: an integer division, or half precision, in which "
+        "500 and 501 are one number. Divide with /, and compute in float32."
+    )
+
+
+class _Wheel(NamedTuple):
+    """Frequencies of a mistake, and its message."""
+
+    w: Tensor
+    text: str
+    shift: float = 0.0  # of t
+
+
+def _known_wheels(d: int) -> list[_Wheel]:
+    half = d // 2
+    i, ones = torch.arange(half, dtype=torch.float64), torch.ones(half, dtype=torch.float64)
+    found = []
+    for steps in (half, half - 1):
+        right = wheel(d, steps=steps)
+        found += [_Wheel(factor * right, text) for factor, text in _FACTORS.items()]
+        found += [_Wheel(right, _SHIFTED.format(shift=s), s) for s in (1.0, -1.0)]
+        found.append(_Wheel(BASE ** (i / steps), _RISING.format(w=BASE ** ((half - 1) / steps))))
+        found += [_Wheel(wheel(d, base=b, steps=steps), _base_text(b)) for b in _BASES]
+    found.append(_Wheel(wheel(d, steps=d), _SLOWEST.format(w=BASE ** (-(half - 1) / d), d=d)))
+    found.append(_Wheel(wheel(d, steps=half / 2), _TWICE.format(w=BASE ** (-2 * (half - 1) / half))))
+    found.append(_Wheel(wheel(d, steps=half) * BASE ** (-1 / half), _FROM_ONE))
+    found += [_Wheel(ones, _ALL_ONE), _Wheel(i + 1, _MULTIPLES), _Wheel(1 / (i + 1), _MULTIPLES)]
+    return found
+
+
+_SPEED = "The fastest hand must turn 1 radian a timestep: w_0 = 1."
+_FACTORS = {
+    1 / 1000: "t is divided by 1000 before it meets the clock: the fastest hand turns 1 radian in "
+    "all the 1000 steps, so that the embeddings of all timesteps are nearly the same. Feed t "
+    "itself, 0 .. 999.",
+    1 / 999: "t is divided by 999 before it meets the clock: the fastest hand turns 1 radian in "
+    "all the 1000 steps, so that the embeddings of all timesteps are nearly the same. Feed t "
+    "itself, 0 .. 999.",
+    1000.0: "t is multiplied by 1000 before it meets the clock, so that neighbouring timesteps are "
+    "as unlike as distant ones. Feed t itself; the factor is for t in [0, 1].",
+    2 * math.pi: "The angles are 2 pi times too large. The frequencies are angular already, in "
+    f"radians per timestep: leave out the 2 pi. {_SPEED}",
+    1 / (2 * math.pi): f"The angles are 2 pi times too small: leave out the division. {_SPEED}",
+    math.pi: f"The angles are pi times too large: leave out the pi. {_SPEED}",
+    math.pi / 180: "The angles are turned from degrees into radians, so that every hand turns 57 "
+    f"times too slowly. They are radians already. {_SPEED}",
+    180 / math.pi: "The angles are turned into degrees, so that every hand turns 57 times too "
+    f"fast. torch.sin takes radians. {_SPEED}",
+}  # fmt: skip
+_SHIFTED = (
+    "The clock is set wrong: your row of t is the formula's row of t + ({shift:g}). Timesteps "
+    "count from 0, and at t = 0 every sine is 0 and every cosine 1."
+)
+_RISING = (
+    "The frequencies rise from 1 to {w:,.0f} radians a step instead of falling, so that "
+    "neighbouring timesteps look unrelated. The minus of the exponent is missing: "
+    "w_i = 10000 ** (-i / (d/2))."
+)
+_SLOWEST = (
+    "The frequencies fall half as fast as they should: the slowest hand has w = {w:.3g}, where "
+    "about 1e-4 belongs. The exponent is 2i / d, that is i / (d/2), and not i / d; or the base is "
+    "100 and not 10000, which comes to the same."
+)
+_TWICE = (
+    "The frequencies fall twice as fast as they should: the slowest hand has w = {w:.2g}, where "
+    "about 1e-4 belongs. The exponent is i / (d/2): the 2 is in there once."
+)
+_FROM_ONE = (
+    "The frequencies start at i = 1, so that the fastest hand, one radian a step, is missing. "
+    "i runs from 0 to d/2 - 1: torch.arange(half)."
+)
+_ALL_ONE = (
+    "All hands turn at the same speed, w = 1: one frequency {half} times over. The exponent is 0 "
+    "everywhere. Is there an integer division, such as i // half?"
+)
+_MULTIPLES = (
+    "The frequencies are not a geometric series: they go like i + 1 or 1 / (i + 1). Each must be "
+    "the one before times the same number: w_i = 10000 ** (-i / (d/2))."
+)
+_BASES = (1000.0, 10.0, 1e5, 1e6, math.e, 2.0, 5000.0, 500000.0)
+
+
+def _base_text(base: float) -> str:
+    return (
+        f"The base is {base:g} and not 10000: the slowest hand goes round in about "
+        f"{2 * math.pi * base:,.0f} timesteps instead of about 60,000. Take 10000, as in the formula"
+        + (", whose exponent has a factor ln(10000)." if base == math.e else ".")
+    )
+
+
+def _known_wheel(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    """The message of the known mistake that explains every column."""
+    half = table.shape[1] // 2
+    some = sorted({0, min(1, half - 1), half // 2, half - 1})
+    for known in _known_wheels(table.shape[1]):
+        at = t + known.shift
+        if explains(table, at, known.w[some], noise, all_columns=False) and explains(
+            table, at, known.w, noise
+        ):
+            return known.text.format(half=half)
+    return ""
+
+
+def _noise(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    strange = int((hands.residual > 0.05).sum())
+    if not strange:
+        return ""
+    steps = table.diff(dim=0)
+    if bool((steps - steps[0]).abs().max() < 1e-3 * table.abs().max()):
+        if (steps[0] - steps[0, 0]).abs().max() < 1e-3 * steps[0].abs().max():
+            return (
+                "Every dimension is t itself, times the same number: one number, where a clock "
+                "with many hands belongs. Take the sines and cosines of w_i t."
+            )
+        return "The values are angles, t times w_i, which nobody took the sine and cosine of."
+    if table.abs().max() <= 1 + 1e-4 and strange < table.shape[1]:
+        extra = "The others are."
+    else:
+        extra = f"The values run from {table.min():.3g} to {table.max():.3g}."
+    return (
+        f"{strange} of {table.shape[1]} dimensions are no sine or cosine of t at all. {extra} "
+        "Each dimension is sin(w_i t) or cos(w_i t) with a fixed w_i."
+    )
+
+
+def _size(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    fast = hands.w > 0.05  # the amplitude of a hand that hardly moves cannot be told
+    amplitude = hands.amplitude[fast].median().item() if fast.any() else 1.0
+    if abs(amplitude - 1) < 1e-2:
+        return ""
+    return (
+        f"The sines and cosines reach {amplitude:.3g} instead of 1. Leave out the factor: every "
+        "value of the formula lies in [-1, 1]."
+    )
+
+
+def _halves(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    sines, cosines, half = int(hands.is_sine.sum()), int(hands.is_cosine.sum()), table.shape[1] // 2
+    if sines + cosines < 2 * half or sines == cosines:
+        return ""
+    more, less = ("sines", "cosines") if sines > cosines else ("cosines", "sines")
+    few = min(sines, cosines)
+    tell = "no dimension is a" if few == 0 else f"only {few} are"
+    kind = less[:-1] if few == 0 else less
+    return (
+        f"{max(sines, cosines)} of {2 * half} dimensions are {more}, and {tell} {kind}. One hand "
+        "seen from one side only leaves two times of day that look alike. Each frequency needs "
+        "both a sine and a cosine."
+    )
+
+
+def _phase(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    odd = ~hands.constant & ~hands.is_sine & ~hands.is_cosine
+    if not odd.any():
+        return ""
+    k = int(odd.nonzero()[0])
+    return (
+        f"Dimension {k} is sin(w t + {hands.phase[k]:.3g}) with w = {hands.w[k]:.3g}: the hand "
+        "does not start at 12. At t = 0 every sine must be 0 and every cosine 1."
+    )
+
+
+def _speeds(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    half = table.shape[1] // 2
+    sines, cosines = hands.w[hands.is_sine].sort()[0], hands.w[hands.is_cosine].sort()[0]
+    if len(sines) == len(cosines) and (sines / cosines - 1).abs().max() > 0.01:
+        k = int((sines / cosines - 1).abs().argmax())
+        return (
+            "A sine and a cosine that belong together turn at different speeds, such as "
+            f"w = {sines[k]:.4g} and w = {cosines[k]:.4g}. Both dimensions of a pair take the same "
+            f"i: {FORMULA}."
+        )
+    w = hands.w.sort(descending=True)[0]
+    distinct = int((w[:-1] / w[1:].clamp(min=1e-9) > 1.001).sum()) + 1
+    slowest = (w[0] / w[-1]).item() ** (half / max(half - 1, 1))
+    steps = w[::2].log().diff()
+    if distinct == half and (steps - steps.mean()).abs().max() < 1e-2 * steps.abs().max():
+        return _base_text(float(f"{slowest:.3g}")) + f" The fastest hand has w = {w[0]:.4g}."
+    count = f"{distinct} different frequencies" if distinct != half else f"{half} frequencies"
+    return (
+        f"The {count} run from w = {w[0]:.4g} down to w = {w[-1]:.4g} radians a timestep; they "
+        f"should be {half}, from 1 down to {BASE ** (-(half - 1) / half):.4g}: {FORMULA}."
+    )
+
+
+def inspect_hands(table: Tensor, hands: Hands) -> None:
+    """Raise `Wrong` unless each column is a sine or cosine of size 1, half of them each."""
+    t = torch.arange(len(table), dtype=torch.float64)
+    for look in (_frozen, _collisions, _noise, _size, _halves, _phase):
+        message = look(table, t, hands, 0.0)
+        if message:
+            raise Wrong(message)

@@ -1,0 +1,168 @@
+"""Check of a further task of exercise 1: random Fourier features."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condlesson import embeddings
+from condlesson.checks.calling import as_factory, build, call_on
+from condlesson.checks.clock import inspect_hands
+from condlesson.checks.hands import fit_hands
+from condlesson.checks.result import CheckResult
+from condlesson.checks.running import Wrong, run_check
+from condlesson.checks.sinusoid import DRAWN, check_own_rows, check_repeats, check_table_shape
+
+__all__ = ["check_random_fourier_features"]
+
+D, T, SCALE = 256, 1000, 16.0
+
+
+def check_random_fourier_features(cls: Callable[[int], nn.Module]) -> CheckResult:
+    """Check sines and cosines of t at random frequencies.
+
+    Args:
+        cls: Called as cls(d_emb), and with the keywords num_timesteps and scale; an object is
+            called with t of shape (B,) and returns (B, d_emb).
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_random_fourier_features",
+        cls,
+        _examine,
+        exercise=embeddings.RandomFourierFeatures,
+        praise="Well done: a clock whose hands turn at random speeds, drawn once and kept. Next, "
+        "make the scale 1 and 200, and look at the similarity of t = 500 and t = 501.",
+    )
+
+
+def _examine(answer: object) -> list[str]:
+    factory = as_factory(answer, "cls(d_emb)")
+    module = build(factory, D, text=f"cls({D})")
+    features = _features(module, DRAWN)
+    check_table_shape(features, len(DRAWN), D)
+    check_repeats(features, _features(module, DRAWN), "The module")
+    check_own_rows(module, features, DRAWN, _features)
+    _check_kept(factory, module, features)
+    turns = torch.cat([_turns(factory) for _ in range(4)])
+    _check_normal(turns)
+    return _check_options(factory)
+
+
+def _features(module: Callable, t: Tensor) -> Tensor:
+    return call_on(module, t, what=f"The features of {len(t)} timesteps")
+
+
+def _check_kept(factory: Callable, module: nn.Module, features: Tensor) -> None:
+    trained = [name for name, p in module.named_parameters() if p.requires_grad]
+    if trained:
+        raise Wrong(
+            f"{', '.join(trained)} is trained, as a parameter. Random Fourier features are drawn "
+            "once and stay: self.register_buffer(...)."
+        )
+    other = build(factory, D, text=f"cls({D})")
+    if torch.equal(_features(other, DRAWN), features):
+        raise Wrong(
+            "Two objects have the same frequencies. They must be drawn anew for each, from a "
+            "normal distribution, without a fixed seed."
+        )
+    try:
+        other.load_state_dict(module.state_dict())
+        same = torch.allclose(_features(other, DRAWN), features, atol=1e-5)
+    except RuntimeError:
+        same = False
+    if not same:
+        raise Wrong(
+            "The frequencies are lost when the weights are saved and loaded: they are not in "
+            "state_dict(). A plain attribute is not saved; self.register_buffer makes it so."
+        )
+
+
+def _turns(factory: Callable, **options: float) -> Tensor:
+    """Signed turns per num_timesteps of each frequency."""
+    module = build(lambda: factory(D, **options), text=f"cls({D}{_shown(options)})")
+    table = _features(module, torch.arange(T)).double()
+    hands = fit_hands(table)
+    turns_per_step = options.get("num_timesteps", T) / (2 * math.pi)
+    _check_spread(hands.w[~hands.constant] * turns_per_step, options)
+    inspect_hands(table, hands)
+    sines, cosines = hands.w[hands.is_sine].sort(), hands.w[hands.is_cosine].sort()
+    if (sines[0] - cosines[0]).abs().max() > 1e-2:
+        raise Wrong(
+            "Sines and cosines have different frequencies. Each frequency gives one of each: "
+            "torch.cat([angles.cos(), angles.sin()], dim=-1)."
+        )
+    sign = torch.where(hands.phase[hands.is_sine].abs() < 1, 1, -1)[sines[1]]
+    return sign * sines[0] * turns_per_step
+
+
+def _shown(options: dict) -> str:
+    return "".join(f", {name}={value:g}" for name, value in options.items())
+
+
+def _check_spread(turns: Tensor, options: dict) -> None:
+    scale, num_timesteps = options.get("scale", SCALE), options.get("num_timesteps", T)
+    spread = turns.square().mean().sqrt().item() if len(turns) else 0.0
+    if 0.75 < spread / scale < 1.33 or 0.45 < spread / scale < 0.7:  # the latter is not normal
+        return
+    who = f"The frequencies of cls({D}{_shown(options)})" if options else "The frequencies"
+    raise Wrong(
+        f"{who} have a standard deviation of {spread:.3g} turns in {num_timesteps} timesteps, "
+        f"where scale = {scale:g} belongs. {_spread_reason(spread, scale, num_timesteps)}".strip()
+    )
+
+
+def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
+    if spread > 0.4 * num_timesteps / math.sqrt(3):  # of hands that whole timesteps cannot tell
+        return (
+            "Neighbouring timesteps are unrelated. Divide t by self.num_timesteps, so that a "
+            "frequency of 1 makes one turn while t goes through all of them."
+        )
+    reasons = [
+        (SCALE / scale, "The argument is not used: take self.scale."),
+        (num_timesteps / T, "The argument is not used: divide by self.num_timesteps."),
+        (1 / (2 * math.pi), "2 pi is missing: a frequency of 1 is one whole turn."),
+        (2 * math.pi, "2 pi is in there twice."),
+        (1 / scale, "The scale is not used: the standard deviation must be self.scale."),
+        (scale, "The scale is in there twice."),
+        (1 / math.sqrt(scale), "The scale is no variance, but a standard deviation: no sqrt."),
+        (1 / num_timesteps, "t is divided by num_timesteps twice."),
+    ]
+    ratio = spread / scale
+    return next((text for value, text in reasons if 0.8 < ratio / value < 1.25), "")
+
+
+def _check_normal(turns: Tensor) -> None:
+    spread = turns.square().mean().sqrt().item()
+    positive = (turns > 0).double().mean().item()
+    if not 0.35 < positive < 0.65:
+        raise Wrong(
+            f"{positive:.0%} of the frequencies are positive; of a normal distribution around 0 it "
+            "is half. torch.rand draws from 0 to 1, torch.randn from the normal distribution."
+        )
+    if not 0.75 < spread / SCALE < 1.33:
+        raise Wrong(
+            f"The frequencies have a standard deviation of {spread:.3g} turns in {T} timesteps, "
+            f"where scale = {SCALE:g} belongs."
+        )
+    kurtosis = (turns.pow(4).mean() / turns.square().mean().square()).item()
+    if not 2.3 < kurtosis < 4.5:
+        raise Wrong(
+            f"The frequencies are not normally distributed: their kurtosis is {kurtosis:.2f}, "
+            "where 3 belongs. Take torch.randn or nn.init.normal_."
+        )
+
+
+def _check_options(factory: Callable) -> list[str]:
+    for options in ({"scale": 6.0}, {"num_timesteps": 300}):
+        try:
+            build(lambda options=options: factory(D, **options), text="")
+        except Wrong as error:
+            if "TypeError" not in str(error):
+                raise
+            return [f"Note: the keyword {next(iter(options))} of the page is not taken."]
+        _turns(factory, **options)
+    return []
