@@ -99,6 +99,15 @@ def test_a_cell_imports_what_no_earlier_one_has(translator):
     )
 
 
+def test_a_scaffold_imports_what_only_its_solution_uses(translator):
+    text = "```{scaffold} condlesson.conditioning.AdditiveGN\n```"
+    blank, filled = (translator(with_answers=answers).text(text, 1)[0] for answers in (0, 1))
+    imports = filled.partition("\n\n\n")[0]
+    assert "add_to_channels" in imports
+    assert "add_to_channels" not in blank.removeprefix(imports)
+    assert blank.startswith(imports)
+
+
 def test_later_code_takes_what_the_learner_wrote(translator):
     one = translator()
     assert one.known == {}

@@ -177,17 +177,18 @@ class Translator(Inline):
 
     def _scaffold(self, directive: _Directive) -> list[str]:
         obj = self._object(directive)
-        code = (scaffold.solution if self.with_answers else scaffold.scaffold)(obj)
-        return [self._live(obj, code)]
+        solved = scaffold.solution(obj)
+        code = solved if self.with_answers else scaffold.scaffold(obj)
+        return [self._live(obj, code, solved)]  # with all that a learner will need
 
     def _solution(self, directive: _Directive) -> list[str]:
         if not self.with_answers:
             return [self._where_the_answer_is()]
         return [_fenced(scaffold.solution(self._object(directive)))]
 
-    def _live(self, obj: object, code: str) -> Code:
-        """Code for a cell, behind the imports that it needs there."""
-        needed = scaffold.imports(code, obj, self.known)
+    def _live(self, obj: object, code: str, whole: str = "") -> Code:
+        """Code for a cell, behind the imports that it, or all of it, needs there."""
+        needed = scaffold.imports(whole or code, obj, self.known)
         self.run(needed)
         self.known[obj.__name__] = obj  # the learner's now, and later cells take it as it is
         return Code(f"{needed}\n\n\n{code}".strip())
