@@ -1,0 +1,37 @@
+"""Exercises on the built pages: each has its check behind it, and the package's answer passes."""
+
+import re
+
+import pytest
+
+from tests.book.built import PAGES, ROOT, article
+
+CALL = re.compile(r"^check_\w+\((\w+)\)$", re.M)
+CELL = re.compile(r"^```\{code-cell\}.*?^```", re.M | re.S)
+EXERCISE = re.compile(r"^```\{scaffold\} (?:[\w.]+\.)?(\w+)$", re.M)
+SOURCE = {name: (ROOT / "book" / f"{name}.md").read_text() for name in PAGES}
+CHECKED = {name: CALL.findall("\n".join(CELL.findall(text))) for name, text in SOURCE.items()}
+WITH_CHECKS = [name for name, checked in CHECKED.items() if checked]
+EXERCISES = [f"exercise-{number}" for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", WITH_CHECKS)
+def test_every_check_passes_on_the_package_s_own_answer(name):
+    shown = article(name).select("div[role=status] strong")
+    assert [mark.get_text() for mark in shown] == ["✓ Passed"] * len(CHECKED[name])
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_has_a_check_and_a_solution_behind_it(name):
+    for exercise in EXERCISE.findall(SOURCE[name]):
+        _, _, behind = SOURCE[name].partition(f".{exercise}\n")
+        behind = behind.partition("{scaffold}")[0]
+        assert "\ncheck_" in behind, f"{exercise} has no check"
+        assert f"({exercise})" in behind, f"{exercise} is not what is checked"
+        assert re.search(rf"\{{solution\}} [\w.]+\.{exercise}$", behind, re.M)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_page_ends_in_further_tasks(name):
+    _, _, further = SOURCE[name].partition("\n## More to do")
+    assert 2 <= len(EXERCISE.findall(further)) <= 3
