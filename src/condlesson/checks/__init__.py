@@ -5,8 +5,8 @@ itself in a notebook and as text. No check raises, takes more than ten seconds, 
 in the session.
 """
 
+from condlesson.checks.fourier import *  # noqa: F403
 from condlesson.checks.quick import *  # noqa: F403
 from condlesson.checks.result import CheckResult, progress  # noqa: F401
 from condlesson.checks.sinusoid import *  # noqa: F403
-from condlesson.checks.fourier import *  # noqa: F403
 from condlesson.checks.timestep import *  # noqa: F403

@@ -54,7 +54,17 @@ def _sign_note(matched: Matched) -> list[str]:
 def _mistake(table: Tensor, t: Tensor, noise: float) -> str:
     """The root of what is wrong with a table, most obvious first."""
     hands = fit_hands(table)
-    for look in (_frozen, _collisions, _known_wheel, _constant, _noise, _size, _halves, _phase, _speeds):
+    for look in (
+        _frozen,
+        _collisions,
+        _known_wheel,
+        _constant,
+        _noise,
+        _size,
+        _halves,
+        _phase,
+        _speeds,
+    ):
         message = look(table, t, hands, noise)
         if message:
             return message
@@ -116,7 +126,9 @@ def _known_wheels(d: int) -> list[_Wheel]:
         found.append(_Wheel(BASE ** (i / steps), _RISING.format(w=BASE ** ((half - 1) / steps))))
         found += [_Wheel(wheel(d, base=b, steps=steps), _base_text(b)) for b in _BASES]
     found.append(_Wheel(wheel(d, steps=d), _SLOWEST.format(w=BASE ** (-(half - 1) / d), d=d)))
-    found.append(_Wheel(wheel(d, steps=half / 2), _TWICE.format(w=BASE ** (-2 * (half - 1) / half))))
+    found.append(
+        _Wheel(wheel(d, steps=half / 2), _TWICE.format(w=BASE ** (-2 * (half - 1) / half)))
+    )
     found.append(_Wheel(wheel(d, steps=half) * BASE ** (-1 / half), _FROM_ONE))
     found += [_Wheel(ones, _ALL_ONE), _Wheel(i + 1, _MULTIPLES), _Wheel(1 / (i + 1), _MULTIPLES)]
     return found

@@ -78,8 +78,11 @@ def overwritten(values: dict[nn.Parameter, Tensor | float]) -> Iterator[None]:
     try:
         with torch.no_grad():
             for p, value in values.items():
-                p.copy_(torch.as_tensor(value).expand(p.shape) if isinstance(value, float)
-                        else value.to(p).reshape(p.shape))
+                p.copy_(
+                    torch.as_tensor(value).expand(p.shape)
+                    if isinstance(value, float)
+                    else value.to(p).reshape(p.shape)
+                )
         yield
     finally:
         with torch.no_grad():

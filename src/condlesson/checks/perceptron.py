@@ -140,7 +140,7 @@ def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
     """The biases in their order, and the activation behind the last layer."""
     w_1, b_1, w_2, b_2 = layers
     d = layers.widths[1]
-    zeros = {p: 0.0 for p in layers}
+    zeros = dict.fromkeys(layers, 0.0)
     t = torch.tensor([7])
     _refuse_bypass(layers, embed)
     for first, last in ((b_1, b_2), (b_2, b_1)):
@@ -234,7 +234,9 @@ def _check_sinusoid(layers: Layers, embed: Embed) -> list[str]:
 
 def _put_gelu(layers: Layers, embed: Embed) -> str:
     bent = _bent_by(_first_input(layers, embed))
-    return f"Your {bent} stands before both. Put it between them." if bent else "Put a GELU between."
+    return (
+        f"Your {bent} stands before both. Put it between them." if bent else "Put a GELU between."
+    )
 
 
 def _bent_by(table: Tensor) -> str:

@@ -92,7 +92,9 @@ def _other_timesteps(factory: Callable) -> list[str]:
         single = None
     if single == (1, 16):
         return []
-    return ["Note: a single number, such as t = 500, is not taken. The page's module takes it, too."]
+    return [
+        "Note: a single number, such as t = 500, is not taken. The page's module takes it, too."
+    ]
 
 
 def check_similarity_matrix(fn: Callable[[Tensor], Tensor]) -> CheckResult:
