@@ -399,6 +399,19 @@ def test_notebooks_are_packed(small_book, tmp_path, capsys):
     assert archive.is_file()
 
 
+def test_notebooks_that_somebody_worked_in_stay(small_book, tmp_path, capsys):
+    command = ["notebooks", str(tmp_path / "out")]
+    assert main(command) == main(command) == 0
+    notebook = tmp_path / "out" / "exercises" / "a.ipynb"
+    made = notebook.read_text()
+    notebook.write_text("their work")
+    assert main(command) == 1
+    assert "a.ipynb must not differ from what would be" in capsys.readouterr().err
+    assert notebook.read_text() == "their work"
+    assert main([*command, "--overwrite"]) == 0
+    assert notebook.read_text() == made
+
+
 def test_a_page_that_cannot_be_a_notebook_is_named(small_book, tmp_path, capsys):
     with (small_book / "a.md").open("a") as page:
         page.write("\n```{tab-set}\n```\n")

@@ -197,7 +197,7 @@ def test_what_a_learner_wrote_is_not_written_over(small, tmp_path, unmeasured):
     exercise.write_text("their work")
     solution.unlink()
     with pytest.raises(
-        FileExistsError, match=r"exercises/a\.ipynb must not differ .* overwrite it"
+        FileExistsError, match=r"exercises/a\.ipynb must not differ .* --overwrite"
     ):
         write_notebooks(tmp_path, book)
     assert exercise.read_text() == "their work"

@@ -110,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     writer.add_argument(
         "--archive", metavar="FILE", help="also pack the exercises with the package, as a zip file"
     )
+    writer.add_argument(
+        "--overwrite", action="store_true", help="write over notebooks that differ; default: no"
+    )
     writer.set_defaults(call=_notebooks)
     return parser
 
@@ -297,7 +300,7 @@ def _collect(args: argparse.Namespace) -> int:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
-    written = notebooks.write_notebooks(args.folder)
+    written = notebooks.write_notebooks(args.folder, overwrite=args.overwrite)
     print(f"{len(written)} notebooks are in {args.folder}.")
     if args.archive:
         notebooks.make_archive(args.folder, args.archive)

@@ -120,7 +120,7 @@ def _refuse_to_overwrite(made: dict[Path, bytes]) -> None:
     if other:
         raise FileExistsError(
             f"{', '.join(map(str, other))} must not differ from what would be written there: "
-            "somebody may have worked in it. Name another folder, or overwrite it."
+            "somebody may have worked in it. Name another folder, or add --overwrite."
         )
 
 
