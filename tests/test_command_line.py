@@ -381,6 +381,7 @@ def small_book(tmp_path, monkeypatch):
     (tmp_path / "a.md").write_text("---\nkernelspec:\n  name: python3\n---\n\n# A page\n")
     (tmp_path / "references.bib").touch()
     monkeypatch.setattr(notebooks, "Book", lambda: book.Book(tmp_path))
+    monkeypatch.setattr(notebooks, "measure", lambda paths: {path.stem: {} for path in paths})
     return tmp_path
 
 

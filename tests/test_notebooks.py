@@ -196,9 +196,7 @@ def test_what_a_learner_wrote_is_not_written_over(small, tmp_path, unmeasured):
     write_notebooks(tmp_path, book)
     exercise.write_text("their work")
     solution.unlink()
-    with pytest.raises(
-        FileExistsError, match=r"exercises/a\.ipynb must not differ .* --overwrite"
-    ):
+    with pytest.raises(FileExistsError, match=r"exercises/a\.ipynb must not differ .* --overwrite"):
         write_notebooks(tmp_path, book)
     assert exercise.read_text() == "their work"
     assert not solution.exists()
@@ -367,7 +365,7 @@ def run_setup(monkeypatch, here):
 
 
 def test_the_first_cell_installs_nothing_if_the_lesson_is_here(monkeypatch):
-    assert run_setup(monkeypatch, {"condlesson"}) == []
+    assert run_setup(monkeypatch, {"condlesson", "torch", "numpy", "matplotlib"}) == []
 
 
 @pytest.mark.parametrize("override", [None, "local.whl"])
@@ -383,6 +381,7 @@ def test_the_first_cell_installs_the_lesson_alone(monkeypatch, override):
 def test_the_first_cell_adds_what_is_missing(monkeypatch):
     _, command = run_setup(monkeypatch, {"torch"})
     assert command == ["pip", "install", "--quiet", "numpy", "matplotlib"]
+    assert run_setup(monkeypatch, {"condlesson", "torch"}) == [command]
 
 
 # --- the archive ------------------------------------------------------------------------------

@@ -34,15 +34,15 @@ import sys
 from importlib import invalidate_caches
 from importlib.util import find_spec
 
+pip = [sys.executable, "-m", "pip", "install", "--quiet"]
 if not find_spec("condlesson"):
     published = "{wheel}"
     wheel = os.environ.get("CONDLESSON_WHEEL", published)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--no-deps", wheel], check=True)
-    missing = [name for name in ("torch", "numpy", "matplotlib") if not find_spec(name)]
-    if missing:
-        subprocess.run([*pip, *missing], check=True)
-    invalidate_caches()"""
+missing = [name for name in ("torch", "numpy", "matplotlib") if not find_spec(name)]
+if missing:
+    subprocess.run([*pip, *missing], check=True)
+invalidate_caches()"""
 PROGRESS = """\
 from condlesson.checks import progress
 
