@@ -200,7 +200,7 @@ def answer(question: Question, runs: Mapping[str, Sequence[Run]]) -> Answer:
         runs: For each variant that the question names, its runs, one for each seed.
 
     Returns:
-        The comparisons and the verdict: ``"yes"`` or ``"reverse"`` if every pair comes out for
+        The comparisons with a verdict, ``"yes"`` or ``"reverse"`` if every pair comes out for
         its second or first network, ``"cannot tell"`` if none can be told apart, ``"mixed"`` if
         pairs contradict one another, and ``"partly yes"`` or ``"partly reverse"`` if some come
         out so and others cannot be told apart.
