@@ -1,12 +1,35 @@
 """Checks that readers run on their own code: right or not, and which mistake it is.
 
-Each check is called with the learner's function or class and returns a `CheckResult`, which shows
-itself in a notebook and as text. No check raises, takes more than ten seconds, or leaves a trace
-in the session.
+Each is called with the learner's function or class and returns a `CheckResult`, which shows itself
+in a notebook and as text. What decides is what the code does, never how it is written. No check
+raises, takes more than ten seconds, or leaves a trace in the session.
 """
 
-from condlesson.checks.fourier import *  # noqa: F403
-from condlesson.checks.quick import *  # noqa: F403
-from condlesson.checks.result import CheckResult, progress  # noqa: F401
-from condlesson.checks.sinusoid import *  # noqa: F403
-from condlesson.checks.timestep import *  # noqa: F403
+from condlesson.checks.blocks import check_additive_block
+from condlesson.checks.conditioned import check_adagn, check_additive_gn, check_zero_init_adagn
+from condlesson.checks.diffusing import check_ddim_update, check_draw_timesteps
+from condlesson.checks.fourier import check_random_fourier_features
+from condlesson.checks.network import check_unet_sinusoidal
+from condlesson.checks.result import CheckResult, progress
+from condlesson.checks.similarity import check_similarity_at, check_similarity_matrix
+from condlesson.checks.sinusoid import check_interleaved_embedding, check_sinusoidal_embedding
+from condlesson.checks.timestep import check_timestep_embedding, check_timestep_mlp
+
+__all__ = [
+    "CheckResult",
+    "check_adagn",
+    "check_additive_block",
+    "check_additive_gn",
+    "check_ddim_update",
+    "check_draw_timesteps",
+    "check_interleaved_embedding",
+    "check_random_fourier_features",
+    "check_similarity_at",
+    "check_similarity_matrix",
+    "check_sinusoidal_embedding",
+    "check_timestep_embedding",
+    "check_timestep_mlp",
+    "check_unet_sinusoidal",
+    "check_zero_init_adagn",
+    "progress",
+]

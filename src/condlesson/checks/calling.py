@@ -18,7 +18,7 @@ _CURES = (
     ("a view of a leaf Variable that requires grad", "Write it out of place: `h = h + shift`, no "
      "`+=`, no assignment to a slice."),
     ("divisible by num_groups", "nn.GroupNorm takes the number of groups first, then the number "
-     "of channels."),
+     "of channels, here nn.GroupNorm(num_groups, num_channels) as they were handed in."),
     ("before Module.__init__()", "Call super().__init__() first in __init__."),
     ("object has no attribute '_parameters'", "Call super().__init__() first in __init__."),
     ("mat1 and mat2 shapes cannot be multiplied", "Compare the widths of the layers with what "
@@ -159,6 +159,7 @@ def _same(before: Tensor, after: Tensor) -> bool:
 def _raised(error: BaseException, what: str) -> str:
     text = say(error)
     cure = next((cure for piece, cure in _CURES if piece in text), "")
+    text = f"{text[:150]} ..." if cure and len(text) > 150 else text
     message = f"{what} raised {type(error).__name__}{_at(error)}: {text}"
     message += "" if message.endswith((".", "!", "?")) else "."
     return f"{message} {cure}".strip()

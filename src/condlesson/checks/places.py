@@ -10,6 +10,7 @@ import torch
 
 __all__ = ["place_of_error", "place_of_frame"]
 
+LENGTH = 120  # of a line of code in a message
 _PACKAGE = Path(__file__).parents[1]
 _CHECKS = str(Path(__file__).parent)
 _FOREIGN = tuple(
@@ -50,4 +51,5 @@ def _place(frames: Iterable[tuple[str, int]]) -> str:
         return ""
     name, number = own[-1]
     text = linecache.getline(name, number).strip()
+    text = text if len(text) <= LENGTH else f"{text[:LENGTH]} ..."
     return f"line {number}, `{text}`" if text else f"line {number}"

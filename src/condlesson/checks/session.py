@@ -10,6 +10,10 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 import torch
+from torch.overrides import _get_current_function_mode_stack as _function_modes
+from torch.overrides import _pop_mode as _pop_function_mode
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack as _dispatch_modes
+from torch.utils._python_dispatch import _pop_mode as _pop_dispatch_mode
 
 __all__ = ["own_state", "untouched"]
 
@@ -103,6 +107,19 @@ def _set_inference_mode(mode: bool) -> None:
     if torch.is_inference_mode_enabled() != mode:
         _KEPT.append(torch.inference_mode(mode))
         _KEPT[-1].__enter__()
+
+
+def _mode_stacks() -> list[Restore]:
+    """Take off modes that a stopped answer, or our own recorder, has left on."""
+    kinds = ((_dispatch_modes, _pop_dispatch_mode), (_function_modes, _pop_function_mode))
+    depths = [len(modes()) for modes, _ in kinds]
+
+    def restore() -> None:
+        for (modes, pop), depth in zip(kinds, depths, strict=True):
+            while len(modes()) > depth:
+                pop()
+
+    return [restore]
 
 
 def _default_device() -> list[Restore]:
@@ -217,6 +234,7 @@ def _shell() -> object | None:
 _KEEPERS = (
     _random_states,
     _torch_modes,
+    _mode_stacks,
     _default_device,
     _autocast,
     _interpreter,

@@ -1,6 +1,5 @@
 """Checks of exercise 1: the sinusoidal embedding, and what can be made of it."""
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -8,12 +7,12 @@ import torch
 from torch import Tensor
 
 from condlesson import embeddings, tasks
-from condlesson.checks.calling import as_function, call_on, shape
+from condlesson.checks.calling import as_function, call_on
 from condlesson.checks.clock import Reading, read_clock
 from condlesson.checks.result import CheckResult
 from condlesson.checks.running import NotDone, Wrong, run_check
 
-__all__ = ["check_interleaved_embedding", "check_similarity_at", "check_sinusoidal_embedding"]
+__all__ = ["check_interleaved_embedding", "check_sinusoidal_embedding"]
 
 T = 1000
 DRAWN = torch.tensor([0, 50, 500, 501, 950, 999])  # the page's timesteps
@@ -201,87 +200,4 @@ def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
     return (
         f"{start}sin(w_0 t) stands at dimension {int(sines[0])}, cos(w_0 t) at {int(cosines[0])}, "
         f"sin(w_1 t) at {int(sines[1])}. Wanted are 0, 1 and 2, and so on."
-    )
-
-
-def check_similarity_at(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
-    """Check the closed form of the similarity of two embeddings.
-
-    Args:
-        fn: Called as fn(distance, d_emb); returns a tensor of the shape of distance.
-
-    Returns:
-        What was found.
-    """
-    return run_check(
-        "check_similarity_at",
-        fn,
-        _similarity_at,
-        exercise=tasks.similarity_at,
-        praise="Well done: two dot products became one average over the hands. Next, ask it where "
-        "the similarity first rises with the distance.",
-    )
-
-
-def _similarity_at(fn: object) -> list[str]:
-    fn = as_function(fn, "fn(distance, d_emb)")
-    distance = torch.arange(0, 999, 3)
-    got = _similarities(fn, distance, 256)
-    notes = []
-    right = {name: _closed_form(distance, 256, name) for name in embeddings.DENOMINATORS}
-    if not _near(got, right["half"]):
-        if not _near(got, right["half_minus_one"]):
-            raise Wrong(_similarity_mistake(got, right["half"], distance))
-        notes.append("Note: your frequencies are those of half_minus_one; the page's are half.")
-    denominator = "half_minus_one" if notes else "half"
-    for other, d in ((distance[:8].reshape(2, 4), 64), (torch.tensor([-5, 5, 40]), 32)):
-        got = _similarities(fn, other, d)
-        if not _near(got, _closed_form(other, d, denominator)):
-            raise Wrong(
-                f"It is right for distances of shape {shape(distance)} and d_emb = 256, and wrong "
-                f"for shape {shape(other)}, from {int(other.min())} to {int(other.max())}, and "
-                f"d_emb = {d}. Average over the last dimension of cos(distance[..., None] * w)."
-            )
-    return notes
-
-
-def _similarities(fn: Callable, distance: Tensor, d: int) -> Tensor:
-    what = f"fn(distance, {d}) with distances of shape {shape(distance)}"
-    got = call_on(fn, distance, d, what=what).detach().double()
-    if got.shape != distance.shape:
-        raise Wrong(
-            f"{what} must return one number for each distance, shape {shape(distance)}, got "
-            f"{shape(got)}. Average over the hands, the last dimension of distance[..., None] * w."
-        )
-    return got
-
-
-def _closed_form(distance: Tensor, d: int, denominator: str) -> Tensor:
-    return embeddings.cosine_similarity_at(distance, d, denominator=denominator)
-
-
-def _near(got: Tensor, expected: Tensor) -> bool:
-    return torch.allclose(got, expected, atol=1e-3)
-
-
-def _similarity_mistake(got: Tensor, right: Tensor, distance: Tensor) -> str:
-    at_0 = f"At distance 0 it says {got[0]:.4g}"
-    w = embeddings.sinusoidal_frequencies(256, dtype=torch.float64)
-    angles = distance[:, None] * w
-    if _near(got / 128, right):
-        return f"{at_0}, which must be 1: the sum over the hands is missing its 2 / d_emb."
-    if _near(got * 2, right):
-        return f"{at_0}, which must be 1: divide by the number of hands, d_emb / 2, not d_emb."
-    if _near(got, angles.sin().mean(1)):
-        return f"{at_0}, which must be 1: it averages sines, and sin a sin b + cos a cos b is cos."
-    if _near(got, angles.cos().square().mean(1)) or _near(got, right.abs()):
-        return "It never goes below 0, but distant hands can point apart. Leave cos as it is."
-    if abs(got[0] - 1) > 1e-3:
-        return f"{at_0}, which must be 1: every embedding is like itself."
-    k = int((got - right).abs().argmax())
-    if _near(got, torch.cos(math.pi / 180 * angles).mean(1)):
-        return "The angles are turned from degrees. They are radians already."
-    return (
-        f"At distance {int(distance[k])} it says {got[k]:.4f}; the embeddings themselves have a "
-        f"similarity of {right[k]:.4f}. Average cos(w_i * distance) over all frequencies w_i."
     )

@@ -1,0 +1,171 @@
+"""Checks of further tasks of exercises 1 and 2: similarities of embeddings."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condlesson import embeddings, tasks
+from condlesson.checks.calling import as_function, call_on, shape
+from condlesson.checks.result import CheckResult
+from condlesson.checks.running import Wrong, run_check
+
+__all__ = ["check_similarity_at", "check_similarity_matrix"]
+
+
+def check_similarity_at(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
+    """Check the closed form of the similarity of two embeddings.
+
+    Args:
+        fn: Called as fn(distance, d_emb); returns a tensor of the shape of distance.
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_similarity_at",
+        fn,
+        _similarity_at,
+        exercise=tasks.similarity_at,
+        praise="Well done: two dot products became one average over the hands. Next, ask it where "
+        "the similarity first rises with the distance.",
+    )
+
+
+def _similarity_at(fn: object) -> list[str]:
+    fn = as_function(fn, "fn(distance, d_emb)")
+    distance = torch.arange(0, 999, 3)
+    got = _similarities(fn, distance, 256)
+    notes = []
+    right = {name: _closed_form(distance, 256, name) for name in embeddings.DENOMINATORS}
+    if not _near(got, right["half"]):
+        if not _near(got, right["half_minus_one"]):
+            raise Wrong(_similarity_mistake(got, right["half"], distance))
+        notes.append("Note: your frequencies are those of half_minus_one; the page's are half.")
+    denominator = "half_minus_one" if notes else "half"
+    for other, d in ((distance[:8].reshape(2, 4), 64), (torch.tensor([-5, 5, 40]), 32)):
+        got = _similarities(fn, other, d)
+        if not _near(got, _closed_form(other, d, denominator)):
+            raise Wrong(
+                f"It is right for distances of shape {shape(distance)} and d_emb = 256, and wrong "
+                f"for shape {shape(other)}, from {int(other.min())} to {int(other.max())}, and "
+                f"d_emb = {d}. Average over the last dimension of cos(distance[..., None] * w)."
+            )
+    return notes
+
+
+def _similarities(fn: Callable, distance: Tensor, d: int) -> Tensor:
+    what = f"fn(distance, {d}) with distances of shape {shape(distance)}"
+    got = call_on(fn, distance, d, what=what).detach().double()
+    if got.shape != distance.shape:
+        raise Wrong(
+            f"{what} must return one number for each distance, shape {shape(distance)}, got "
+            f"{shape(got)}. Average over the hands, the last dimension of distance[..., None] * w."
+        )
+    return got
+
+
+def _closed_form(distance: Tensor, d: int, denominator: str) -> Tensor:
+    return embeddings.cosine_similarity_at(distance, d, denominator=denominator)
+
+
+def _near(got: Tensor, expected: Tensor) -> bool:
+    return torch.allclose(got, expected, atol=1e-3)
+
+
+def _similarity_mistake(got: Tensor, right: Tensor, distance: Tensor) -> str:
+    at_0 = f"At distance 0 it says {got[0]:.4g}"
+    w = embeddings.sinusoidal_frequencies(256, dtype=torch.float64)
+    angles = distance[:, None] * w
+    if _near(got / 128, right):
+        return f"{at_0}, which must be 1: the sum over the hands is missing its 2 / d_emb."
+    if _near(got * 2, right):
+        return f"{at_0}, which must be 1: divide by the number of hands, d_emb / 2, not d_emb."
+    if _near(got, angles.sin().mean(1)):
+        return f"{at_0}, which must be 1: it averages sines, and sin a sin b + cos a cos b is cos."
+    if _near(got, angles.cos().square().mean(1)) or _near(got, right.abs()):
+        return "It never goes below 0, but distant hands can point apart. Leave cos as it is."
+    if abs(got[0] - 1) > 1e-3:
+        return f"{at_0}, which must be 1: every embedding is like itself."
+    k = int((got - right).abs().argmax())
+    if _near(got, torch.cos(math.pi / 180 * angles).mean(1)):
+        return "The angles are turned from degrees. They are radians already."
+    return (
+        f"At distance {int(distance[k])} it says {got[k]:.4f}; the embeddings themselves have a "
+        f"similarity of {right[k]:.4f}. Average cos(w_i * distance) over all frequencies w_i."
+    )
+
+
+def check_similarity_matrix(fn: Callable[[Tensor], Tensor]) -> CheckResult:
+    """Check the matrix of all cosine similarities.
+
+    Args:
+        fn: Called as fn(embeddings) with shape (N, D); returns (N, N).
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_similarity_matrix",
+        fn,
+        _similarity_matrix,
+        exercise=tasks.similarity_matrix,
+        praise="Well done. Next, give it the sinusoids of t = 0, 10, ..., 990 and look along a "
+        "diagonal: what is the same all along it, and why?",
+    )
+
+
+def _similarity_matrix(answer: object) -> list[str]:
+    fn = as_function(answer, "fn(embeddings)")
+    generator = torch.Generator().manual_seed(1)
+    for rows, d, scale in ((5, 8, 3.0), (1, 4, 1.0), (40, 16, 0.1), (7, 7, 1.0)):
+        x = scale * (torch.rand(rows, 1, generator=generator) + 0.5)
+        x = x * (torch.randn(rows, d, generator=generator) + 0.5)
+        what = f"fn(embeddings) with shape {shape(x)}"
+        got = call_on(fn, x, what=what).detach().double()
+        if got.shape != (rows, rows):
+            raise Wrong(
+                f"{what} must return one number for each pair of rows, shape {(rows, rows)}, got "
+                f"{shape(got)}. Rows are vectors: x @ x.T."
+            )
+        _compare(got, x.double(), what)
+    return []
+
+
+def _compare(got: Tensor, x: Tensor, what: str) -> None:
+    unit = nn.functional.normalize(x, dim=1)
+    if torch.allclose(got, unit @ unit.T, atol=1e-4):
+        return
+    across = nn.functional.normalize(x, dim=0)
+    norms = x.norm(dim=1)
+    known = [
+        (x @ x.T, "These are plain dot products. Divide each row by its length first."),
+        (across @ across.T, "Columns were divided by their lengths. Divide the rows: dim=1."),
+        ((x @ x.T) / norms.square()[:, None], "Only one of the two rows was divided, twice. Divide "
+         "by both lengths."),
+        ((x @ x.T) / norms.square()[None, :], "Only one of the two rows was divided, twice. Divide "
+         "by both lengths."),
+        ((x @ x.T) / norms[:, None], "Only one of the two rows is divided by its length."),
+        ((x @ x.T) / norms[None, :], "Only one of the two rows is divided by its length."),
+        ((x @ x.T) / x.norm().square(), "All were divided by one length, that of the whole matrix. "
+         "Each row has its own: norm(dim=1, keepdim=True)."),
+        ((unit @ unit.T).abs(), "Signs are lost: similarities go down to -1."),
+        (1 - unit @ unit.T, "This is the cosine distance, 1 - similarity."),
+        (torch.cdist(x, x), "This is the Euclidean distance."),
+        (torch.softmax(unit @ unit.T, dim=1), "A softmax went over it. Similarities are not "
+         "probabilities."),
+        ((x @ x.T).softmax(dim=1), "A softmax went over it. Similarities are not probabilities."),
+        (torch.corrcoef(x) if len(x) > 1 else x @ x.T, "Means were subtracted: this is the "
+         "correlation. Cosine similarity keeps them."),
+    ]  # fmt: skip
+    reason = next((text for wrong, text in known if torch.allclose(got, wrong, atol=1e-4)), "")
+    reason = reason or "Divide each row by its length, then take the dot product of every two rows."
+    off = (got.diagonal() - 1).abs().max().item()
+    symptom = (
+        f"A row's similarity with itself is {got.diagonal()[0]:.3g}"
+        if off > 1e-3
+        else f"The similarity of rows 0 and {len(got) - 1} is {got[0, -1]:.3f}"
+    )
+    right = "1" if off > 1e-3 else f"{(unit @ unit.T)[0, -1]:.3f}"
+    raise Wrong(f"{what}: {symptom}, which must be {right}. {reason}")
