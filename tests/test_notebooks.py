@@ -132,6 +132,7 @@ def test_a_page_becomes_cells(small):
         "**Fig. 1.** *A caption, 0.50.*\n\n"
         "<details><summary>The figure in words</summary>A line &amp; a dot.</details>",
         "## References\n\n- A. One. [T](https://arxiv.org/abs/1). 2020.",
+        "## Where you stand\n\nThe checks of this notebook, as they ended last:",
     ]
     setup, drawing, gaps, *checks, last = sources(made)
     assert addresses.wheel_address() in setup

@@ -174,6 +174,7 @@ def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
         entries = sorted((found.who, found.year, found.entry()) for found in references)
         yield "## References\n\n" + "\n".join(f"- {entry}" for *_, entry in entries), {}
     if checks:
+        yield "## Where you stand\n\nThe checks of this notebook, as they ended last:", {}
         names = ", ".join(f'"{name}"' for name in checks)
         yield Code(PROGRESS.format(names=names)), {}
 

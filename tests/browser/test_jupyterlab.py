@@ -1,5 +1,6 @@
 """A learner's session: what the Binder link opens, in JupyterLab, with a check that fails first."""
 
+import re
 import shutil
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,10 +41,15 @@ def test_an_unfilled_notebook_runs_and_its_check_says_not_done_yet(session):
     assert "Traceback" not in session.outputs()
 
 
-def test_a_filled_gap_passes_its_check(session):
+def test_a_gap_is_filled_wrong_and_then_right(session):
     imports = "from torch import Tensor, nn\n"
     imports += "from condlesson.conditioning import check_groups, check_inputs\n\n"
-    session.fill("class AdaGN(", imports + scaffold.solution(AdaGN))
+    right = imports + scaffold.solution(AdaGN)
+    session.fill("class AdaGN(", right.replace("(1 + gamma)", "gamma"))
+    session.run_all()
+    assert "gamma multiplies without the 1" in session.output("check_adagn(AdaGN)").lower()
+    session.fill("class AdaGN(", right)
     session.run_all()
     assert "passed" in session.output("check_adagn(AdaGN)").lower()
+    assert re.search(r"passed\W+check_adagn", session.output("progress([").lower())
     assert "Traceback" not in session.outputs()
