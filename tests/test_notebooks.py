@@ -453,6 +453,17 @@ def test_the_same_notebooks_give_the_same_archive(filled, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+def test_the_licences_come_from_a_checkout_that_nobody_installed(monkeypatch):
+    installed = notebooks._licences()
+
+    def missing(name):
+        raise notebooks.PackageNotFoundError(name)
+
+    monkeypatch.setattr(notebooks, "distribution", missing)
+    assert notebooks._licences() == installed
+    assert set(installed) == {"LICENSE", "LICENSE-TEXT"}
+
+
 def test_an_archive_of_nothing_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="must hold exercise notebooks, got none"):
         make_archive(tmp_path, tmp_path / "a.zip")
