@@ -42,9 +42,10 @@ def without_times(content):
 
 def assert_same_files(folder, original):
     assert without_times(json_of(folder)) == without_times(json_of(original))
-    weights = f"{NAME}.npz"
-    assert (folder / weights).read_bytes() == (original / weights).read_bytes()
-    assert len(list(folder.iterdir())) == 2
+    parts = [f"{NAME}.npz", f"{NAME}-outputs.npz"]
+    for name in parts:
+        assert (folder / name).read_bytes() == (original / name).read_bytes()
+    assert len(list(folder.iterdir())) == 1 + len(parts)
 
 
 # --- going on ---------------------------------------------------------------------------------

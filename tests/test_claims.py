@@ -83,13 +83,15 @@ def test_exercise_4_additive_networks_gain_more_in_the_upper_half(runs):
     relative = relative_by_timestep(runs)
     for variant in ("simple", "sinusoidal"):
         assert relative[variant][:5].mean() > relative[variant][5:].mean() + 0.02
-    assert ((relative["sinusoidal"][5:] - 0.85).abs() < 0.02).all()  # about 15 per cent below
+    assert (relative["sinusoidal"][5:] < 0.9).all()  # more than ten per cent below
     assert (relative["simple"][5:] > 0.9).all()  # a few per cent
     assert (relative["simple"][5:] < 0.98).all()
 
 
-def test_takeaways_sinusoidal_ends_below_simple(runs):
-    assert paired_difference(runs["simple"], runs["sinusoidal"]).winner == "sinusoidal"
+def test_takeaways_sinusoidal_ends_below_simple_by_less_than_runs_can_carry(runs):
+    difference = paired_difference(runs["simple"], runs["sinusoidal"])
+    assert difference.mean < 0
+    assert difference.winner is None
 
 
 def test_exercise_4_adagn_is_ahead_everywhere_and_most_at_high_noise(runs):

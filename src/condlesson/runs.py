@@ -74,10 +74,10 @@ CANARY = {"images": 64, "epochs": 1, "batch_size": 16, "val_images": 64, "precis
 CANARY_TOLERANCES = [5e-6, 1e-4, 5e-4, 5e-4, 5e-4]
 WEIGHTS_TOLERANCE = 1e-5  # relative, of a loss without training
 # Relative: what the same run gives on another kind of machine. On the same kind, with as many
-# threads, it gives the same digits. Of the networks recorded on two kinds of processor, training
-# losses moved by at most 0.0021, validation losses by 0.015, and the final ones by 0.0023: batch
-# norm's running averages follow each step, and settle late.
-RERUN_TOLERANCES = {"train_loss": 0.01, "val_loss": 0.03, "final_val_loss": 0.01}
+# threads, it gives the same digits. Of nine runs that were recorded on two kinds of processor,
+# training losses moved by at most 0.0058, validation losses by 0.032, and the final ones by 0.0195:
+# at a constant learning rate, a network jumps about until its last step.
+RERUN_TOLERANCES = {"train_loss": 0.01, "val_loss": 0.04, "final_val_loss": 0.025}
 FORMAT = 2
 NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
 

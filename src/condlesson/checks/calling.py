@@ -121,6 +121,7 @@ def tensor_from(value: object, what: str) -> Tensor:
             f"{what} must return a torch.Tensor, got {_article(type(value).__name__)}. "
             "Compute it with torch, so that devices and gradients work."
         )
+    value = _plain(value, what)
     if value.is_complex() or not value.is_floating_point():
         raise Wrong(
             f"{what} must return floating numbers, got {value.dtype}. Convert first: t.float()."
@@ -132,6 +133,16 @@ def tensor_from(value: object, what: str) -> Tensor:
             "Look for a division by 0, or an exponent that grows instead of falling."
         )
     return value
+
+
+def _plain(value: Tensor, what: str) -> Tensor:
+    """The tensor without what a subclass adds, on the CPU."""
+    with torch._C.DisableTorchFunctionSubclass():
+        value = value.as_subclass(Tensor)
+    if value.is_meta or value.layout != torch.strided:
+        kind = "without values, on the device meta" if value.is_meta else f"{value.layout}"
+        raise Wrong(f"{what} must return an ordinary tensor, got one that is {kind}.")
+    return value.cpu()
 
 
 def call_on(function: Callable, *tensors: object, what: str) -> Tensor:

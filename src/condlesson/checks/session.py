@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 import torch
+from torch import _tensor_str
 from torch.overrides import _get_current_function_mode_stack as _function_modes
 from torch.overrides import _pop_mode as _pop_function_mode
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack as _dispatch_modes
@@ -84,6 +85,7 @@ def _torch_modes() -> list[Restore]:
     anomaly, check_nan = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
     inference, cudnn = torch.is_inference_mode_enabled(), torch.backends.cudnn
     benchmark, fixed = cudnn.benchmark, cudnn.deterministic
+    shown, flushes = dict(vars(_tensor_str.PRINT_OPTS)), _flushes_denormals()
     return [
         lambda: torch.set_grad_enabled(grad),
         lambda: _set_inference_mode(inference),
@@ -94,7 +96,13 @@ def _torch_modes() -> list[Restore]:
         lambda: torch.autograd.set_detect_anomaly(anomaly, check_nan),
         lambda: setattr(cudnn, "benchmark", benchmark),
         lambda: setattr(cudnn, "deterministic", fixed),
+        lambda: vars(_tensor_str.PRINT_OPTS).update(shown),
+        lambda: _flushes_denormals() == flushes or torch.set_flush_denormal(flushes),
     ]
+
+
+def _flushes_denormals() -> bool:
+    return (torch.full((), 1e-40, device="cpu", dtype=torch.float32) * 1).item() == 0
 
 
 def _set_deterministic(mode: bool, warn_only: bool = False) -> None:

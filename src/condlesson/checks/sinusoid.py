@@ -51,6 +51,11 @@ def examine_embedding(fn: Callable) -> Reading:
     what = "fn(t, 256) with 6 timesteps"
     emb = call_on(fn, DRAWN, 256, what=what)
     check_table_shape(emb, 6, 256)
+    if emb.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(
+            f"The embedding is {emb.dtype}, which is too coarse: in bfloat16 500 and 501 are one "
+            "number. Compute in float32: t.float()."
+        )
     if emb.requires_grad:
         raise Wrong(
             "The embedding carries a gradient, so something in it is trained. The sinusoid is a "
