@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
+.PHONY: help setup html book notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,9 +47,13 @@ endif
 
 # --all: a page is run again even if only the package behind it changed, and the warnings of an
 # earlier build that failed are not forgotten. --toc: a relative path would be looked for in book/.
-book: $(STAMP) ## run every page and build the book, with all that is published beside it
+html: $(STAMP) ## run every page and build the pages alone
 	$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
 	  -n -W --keep-going --all
+	@echo "The pages are at $(CURDIR)/$(SITE)/index.html"
+
+book: $(STAMP) ## run every page and build the book, with all that is published beside it
+	$(MAKE) --no-print-directory html
 	$(MAKE) --no-print-directory notebooks wheel
 	rm -rf $(SITE)/notebooks $(SITE)/condlesson-*
 	cp -R _build/notebooks _build/condlesson-lesson.zip _build/wheel/*.whl $(SITE)

@@ -1,4 +1,4 @@
-"""`make book` fails, and says where, when a page or a recorded run is broken."""
+"""`make html`, which `make book` begins with, fails, and says where, when a page or a recorded run is broken."""
 
 import os
 import shutil
@@ -49,13 +49,13 @@ def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
     return folder
 
 
-def make_book(folder: Path, source: Path = ROOT / "src") -> subprocess.CompletedProcess:
-    """Run `make book` there with this environment, which is taken as set up (-o)."""
+def make_html(folder: Path, source: Path = ROOT / "src") -> subprocess.CompletedProcess:
+    """Run `make html` there with this environment, which is taken as set up (-o)."""
     environment = {**os.environ, "PYTHONPATH": str(source)}
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that runs these tests
         environment.pop(name, None)
     return subprocess.run(
-        ["make", "-o", f"{sys.prefix}/.installed", "book", f"VENV={sys.prefix}"],
+        ["make", "-o", f"{sys.prefix}/.installed", "html", f"VENV={sys.prefix}"],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -66,17 +66,17 @@ def make_book(folder: Path, source: Path = ROOT / "src") -> subprocess.Completed
 
 
 def test_a_sound_book_builds_and_says_where_it_is(tmp_path):
-    result = make_book(tiny_book(tmp_path, GOOD))
+    result = make_html(tiny_book(tmp_path, GOOD))
     assert result.returncode == 0, result.stdout + result.stderr
     page = tmp_path / "_build" / "html" / "index.html"
     assert "42" in page.read_text()
-    assert result.stdout.splitlines()[-1] == f"The book is at {page}"
+    assert result.stdout.splitlines()[-1] == f"The pages are at {page}"
 
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_broken_page_fails_the_build_by_name(tmp_path, fault):
     text, named = BROKEN[fault]
-    result = make_book(tiny_book(tmp_path, text))
+    result = make_html(tiny_book(tmp_path, text))
     output = result.stdout + result.stderr
     assert result.returncode != 0, output
     assert "index.md" in output
@@ -86,8 +86,8 @@ def test_a_broken_page_fails_the_build_by_name(tmp_path, fault):
 def test_a_build_that_failed_fails_again(tmp_path):
     text, named = BROKEN["any other warning"]
     tiny_book(tmp_path, text)
-    make_book(tmp_path)
-    again = make_book(tmp_path)
+    make_html(tmp_path)
+    again = make_html(tmp_path)
     assert again.returncode != 0
     assert named in again.stdout + again.stderr
 
@@ -98,7 +98,7 @@ def test_missing_runs_fail_the_build_with_the_command_that_makes_them(tmp_path):
     shutil.copytree(ROOT / "src" / "condlesson", package, ignore=ignored)
     (package / "recorded").mkdir()
     tiny_book(tmp_path, GOOD, check_runs=True)
-    result = make_book(tmp_path, source=package.parent)
+    result = make_html(tmp_path, source=package.parent)
     output = result.stdout + result.stderr
     assert result.returncode != 0, output
     for variant in ("none", "simple", "sinusoidal", "adagn"):
