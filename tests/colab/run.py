@@ -131,7 +131,9 @@ def execute(notebook: nbformat.NotebookNode, kernels: Path, place: Path) -> dict
         resources={"metadata": {"path": str(place)}},
     )
     client.execute()
-    return json.loads(notebook.cells[-1].outputs[-1].text)
+    # A long line may come in several pieces.
+    pieces = [output.text for output in notebook.cells[-1].outputs if output.name == "stdout"]
+    return json.loads("".join(pieces))
 
 
 def problems(job: Job) -> list[str]:
