@@ -1,4 +1,4 @@
-"""`make html`, which `make book` begins with, fails, and says where, when a page or a recorded run is broken."""
+"""`make html`, with which `make book` starts, fails when a page or a recorded run is broken."""
 
 import os
 import shutil
