@@ -154,10 +154,11 @@ def run_name(config: TrainConfig) -> str:
 
 
 def expected_runs() -> list[TrainConfig]:
-    """The runs that the book reads: every variant with every seed, and one seed at full size."""
+    """The runs that the book reads: every variant with every seed, and one seed of other sizes."""
     small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in SEEDS]
     full = [replace(TIERS["full"], variant=v) for v in FULL]
-    return small + full
+    quick = [replace(TIERS["quick"], variant=v) for v in QUICK]
+    return small + full + quick
 
 
 def needs_outputs(config: TrainConfig) -> bool:
