@@ -299,7 +299,7 @@ def marked():
         for name, obj in vars(import_module(module.name)).items():
             own = getattr(obj, "__module__", None) == module.name
             is_code = own and (inspect.isclass(obj) or inspect.isfunction(obj))
-            if is_code and re.search(r"^ *# END (?:TODO|BUG)$", inspect.getsource(obj), re.M):
+            if is_code and re.search(r"^ *# END (?:TODO|BUG|CURE)$", inspect.getsource(obj), re.M):
                 found[f"{module.name}.{name}"] = obj
     return found
 
@@ -332,7 +332,7 @@ def leaks(notebook, answers, page_teaches):
 
 def test_every_mark_belongs_to_an_exercise_that_is_found():
     files = set(Path(condlesson.__file__).parent.rglob("*.py")) - {Path(scaffold.__file__)}
-    marks = sum(len(re.findall(r"^ *# END (?:TODO|BUG)$", f.read_text(), re.M)) for f in files)
+    marks = sum(len(re.findall(r"^ *# END (?:TODO|BUG|CURE)$", f.read_text(), re.M)) for f in files)
     assert marks == sum(inspect.getsource(obj).count("# END ") for obj in marked().values())
     assert len(marked()) >= 10
 

@@ -26,6 +26,14 @@ def marked(x):
     return y
 
 
+def broken(x):
+    """Halve it, and mean to double it."""
+    # CURE: y = 2 * x
+    y = x / 2
+    # END CURE
+    return y
+
+
 def unclosed(x):
     # TODO 1: never closed.
     return x
@@ -61,6 +69,18 @@ def test_solution_drops_the_hint_and_keeps_the_answer():
             return y
         '''
     )
+
+
+def test_a_broken_version_is_shown_as_it_runs_and_solved_by_its_cure():
+    halved = '''\
+        def broken(x):
+            """Halve it, and mean to double it."""
+            y = x / 2
+            return y
+        '''
+    assert exercises.scaffold(broken) == exercises.FIND + textwrap.dedent(halved)
+    assert exercises.solution(broken) == textwrap.dedent(halved).replace("x / 2", "2 * x")
+    assert exercises.answer_lines(broken) == ["y = 2 * x"]
 
 
 @pytest.mark.parametrize("cls", [AdaGN, UNetSinusoidal])

@@ -16,6 +16,13 @@ place of the right one, unmarked::
     self.norm = ...
     # END BUG
 
+In a broken version that is to be run as it is, the right line is in the comment, and `solution` has
+it in the place of the wrong one::
+
+    # CURE: self.norm = ...
+    self.norm = ...
+    # END CURE
+
 `imports` says what such code needs where it stands alone, in a cell of a notebook.
 """
 
@@ -31,9 +38,10 @@ __all__ = ["answer_lines", "bound_names", "imports", "scaffold", "solution", "so
 
 WIDTH = 84  # of an import line; pages are narrower than modules
 FIND = "# TODO: one line in here is wrong. Find it, and mend it.\n"
-_OPEN = re.compile(r"^ *# (?:TODO \d+|BUG): ")
+_OPEN = re.compile(r"^ *# (?:TODO \d+|BUG|CURE): ")
 _BUG = re.compile(r"^( *)# BUG: (.*\n)")
-_END = re.compile(r"^ *# END (?:TODO|BUG) *$")
+_CURE = re.compile(r"^( *)# CURE: (.*\n)")
+_END = re.compile(r"^ *# END (?:TODO|BUG|CURE) *$")
 
 
 def source(obj: object) -> str:
@@ -59,32 +67,34 @@ def solution(obj: object) -> str:
     """Source of a marked class or function without the exercise's comments.
 
     Args:
-        obj: A class or function with TODO or BUG parts.
+        obj: A class or function with TODO, BUG or CURE parts.
 
     Returns:
-        Its source code, without the comments that open and close these parts.
+        Its source code, without the comments that open and close these parts, and without wrong
+        lines.
 
     Raises:
         ValueError: It has no such part, or one without an end.
     """
-    return "".join(line for line, part in _marked(obj) if part != "mark")
+    return "".join(line for line, part in _marked(obj) if part in ("code", "answer"))
 
 
 def scaffold(obj: object) -> str:
     """Source of a marked class or function with the parts that a learner writes taken out.
 
     Args:
-        obj: A class or function with TODO or BUG parts.
+        obj: A class or function with TODO, BUG or CURE parts.
 
     Returns:
-        Its source code; each TODO part is its comment and a line with ``...``, each BUG part the
-        wrong line.
+        Its source code; each TODO part is its comment and a line with ``...``, each BUG or CURE
+        part the wrong line.
 
     Raises:
         ValueError: It has no such part, or one without an end.
     """
-    lines = [line for line, part in _marked(obj) if part != "answer"]
-    is_bug = any(map(_BUG.match, lines))
+    parts = _marked(obj)
+    lines = [line for line, part in parts if part != "answer"]
+    is_bug = any(part == "wrong" or _BUG.match(line) for line, part in parts)
     lines = [_BUG.sub(r"\1\2", line.replace("# END TODO", "...")) for line in lines]
     code = "".join(line for line in lines if not _END.match(line))
     return FIND + code if is_bug else code
@@ -94,10 +104,10 @@ def answer_lines(obj: object) -> list[str]:
     """Lines that a learner writes, without their indentation.
 
     Args:
-        obj: A class or function with TODO or BUG parts.
+        obj: A class or function with TODO, BUG or CURE parts.
 
     Returns:
-        The lines between the comments that open and close these parts.
+        The lines between the comments that open and close these parts, or in a CURE's comment.
 
     Raises:
         ValueError: It has no such part, or one without an end.
@@ -190,18 +200,21 @@ def _wrapped(line: str) -> str:
 
 
 def _marked(obj: object) -> list[tuple[str, str]]:
-    """Each line of the source and what it is: "code", "mark" (a comment of ours) or "answer"."""
+    """Each line of the source and what it is: "code", "mark" (our comment), "answer", "wrong"."""
     parts, state = [], "code"
     for line in source(obj).splitlines(keepends=True):
         if _OPEN.match(line):
             if state != "code":
-                raise ValueError(f"every TODO and BUG of {obj!r} must be closed by # END of it.")
+                raise ValueError(f"every TODO or BUG of {obj!r} must be closed by # END of it.")
             state = "mark"
         elif state == "mark" and not line.lstrip().startswith("#"):
             state = "answer"
         if _END.match(line):
             parts.append((line, "mark"))
             state = "code"
+        elif cure := _CURE.match(line):
+            parts.append((cure[1] + cure[2], "answer"))
+            state = "wrong"
         else:
             parts.append((line, state))
     if state != "code" or all(part == "code" for _, part in parts):
