@@ -6,14 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from condlesson.checks.calling import build, call, call_on, shape, tensor_from
-from condlesson.checks.layers import (
-    check_gradients,
-    overwritten,
-    squeezed,
-    trainable,
+from condlesson.checks.layers import check_gradients, overwritten, squeezed, trainable
+from condlesson.checks.modulation import (
+    FORMULA,
+    Asked,
+    Scores,
+    feature_maps,
+    fit_channels,
+    name_norm,
+    read_scores,
 )
-from condlesson.checks.modulation import Scores, feature_maps, fit_channels, name_norm, read_scores
-from condlesson.checks.projection import FORMULA, check_linear, parameter_notes
+from condlesson.checks.projection import check_linear, parameter_notes
 from condlesson.checks.running import Wrong
 
 __all__ = [
@@ -41,8 +44,8 @@ def apply(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
     out = call_on(layer, h, t_emb, what=what)
     if out.shape != h.shape:
         raise Wrong(
-            f"{what} must return the shape of h, got {shape(out)}. Reshape gamma and beta from "
-            "(B, C) to (B, C, 1, 1): gamma[:, :, None, None]."
+            f"{what} must return the shape of h, got {shape(out)}. Reshape what is "
+            "projected from (B, C) to (B, C, 1, 1): x[:, :, None, None]."
         )
     return out
 
@@ -52,24 +55,28 @@ def embeddings_like(count: int, d_emb: int, seed: int = 5) -> Tensor:
     return torch.randn(count, d_emb, generator=torch.Generator().manual_seed(seed))
 
 
-def examine_layer(factory: Callable, sizes: Sizes) -> nn.Module:
+def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -> nn.Module:
     """What any conditioned norm must do: shapes, gradients, items on their own, the norm."""
     num_channels, d_emb, num_groups = sizes
+    asked = Asked(num_channels, num_groups, adds_only)
     layer = build(factory, *sizes, text=f"cls{sizes}")
     h, t_emb = feature_maps(3, num_channels), embeddings_like(3, d_emb)
     trainable(layer)
     try:
         out = apply(layer, h, t_emb)
     except Wrong as error:
-        raise Wrong(f"{error}{_width_hint(layer, sizes)}") from None
+        hint = "" if adds_only else _width_hint(layer, sizes)
+        raise Wrong(f"{error}{hint}") from None
     if not torch.equal(out, apply(layer, h, t_emb)):
         raise Wrong(
             "The same input gives another result each time. Make every layer in __init__, none in "
             "forward, and draw nothing at random there."
         )
     with with_random_parameters(layer):
-        _check_items(layer, h, t_emb)
-        name_norm(lambda h, t_emb: apply(layer, h, t_emb), num_channels, num_groups, t_emb[:1])
+        _check_items(layer, h, t_emb, asked)
+    with with_random_parameters(layer, only_matrices=True):  # a norm last is one with its start
+        name_norm(lambda h, t_emb: apply(layer, h, t_emb), asked, t_emb[:1])
+    _check_owned(layer, sizes, t_emb)
     return layer
 
 
@@ -85,11 +92,29 @@ def _width_hint(layer: nn.Module, sizes: Sizes) -> str:
     return ""
 
 
+def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
+    """Refuse a layer in which t_emb acts by what no optimiser would train."""
+    with overwritten(dict.fromkeys(trainable(layer).values(), 0.0)):
+        scores = measure(layer, sizes, t_emb)
+    if moved_by_t(scores.scale).any() or moved_by_t(scores.shift).any():
+        raise Wrong(
+            "With all trainable parameters at 0 t_emb still has an effect: what projects it is "
+            "not among them, so an optimiser would not train it. Keep the layer as an attribute, "
+            "self.projection = nn.Linear(...), not in a plain list, and freeze nothing."
+        )
+
+
 def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
     """Refuse a layer that stops a backward pass, to its parameters or to its inputs."""
     leaves = h.clone().requires_grad_(), t_emb.clone().requires_grad_()
     with with_random_parameters(layer):
         check_gradients(layer, lambda: apply_raw(layer, *(x * 1.0 for x in leaves)), "The result")
+    for name, p in trainable(layer).items():
+        if len(squeezed(p)) == 2 and (p.grad == 0).double().mean() > 0.4:
+            raise Wrong(
+                f"No gradient reaches half of {name}: gamma or beta would not learn. Leave out "
+                "detach, .data and no_grad."
+            )
     for leaf, name in zip(leaves, ("h", "t_emb"), strict=True):
         if leaf.grad is None:
             raise Wrong(
@@ -103,19 +128,20 @@ def apply_raw(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
     return tensor_from(call(layer, h, t_emb, what="The layer"), "The layer")
 
 
-def with_random_parameters(layer: nn.Module) -> object:
-    """Random values in all parameters for a while, so that no start hides what a layer does."""
+def with_random_parameters(layer: nn.Module, *, only_matrices: bool = False) -> object:
+    """Random values in parameters for a while, so that no start hides what a layer does."""
     generator = torch.Generator().manual_seed(11)
     return overwritten(
         {
             p: torch.randn(p.shape, generator=generator)
             * (0.5 if p.ndim < 2 else p.shape[-1] ** -0.5)
             for p in layer.parameters()
+            if len(squeezed(p)) > 1 or not only_matrices
         }
     )
 
 
-def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
+def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: Asked) -> None:
     together = apply(layer, h, t_emb).detach()
     alone = torch.cat([apply(layer, h[k : k + 1], t_emb[k : k + 1]) for k in range(len(h))])
     if torch.allclose(together, alone.detach(), atol=1e-3):
@@ -135,7 +161,7 @@ def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
     raise Wrong(
         "A feature map comes out differently alone and in a batch: the items influence one "
         "another, as in a batch norm. Group norm looks at each feature map by itself: "
-        "nn.GroupNorm(num_groups, num_channels, affine=False)."
+        f"{asked.norm_of('num_groups', 'num_channels')}."
     )
 
 
@@ -206,8 +232,14 @@ def start_of(factory: Callable, t_emb: Tensor) -> tuple[Scores, Scores]:
     """Scores of a fresh layer of the page's size, and of one whose projection is all 0."""
     layer = build(factory, *PAGE, text=f"cls{PAGE}")
     start = measure(layer, PAGE, t_emb)
-    zeroed = {
-        p: 0.0 for p in layer.parameters() if not (squeezed(p) == (PAGE[0],) and (p == 1).all())
-    }
+    zeroed = {p: 0.0 for p in layer.parameters() if not _scales_norm(layer, p, t_emb)}
     with overwritten(zeroed):
         return start, measure(layer, PAGE, t_emb)
+
+
+def _scales_norm(layer: nn.Module, p: nn.Parameter, t_emb: Tensor) -> bool:
+    """Whether it is the norm's own scale: it starts at 1, and at 0 no embedding scales."""
+    if not (p == 1).all():
+        return False
+    with with_random_parameters(layer), overwritten({p: 0.0}):
+        return not moved_by_t(measure(layer, PAGE, t_emb).scale).any()

@@ -19,8 +19,9 @@ from condlesson.checks.adaptive import (
     with_random_parameters,
 )
 from condlesson.checks.calling import as_factory, build
-from condlesson.checks.modulation import Scores, feature_maps
-from condlesson.checks.projection import FORMULA, is_linear
+from condlesson.checks.layers import ACTIVATIONS
+from condlesson.checks.modulation import FORMULA, Scores, feature_maps
+from condlesson.checks.projection import activation_note, is_linear
 from condlesson.checks.result import CheckResult
 from condlesson.checks.running import Wrong, run_check
 
@@ -185,16 +186,16 @@ def check_additive_gn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
 def _additive_gn(answer: object) -> list[str]:
     factory = as_factory(answer, HAND_IN)
     for sizes in (SMALL, ONE_EACH):
-        layer = examine_layer(factory, sizes)
+        layer = examine_layer(factory, sizes, adds_only=True)
         t_emb = embeddings_like(48, sizes[1])
         start = measure(layer, sizes, t_emb)
         with with_random_parameters(layer):
-            _check_shift(start, measure(layer, sizes, t_emb), t_emb)
+            notes = _check_shift(start, measure(layer, sizes, t_emb), t_emb)
         check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
-    return []
+    return notes
 
 
-def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> None:
+def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> list[str]:
     shifted = moved_by_t(scores.shift)
     if moved_by_t(scores.scale).any():
         raise Wrong(
@@ -212,7 +213,9 @@ def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> None:
         )
     if (scores.shift - scores.shift[:, :1]).diff(dim=0).abs().max() < 1e-3:
         raise Wrong("All channels are shifted by the same number. Project to num_channels numbers.")
-    if not any(is_linear(scores.shift, x.double()) for x in (t_emb, nn.functional.silu(t_emb))):
+    linear = (n for n, f in ACTIVATIONS.items() if is_linear(scores.shift, f(t_emb).double()))
+    activation = next(linear, "")
+    if not activation:
         raise Wrong("The shift is not linear in t_emb. One linear layer makes it: Linear(t_emb).")
     if (scores.scale - start.scale).abs().max() < 1e-3:
         raise Wrong(
@@ -224,3 +227,4 @@ def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> None:
             f"At the start the normalised features are multiplied by {start.scale.mean():.2g}, "
             "which should be 1."
         )
+    return activation_note(activation)

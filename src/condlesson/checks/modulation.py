@@ -14,11 +14,44 @@ from torch import Tensor
 
 from condlesson.checks.running import Wrong
 
-__all__ = ["Affine", "Scores", "feature_maps", "fit_channels", "name_norm", "read_scores"]
+__all__ = [
+    "FORMULA",
+    "Affine",
+    "Asked",
+    "Scores",
+    "feature_maps",
+    "fit_channels",
+    "name_norm",
+    "read_scores",
+]
 
+FORMULA = "(1 + gamma) * norm(h) + beta"
 HEIGHT, WIDTH = 5, 7
 EPS = 1e-5
 Layer = Callable[[Tensor, Tensor], Tensor]
+
+
+class Asked(NamedTuple):
+    """The layer that was asked for."""
+
+    num_channels: int
+    num_groups: int
+    adds_only: bool = False
+
+    @property
+    def formula(self) -> str:
+        """What it computes."""
+        return "norm(h) + Linear(t_emb)" if self.adds_only else FORMULA
+
+    @property
+    def norm(self) -> str:
+        """The norm in this formula."""
+        return self.norm_of(self.num_groups, self.num_channels)
+
+    def norm_of(self, num_groups: object, num_channels: object) -> str:
+        """A group norm with other numbers, or with names."""
+        affine = "" if self.adds_only else ", affine=False"
+        return f"nn.GroupNorm({num_groups}, {num_channels}{affine})"
 
 
 class Affine(NamedTuple):
@@ -70,23 +103,22 @@ def _group_statistics(h: Tensor, num_groups: int) -> tuple[Tensor, Tensor]:
     return mean, size
 
 
-def name_norm(layer: Layer, num_channels: int, num_groups: int, t_emb: Tensor) -> None:
+def name_norm(layer: Layer, asked: Asked, t_emb: Tensor) -> None:
     """Raise `Wrong` unless the layer modulates the group norm that was asked for.
 
     Args:
         layer: Maps (h, t_emb) to a tensor of the shape of h.
-        num_channels: C.
-        num_groups: Groups of the norm.
+        asked: What was asked for.
         t_emb: One embedding, (1, d_emb), which all feature maps get.
     """
-    h = feature_maps(6, num_channels)
+    h = feature_maps(6, asked.num_channels)
     out = layer(h, t_emb.expand(len(h), -1)).detach()
     affine = fit_channels(h, out)
     if affine.residual.max() > 1e-3:
-        raise Wrong(_not_affine(layer, h, out, t_emb))
-    if _is_steady(affine, *_group_statistics(h, num_groups)):
+        raise Wrong(_not_affine(layer, h, out, t_emb, asked))
+    if _is_steady(affine, *_group_statistics(h, asked.num_groups)):
         return
-    raise Wrong(_other_norm(layer, h, out, affine, num_groups, t_emb))
+    raise Wrong(_other_norm(layer, h, affine, t_emb, asked))
 
 
 def _is_steady(affine: Affine, mean: Tensor, size: Tensor) -> bool:
@@ -96,27 +128,27 @@ def _is_steady(affine: Affine, mean: Tensor, size: Tensor) -> bool:
     return bool(spread < 1e-2 * max(scale.abs().max().item(), shift.abs().max().item(), 1e-3))
 
 
-def _other_norm(
-    layer: Layer, h: Tensor, out: Tensor, affine: Affine, num_groups: int, t_emb: Tensor
-) -> str:
-    num_channels = h.shape[1]
+def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: Asked) -> str:
+    num_channels, num_groups, _ = asked
     one, zero = torch.ones_like(affine.slope), torch.zeros_like(affine.slope)
-    ours = f"nn.GroupNorm({num_groups}, {num_channels}, affine=False)"
     if _is_steady(affine, zero, one):
         return (
             "Nothing is normalised: scale and shift go straight to the feature map, so that a "
-            f"feature map ten times as large stays ten times as large. Normalise first: {ours}."
+            "feature map ten times as large stays ten times as large. Normalise first: "
+            f"{asked.norm}."
         )
     for groups in (k for k in range(1, num_channels + 1) if num_channels % k == 0):
         if _is_steady(affine, *_group_statistics(h, groups)):
-            return _other_groups(groups, num_channels, num_groups)
+            return _other_groups(groups, asked)
     mean, size = _group_statistics(h, num_groups)
     if _is_steady(affine, mean, one):
-        return f"The mean is subtracted, but nothing is divided by the deviation. Take {ours}."
+        return (
+            f"The mean is subtracted, but nothing is divided by the deviation. Take {asked.norm}."
+        )
     if _is_steady(affine, zero, (mean.square() + size.square()).sqrt()):
         return (
             "The norm divides by the size and leaves the mean in: it is an RMS norm. Group norm "
-            f"subtracts the group's mean first: {ours}."
+            f"subtracts the group's mean first: {asked.norm}."
         )
     if _is_steady(affine, mean, size.square()):
         return "The norm divides by the variance, not by its square root."
@@ -127,45 +159,45 @@ def _other_norm(
     ):
         return (
             f"The groups are dealt out like cards: every {num_groups}th channel is in one. Group "
-            f"norm takes neighbours: {ours}."
+            f"norm takes neighbours: {asked.norm}."
         )
     residual = affine._replace(slope=affine.slope - 1)
     if _is_steady(residual, mean, size):
         return "The feature map itself is added on top. The layer returns the modulated norm alone."
-    return _before_the_norm(layer, h, num_groups, t_emb, ours)
+    return _before_the_norm(layer, h, t_emb, asked)
 
 
-def _other_groups(groups: int, num_channels: int, num_groups: int) -> str:
-    kind = {1: ", all channels together, which is a layer norm", num_channels: ", each channel by "
-            "itself, which is an instance norm"}.get(groups, "")  # fmt: skip
+def _other_groups(groups: int, asked: Asked) -> str:
+    kind = {1: ", all channels together, which is a layer norm", asked.num_channels: ", each "
+            "channel by itself, which is an instance norm"}.get(groups, "")  # fmt: skip
     return (
-        f"The norm works in {groups} group{'s' * (groups > 1)}{kind}, and {num_groups} were asked "
-        f"for. Hand the number on: nn.GroupNorm(num_groups, num_channels, affine=False), here "
-        f"nn.GroupNorm({num_groups}, {num_channels}, affine=False)."
+        f"The norm works in {groups} group{'s' * (groups > 1)}{kind}, and {asked.num_groups} were "
+        f"asked for. Hand the number on: {asked.norm_of('num_groups', 'num_channels')}, here "
+        f"{asked.norm}."
     )
 
 
-def _before_the_norm(layer: Layer, h: Tensor, num_groups: int, t_emb: Tensor, ours: str) -> str:
+def _before_the_norm(layer: Layer, h: Tensor, t_emb: Tensor, asked: Asked) -> str:
+    num_channels, num_groups, _ = asked
+    loud = 1e4 * h
+    affine = fit_channels(loud, layer(loud, t_emb.expand(len(h), -1)))
+    if _is_steady(affine, *_group_statistics(loud, num_groups)):
+        kept = 1 - num_groups / num_channels  # of the variance of independent shifts
+        return (
+            "The shift is added before the norm, and the norm subtracts the mean of each group: "
+            f"with as many groups as channels nothing of it would be left, here about {kept:.0%}. "
+            f"Add it after the norm: {asked.formula}."
+        )
     if _is_standardised(layer(h, t_emb.expand(len(h), -1)).detach(), num_groups):
         return (
             "The norm comes last: whatever t_emb scaled and shifted before it, each group leaves "
             "the norm with mean 0 and size 1. Normalise h first, and then modulate: "
-            f"(1 + gamma) * norm(h) + beta, with norm = {ours}."
-        )
-    loud = 1e4 * h
-    affine = fit_channels(loud, layer(loud, t_emb.expand(len(h), -1)))
-    mean, size = _group_statistics(loud, num_groups)
-    if _is_steady(affine, mean, size):
-        kept = _kept_share(h.shape[1], num_groups)
-        return (
-            "The shift is added before the norm, and the norm subtracts the mean of each group: "
-            f"with as many groups as channels nothing of it would be left, here {kept:.0%}. Add "
-            "beta after the norm: (1 + gamma) * norm(h) + beta."
+            f"{asked.formula}, with norm = {asked.norm}."
         )
     return (
         "The normalised feature map is not what scale and shift go to: the same t_emb scales and "
         "shifts each feature map differently. Normalise h first, and only then modulate: "
-        f"(1 + gamma) * norm(h) + beta, with norm = {ours}."
+        f"{asked.formula}, with norm = {asked.norm}."
     )
 
 
@@ -175,15 +207,7 @@ def _is_standardised(out: Tensor, num_groups: int) -> bool:
     return bool(mean.abs().max() < 1e-2 and (size - 1).abs().max() < 1e-2)
 
 
-def _kept_share(num_channels: int, num_groups: int) -> float:
-    """Share of a random shift per channel that is left behind a norm of so many groups."""
-    shift = torch.randn(1, num_channels, generator=torch.Generator().manual_seed(0))
-    grouped = shift.reshape(num_groups, -1)
-    left = grouped - grouped.mean(1, keepdim=True)
-    return (left.square().sum() / shift.square().sum()).item()
-
-
-def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor) -> str:
+def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor, asked: Asked) -> str:
     across = F.layer_norm(h.permute(0, 2, 3, 1), h.shape[1:2]).permute(0, 3, 1, 2)
     if fit_channels(across, out).residual.max() < 1e-3:
         return (
@@ -203,9 +227,9 @@ def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor) -> str:
         return (
             "Two pixels with the same value in the same channel come out different, by up to "
             f"{(out_2[:, :, 0, 0] - out_2[:, :, 0, 1]).abs().max():.2g}: scale or shift change "
-            "from pixel to pixel. One number serves a whole channel: gamma[:, :, None, None]."
+            "from pixel to pixel. One number serves a whole channel: x[:, :, None, None]."
         )
     return (
         "Within a channel the result is not a straight line of the feature map. The layer is "
-        "(1 + gamma) * norm(h) + beta, with one gamma and one beta for each channel."
+        f"{asked.formula}, with one number of each kind for a channel."
     )

@@ -4,12 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from condlesson.checks.layers import ACTIVATIONS, SILU, listed, trainable
-from condlesson.checks.modulation import Scores
+from condlesson.checks.modulation import FORMULA, Scores
 from condlesson.checks.running import Wrong
 
-__all__ = ["FORMULA", "check_linear", "is_linear", "parameter_notes"]
-
-FORMULA = "(1 + gamma) * norm(h) + beta"
+__all__ = ["activation_note", "check_linear", "is_linear", "parameter_notes"]
 
 
 def check_linear(scores: Scores, t_emb: Tensor) -> list[str]:
@@ -19,14 +17,13 @@ def check_linear(scores: Scores, t_emb: Tensor) -> list[str]:
         if not is_linear(scores.scale, inputs):
             continue
         if is_linear(scores.shift, inputs):
-            return _activation_note(name)
+            return activation_note(name)
         if is_linear(scores.shift / scores.scale, inputs):
             raise Wrong(
                 f"Beta is scaled as well: what is added is (1 + gamma) * beta. Write {FORMULA}, "
                 "with beta outside of the product."
             )
-    _name_bend(scores, t_emb)
-    return []
+    raise Wrong(_bend(scores, t_emb))
 
 
 def is_linear(values: Tensor, inputs: Tensor) -> bool:
@@ -36,7 +33,8 @@ def is_linear(values: Tensor, inputs: Tensor) -> bool:
     return bool(left.abs().max() < 1e-3 * values.abs().max())
 
 
-def _activation_note(name: str) -> list[str]:
+def activation_note(name: str) -> list[str]:
+    """A note on what stands in front of the projection, if anything does."""
     if name == "no activation":
         return []
     if name == SILU:
@@ -55,7 +53,7 @@ _BENDS = {
 }
 
 
-def _name_bend(scores: Scores, t_emb: Tensor) -> None:
+def _bend(scores: Scores, t_emb: Tensor) -> str:
     for name, undo in _BENDS.items():
         for values, who in (
             (scores.scale, "the scale"),
@@ -63,17 +61,17 @@ def _name_bend(scores: Scores, t_emb: Tensor) -> None:
             (scores.shift, "beta"),
         ):
             if is_linear(undo(values), t_emb.double()):
-                raise Wrong(
+                return (
                     f"{who.capitalize()} goes through {name} behind the projection, so that it "
                     f"cannot take every value. Use what the projection gives: {FORMULA}."
                 )
     for values, who in ((scores.scale, "gamma"), (scores.shift, "beta")):
         if values.min() >= -1e-6 or (values - 1).min() >= -1e-6:
-            raise Wrong(
+            return (
                 f"No {who} of any channel is ever negative, so an activation stands behind the "
                 f"projection. Use what the projection gives: {FORMULA}."
             )
-    raise Wrong(
+    return (
         "Gamma and beta are not linear in t_emb. One linear layer makes both: "
         "[gamma, beta] = Linear(t_emb), without anything behind it."
     )
@@ -94,5 +92,7 @@ def parameter_notes(layer: nn.Module, sizes: tuple[int, int, int]) -> list[str]:
     if extra == -2 * num_channels:
         return ["Note: the projection has no bias. The page's has one; nn.Linear has by default."]
     wanted = 2 * num_channels * (d_emb + 1)
-    return [f"Note: the page's layer has {wanted:,} parameters; yours has {wanted + extra:,}: "
-            f"{listed(found)}."]  # fmt: skip
+    return [
+        f"Note: with {num_channels} channels and d_emb = {d_emb} the page's layer has {wanted:,} "
+        f"parameters; yours has {wanted + extra:,}: {listed(found)}."
+    ]

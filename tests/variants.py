@@ -1,0 +1,41 @@
+"""Variants of an answer, right and wrong ones, and what a check must say of them."""
+
+import ast
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tests.answers import written
+
+
+def cell(code, **known):
+    """What a cell of a notebook defines last, with torch at hand."""
+    return written(code, ast.parse(code).body[-1].name, torch=torch, nn=nn, F=F, **known)
+
+
+def edited(code, edits):
+    """Code with pieces replaced, each of which must be in it."""
+    for old, new in edits.items():
+        assert old in code, old
+        code = code.replace(old, new)
+    return code
+
+
+def lines(*code, indent=8):
+    """Several lines in the place of one."""
+    return f"\n{' ' * indent}".join(code)
+
+
+def assert_wrong(result, fragment):
+    """The check refuses the answer, and names this mistake."""
+    assert result.status == "wrong", result
+    assert fragment in result.messages[0], result
+
+
+def assert_passed(result, *notes):
+    """The check accepts the answer, with these notes before its praise and no others."""
+    assert result.passed, result
+    found = result.messages[:-1]
+    assert len(found) == len(notes), found
+    assert all(note in message for note, message in zip(notes, found, strict=True)), found
