@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson import tasks
-from condlesson.checks.adaptive import embeddings_like
+from condlesson.checks.adaptive import check_backward, embeddings_like
 from condlesson.checks.calling import as_factory, build, call_on, shape
-from condlesson.checks.layers import check_gradients, listed, overwritten, squeezed, trainable
+from condlesson.checks.layers import listed, overwritten, squeezed, trainable
 from condlesson.checks.result import CheckResult
 from condlesson.checks.running import Wrong, run_check
 
@@ -52,17 +52,17 @@ def _additive_block(answer: object) -> list[str]:
     with overwritten(parts.values()):
         out = _apply(block, h, t_emb).detach()
         swapped = _apply(block, h, t_emb.flip(0)).detach()
-        alone = _apply(block, h[:1], t_emb[:1]).detach()
+        alone = _apply(block, h[1:2], t_emb[1:2]).detach()
     if (out - swapped).abs().max() < 1e-3:
         raise Wrong(_no_effect(parts, h, t_emb, out))
-    if not torch.allclose(out[:1], alone, atol=1e-3):
+    if not torch.allclose(out[1:2], alone, atol=1e-3):
         raise Wrong(
             "A feature map comes out differently alone and in a batch: the items influence one "
-            "another, as in a batch norm. Keep the group norm."
+            "another. Keep the batch dimension, and a group norm, which looks at each feature map "
+            "by itself."
         )
     notes = _name_form(parts, h, t_emb, out)
-    leaves = h.requires_grad_(), t_emb.requires_grad_()
-    check_gradients(block, lambda: block(*(x * 1.0 for x in leaves)), "The block's result")
+    check_backward(block, h, t_emb)
     return notes
 
 
@@ -101,12 +101,11 @@ def _find_parts(block: nn.Module) -> _Parts:
 
 
 def _signals(parts: _Parts, h: Tensor, t_emb: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.no_grad():
-        with overwritten(parts.values()):
-            weight = parts.projection.squeeze().clone()
-            convolved = F.conv2d(h, parts.convolution, padding=1)
-        weight = weight if weight.shape == (OUT, D_EMB) else weight.T
-        return convolved, (t_emb @ weight.T)[:, :, None, None]
+    """What enters the norm without a timestep, and the shift, both with `parts.values`."""
+    values = parts.values()
+    weight = values[parts.projection].squeeze()
+    weight = weight if weight.shape == (OUT, D_EMB) else weight.T
+    return F.conv2d(h, values[parts.convolution], padding=1), (t_emb @ weight.T)[:, :, None, None]
 
 
 def _no_effect(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> str:
