@@ -122,10 +122,9 @@ def tensor_from(value: object, what: str) -> Tensor:
             "Compute it with torch, so that devices and gradients work."
         )
     value = _plain(value, what)
-    if value.is_complex() or not value.is_floating_point():
-        raise Wrong(
-            f"{what} must return floating numbers, got {value.dtype}. Convert first: t.float()."
-        )
+    if not value.is_floating_point():
+        cure = "Take .real and .imag" if value.is_complex() else "Convert first: t.float()"
+        raise Wrong(f"{what} must return floating numbers, got {value.dtype}. {cure}.")
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
         raise Wrong(
@@ -138,10 +137,10 @@ def tensor_from(value: object, what: str) -> Tensor:
 def _plain(value: Tensor, what: str) -> Tensor:
     """The tensor without what a subclass adds, on the CPU."""
     with torch._C.DisableTorchFunctionSubclass():
+        if value.is_meta or value.layout != torch.strided:
+            kind = "without values, on the device meta" if value.is_meta else f"{value.layout}"
+            raise Wrong(f"{what} must return an ordinary tensor, got one that is {kind}.")
         value = value.as_subclass(Tensor)
-    if value.is_meta or value.layout != torch.strided:
-        kind = "without values, on the device meta" if value.is_meta else f"{value.layout}"
-        raise Wrong(f"{what} must return an ordinary tensor, got one that is {kind}.")
     return value.cpu()
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from condlesson.checks.hands import BASE, Hands, Matched, explains, fit_hands, match_hands, wheel
+from condlesson.checks.hands import Hands, Matched, explains, fit_hands, match_hands, wheel
 from condlesson.checks.running import Wrong
 from condlesson.checks.wheels import base_text, known_wheels
 
@@ -59,20 +59,17 @@ def _mistake(table: Tensor, t: Tensor, noise: float) -> str:
         _frozen,
         _collisions,
         _known_wheel,
+        _angles,
         _constant,
         _noise,
         _size,
         _halves,
         _phase,
-        _speeds,
     ):
         message = look(table, t, hands, noise)
         if message:
             return message
-    return (
-        f"Some of the {table.shape[1]} dimensions are sines and cosines of t, but together they "
-        f"are not the formula's: {FORMULA}, each frequency with one sine and one cosine."
-    )
+    return _speeds(hands)
 
 
 def _frozen(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
@@ -88,12 +85,16 @@ def _constant(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     count, d = int(hands.constant.sum()), table.shape[1]
     if count:
         return (
-            f"{count} of {d} dimensions are the same at every t (dimension "
+            f"{count} of {d} dimensions {_are(count)} the same at every t (dimension "
             f"{int(hands.constant.nonzero()[0])} is always {table[0, hands.constant][0]:.3g}). "
-            f"They tell nothing. {d} dimensions hold {d // 2} frequencies, each as a sine and a "
+            f"That tells nothing. {d} dimensions hold {d // 2} frequencies, each as a sine and a "
             "cosine."
         )
     return ""
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _collisions(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
@@ -103,8 +104,8 @@ def _collisions(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     k = int(same[len(same) // 2])
     return (
         f"t = {k} and t = {k + 1} get the same embedding, and so do {len(same)} pairs of "
-        "neighbours in all. Something rounds t: an integer division, or half precision, in which "
-        "500 and 501 are one number. Divide with /, and compute in float32."
+        "neighbours in all. Something rounds or clamps t: an integer division, or half precision, "
+        "in which 500 and 501 are one number. Divide with /, and compute in float32."
     )
 
 
@@ -112,8 +113,8 @@ def _known_wheel(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     """The message of the known mistake that explains every column."""
     half = table.shape[1] // 2
     some = sorted({0, min(1, half - 1), half // 2, half - 1})
-    for known in known_wheels(table.shape[1]):
-        at = t + known.shift
+    for known in known_wheels(table.shape[1], hands.w.max().item()):
+        at = known.shift + known.sense * t
         if explains(table, at, known.w[some], noise, all_columns=False) and explains(
             table, at, known.w, noise
         ):
@@ -121,24 +122,25 @@ def _known_wheel(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     return ""
 
 
+def _angles(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    steps = table.diff(dim=0)
+    if bool((steps - steps[0]).abs().max() >= 1e-3 * steps.abs().max()):
+        return ""
+    if (steps[0] - steps[0, 0]).abs().max() < 1e-3 * steps[0].abs().max():
+        return (
+            "Every dimension is t itself, times the same number: one number, where a clock "
+            "with many hands belongs. Take the sines and cosines of w_i t."
+        )
+    return "The values are angles, t times w_i, which nobody took the sine and cosine of."
+
+
 def _noise(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     strange = int((hands.residual > 0.05).sum())
     if not strange:
         return ""
-    steps = table.diff(dim=0)
-    if bool((steps - steps[0]).abs().max() < 1e-3 * table.abs().max()):
-        if (steps[0] - steps[0, 0]).abs().max() < 1e-3 * steps[0].abs().max():
-            return (
-                "Every dimension is t itself, times the same number: one number, where a clock "
-                "with many hands belongs. Take the sines and cosines of w_i t."
-            )
-        return "The values are angles, t times w_i, which nobody took the sine and cosine of."
-    if table.abs().max() <= 1 + 1e-4 and strange < table.shape[1]:
-        extra = "The others are."
-    else:
-        extra = f"The values run from {table.min():.3g} to {table.max():.3g}."
     return (
-        f"{strange} of {table.shape[1]} dimensions are no sine or cosine of t at all. {extra} "
+        f"{strange} of {table.shape[1]} dimensions {_are(strange)} no sine or cosine of t at all. "
+        f"The values run from {table.min():.3g} to {table.max():.3g}. "
         "Each dimension is sin(w_i t) or cos(w_i t) with a fixed w_i."
     )
 
@@ -180,10 +182,11 @@ def _phase(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     )
 
 
-def _speeds(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    half = table.shape[1] // 2
+def _speeds(hands: Hands) -> str:
+    """What is wrong if there are as many sines as cosines, all of size 1."""
     sines, cosines = hands.w[hands.is_sine].sort()[0], hands.w[hands.is_cosine].sort()[0]
-    if len(sines) == len(cosines) and (sines / cosines - 1).abs().max() > 0.01:
+    half = len(sines)
+    if (sines / cosines - 1).abs().max() > 0.01:
         k = int((sines / cosines - 1).abs().argmax())
         return (
             "A sine and a cosine that belong together turn at different speeds, such as "
@@ -192,14 +195,16 @@ def _speeds(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
         )
     w = hands.w.sort(descending=True)[0]
     distinct = int((w[:-1] / w[1:].clamp(min=1e-9) > 1.001).sum()) + 1
-    slowest = (w[0] / w[-1]).item() ** (half / max(half - 1, 1))
+    if distinct != half:
+        return f"Only {distinct} of the {half} frequencies differ from one another. {FORMULA}."
+    slowest = (w[0] / w[-1]).item() ** (half / (half - 1))
     steps = w[::2].log().diff()
-    if distinct == half and (steps - steps.mean()).abs().max() < 1e-2 * steps.abs().max():
+    if (steps - steps.mean()).abs().max() < 1e-2 * steps.abs().max():
         return base_text(float(f"{slowest:.3g}")) + f" The fastest hand has w = {w[0]:.4g}."
-    count = f"{distinct} different frequencies" if distinct != half else f"{half} frequencies"
+    right = wheel(2 * half)
+    k = int((w[::2] / right - 1).abs().argmax())
     return (
-        f"The {count} run from w = {w[0]:.4g} down to w = {w[-1]:.4g} radians a timestep; they "
-        f"should be {half}, from 1 down to {BASE ** (-(half - 1) / half):.4g}: {FORMULA}."
+        f"The frequencies are off: w_{k} is {w[2 * k]:.4g}, and {right[k]:.4g} belongs. {FORMULA}."
     )
 
 

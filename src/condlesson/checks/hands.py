@@ -58,8 +58,6 @@ def match_hands(table: Tensor, t: Tensor, w: Tensor, noise: float) -> Matched | 
         w: Frequencies in float64.
         noise: Error of the values. What t * w has in float32 comes on top.
     """
-    if table.shape[1] != 2 * len(w):
-        return None
     hands, near, rows = _hands(t, w), _tolerance(t, w, noise), _some_rows(t)
     plus, minus = (_farthest(hands[rows], sign * table[rows]) for sign in (1, -1))
     order = (torch.minimum(plus, minus) / near[:, None]).argmin(dim=1)

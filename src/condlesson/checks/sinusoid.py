@@ -53,8 +53,9 @@ def examine_embedding(fn: Callable) -> Reading:
     check_table_shape(emb, 6, 256)
     if emb.dtype in (torch.float16, torch.bfloat16):
         raise Wrong(
-            f"The embedding is {emb.dtype}, which is too coarse: in bfloat16 500 and 501 are one "
-            "number. Compute in float32: t.float()."
+            f"The embedding is {emb.dtype}, which is too coarse: near 1 its numbers lie "
+            f"{torch.finfo(emb.dtype).eps:.2g} apart, farther than neighbouring timesteps in most "
+            "dimensions that turn slowly. Compute in float32: t.float()."
         )
     if emb.requires_grad:
         raise Wrong(
@@ -114,39 +115,43 @@ def check_own_rows(
     fn: Callable, emb: Tensor, t: Tensor, embed: Callable[[Callable, Tensor], Tensor]
 ) -> None:
     """Refuse rows that depend on anything but their own timestep."""
+    backwards = embed(fn, t.flip(0))
     if bool((emb == emb[:1]).all()):
-        used = "the first timestep" if not torch.equal(embed(fn, t.flip(0))[0], emb[0]) else "none"
+        used = "none" if torch.equal(backwards, emb) else "only the first"
         raise Wrong(
             f"All {len(t)} rows are the same, though t = {t.tolist()}: {used} of the timesteps is "
             "used. Keep the whole batch: t[:, None], and not t[0]."
         )
-    alone = torch.cat([embed(fn, t[k : k + 1]) for k in range(len(t))])
-    if alone.shape == emb.shape and torch.allclose(alone, emb, atol=1e-4):
-        return
-    k = int((alone - emb).abs().amax(dim=1).argmax()) if alone.shape == emb.shape else 0
-    raise Wrong(
-        f"t = {int(t[k])} gets one embedding alone and another one in a batch. Something runs "
-        "along the batch, dimension 0, instead of the embedding: sines and cosines belong to "
-        "emb[:, 0::2] and emb[:, 1::2], not to emb[0::2] and emb[1::2]."
-    )
+    if torch.equal(backwards, emb):
+        raise Wrong(
+            "A row depends on its place in the batch, and not on t: with the timesteps in another "
+            "order the rows are the same. Use t itself, not torch.arange(len(t))."
+        )
+    rows = [embed(fn, t[k : k + 1]) for k in range(len(t))]
+    for row in rows:
+        check_table_shape(row, 1, emb.shape[1])
+    off = (torch.cat(rows) - emb).abs().amax(dim=1)
+    if off.max() > 1e-4:
+        raise Wrong(
+            f"t = {int(t[off.argmax()])} gets one embedding alone and another one in a batch. "
+            "Something runs along the batch, dimension 0, instead of the embedding, dimension 1: a "
+            "norm or a mean, or emb[0::2] where emb[:, 0::2] is meant."
+        )
 
 
 def _other_timesteps(fn: Callable) -> list[str]:
     """Notes on timesteps that the page's embedding takes as well."""
-    notes = []
-    right = embeddings.sinusoidal_embedding
     for t, text in _ALSO.items():
         emb = None
         with suppress(Wrong, NotDone):
             emb = call_on(fn, t() if callable(t) else t, 64, what="")
         if emb is None or emb.shape != (1, 64):
-            return [*notes, f"Note: {text} is not taken. The page's embedding takes it, too."]
+            return [f"Note: {text} is not taken. The page's embedding takes it, too."]
     half, wholes = torch.tensor([0.5]), torch.tensor([0])
     with suppress(Wrong, NotDone):
         if torch.equal(call_on(fn, half, 64, what=""), call_on(fn, wholes, 64, what="")):
-            notes.append("Note: t = 0.5 is rounded to 0. That is fine for whole timesteps.")
-    del right
-    return notes
+            return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
+    return []
 
 
 _ALSO = {

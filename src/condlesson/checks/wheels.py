@@ -17,10 +17,11 @@ class Wheel(NamedTuple):
     w: Tensor
     text: str
     shift: float = 0.0  # of t
+    sense: float = 1.0  # -1 if t runs backwards
 
 
-def known_wheels(d: int) -> list[Wheel]:
-    """All of them, for embeddings of width d."""
+def known_wheels(d: int, fastest: float) -> list[Wheel]:
+    """All of them, for embeddings of width d whose fastest hand seems to have this frequency."""
     half = d // 2
     i, ones = torch.arange(half, dtype=torch.float64), torch.ones(half, dtype=torch.float64)
     found = []
@@ -28,11 +29,17 @@ def known_wheels(d: int) -> list[Wheel]:
         right = wheel(d, steps=steps)
         found += [Wheel(factor * right, text) for factor, text in _FACTORS.items()]
         found += [Wheel(right, _SHIFTED.format(shift=text), s) for s, text in _SHIFTS]
+        found += [Wheel(right, _BACKWARDS.format(last=last), last, -1.0) for last in (999, 1000)]
+        found += [Wheel(right.to(dtype).double(), _COARSE.format(dtype=dtype)) for dtype in _HALVES]
         found.append(Wheel(BASE ** (i / steps), _RISING.format(w=BASE ** ((half - 1) / steps))))
         found += [Wheel(wheel(d, base=b, steps=steps), base_text(b)) for b in _BASES]
     found.append(Wheel(wheel(d, steps=d), _SLOWEST.format(w=BASE ** (-(half - 1) / d), d=d)))
     found.append(Wheel(wheel(d, steps=half / 2), _TWICE.format(w=BASE ** (-2 * (half - 1) / half))))
     found.append(Wheel(wheel(d, steps=half) * BASE ** (-1 / half), _FROM_ONE))
+    for steps in (half + 1, half - 2, half - 0.5, d - 1, d - 2):
+        found.append(Wheel(wheel(d, steps=steps), _STEPS.format(steps=steps, half=half)))
+    for factor in (10.0, 100.0, fastest):
+        found.append(Wheel(factor * wheel(d), _FACTOR.format(factor=factor)))
     found += [Wheel(ones, ALL_ONE), Wheel(i + 1, _MULTIPLES), Wheel(1 / (i + 1), _MULTIPLES)]
     return found
 
@@ -56,6 +63,20 @@ _FACTORS = {
     180 / math.pi: "The angles are turned into degrees, so that every hand turns 57 times too "
     f"fast. torch.sin takes radians. {_SPEED}",
 }  # fmt: skip
+_FACTOR = (
+    "The angles are {factor:.4g} times the formula's: t or the frequencies are multiplied by a "
+    f"number that does not belong there. {_SPEED}"
+)
+_HALVES = torch.float16, torch.bfloat16
+_COARSE = (
+    "The frequencies are rounded to {dtype}, so that the hands are ever more off the larger t is. "
+    "Compute them in float32."
+)
+_BACKWARDS = (
+    "The clock runs backwards: your row of t is the formula's row of {last} - t. Feed t itself, "
+    "where 0 is the least noise."
+)
+_STEPS = "The exponents are i / {steps:g} instead of i / {half}, half of the embedding's width."
 _SHIFTS = ((1.0, "+ 1"), (-1.0, "- 1"))
 _SHIFTED = (
     "The clock is set wrong: your row of t is the formula's row of t {shift}. Timesteps "
