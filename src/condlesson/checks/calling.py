@@ -95,8 +95,8 @@ def call(function: Callable, *args: object, what: str) -> object:
 def build(factory: Callable, *args: object, text: str) -> nn.Module:
     """A module made by the learner's class, in training mode as made."""
     module = call(factory, *args, what=text)
-    if module is None:
-        raise NotDone(f"{text} returned None.")
+    if module is None or module is Ellipsis:
+        raise NotDone(f"{text} returned {module}.")
     if not isinstance(module, nn.Module):
         raise Wrong(
             f"{text} must be an nn.Module, so that an optimiser finds its parameters, got "

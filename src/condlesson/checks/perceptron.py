@@ -28,7 +28,8 @@ __all__ = ["Layers", "examine_perceptron"]
 
 Embed = Callable[[Tensor], Tensor]
 BOUNDED = {"tanh", "sigmoid", "sine", "ReLU6", "hard tanh", "softsign"}
-LINE = 20.0  # here every rectifier is the identity
+SPAN = 8.0  # an activation is looked at from -8 to 8
+LINE = 20.0  # here every rectifier is a straight line
 
 
 def examine_perceptron(
@@ -47,8 +48,8 @@ def examine_perceptron(
     if last != "no activation":
         if is_whole or not last or last in BOUNDED:
             raise Wrong(
-                f"Behind the second layer stands an activation{_named(last)}. The embedding must "
-                "be free to point anywhere, so it ends with the linear layer."
+                f"Behind the second layer stands {_named(last)}. The embedding must "
+                "be free to point anywhere, so it ends with the linear layer, W_2 h + b_2."
             )
         notes.append(
             f"Note: {last} stands before the projection{', as in most U-Nets' * (last == SILU)}. "
@@ -61,12 +62,12 @@ def examine_perceptron(
 
 
 def _named(activation: str) -> str:
-    return f", {activation}" if activation else ""
+    return f"an activation, {activation}" if activation else "something more"
 
 
 def _grid(d: int, seen: int) -> Tensor:
-    """D numbers of which the first, those that are seen, go from -4 to 4."""
-    return torch.cat([torch.linspace(-4, 4, seen), torch.zeros(d - seen)])
+    """D numbers of which the first, those that are seen, go from -SPAN to SPAN."""
+    return torch.cat([torch.linspace(-SPAN, SPAN, seen), torch.zeros(d - seen)])
 
 
 def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
@@ -84,14 +85,21 @@ def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
             after = activation_of(grid[: len(out)], out)
             return Layers(w_1, first, w_2, last), after
     raise Wrong(
-        "The second bias does not reach the embedding: with all weights 0 and that bias from -4 "
-        "to 4, the embedding hardly moves. Does the result of the last layer get lost?"
+        f"The second bias does not reach the embedding: with all weights 0 and that bias from "
+        f"-{SPAN:g} to {SPAN:g}, the embedding hardly moves. Does the result of the last layer get "
+        "lost?"
     )
 
 
 def _refuse_bypass(layers: Layers, embed: Embed) -> None:
     w_1, b_1, _, b_2 = layers
     t, zero = torch.tensor([7]), dict.fromkeys(layers, 0.0)
+    with overwritten(zero):
+        if not torch.allclose(embed(t), embed(t + 500), atol=1e-4):
+            raise Wrong(
+                "Something goes past both layers: with all weights and biases at 0 the embedding "
+                "still depends on t. There is no residual connection in this formula."
+            )
     weight = torch.linspace(-1, 1, w_1.numel()).reshape(w_1.shape)
     outs = []
     for values in ({w_1: weight, b_1: 1.0}, {w_1: weight, b_2: 1.0}):
@@ -119,8 +127,9 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
     if found == "no activation":
         raise Wrong(
             "There is no activation between the two linear layers: what enters the second is what "
-            "left the first, from -4 to 4. Two linear layers in a row are one linear layer, so the "
-            f"MLP collapses to one linear map of the sinusoid. {_put_gelu(layers, embed)}"
+            f"left the first, from -{SPAN:g} to {SPAN:g}. Two linear layers in a row are one "
+            "linear layer, so the MLP collapses to one linear map of the sinusoid. "
+            + _put_gelu(layers, embed)
         )
     if found in BOUNDED:
         raise Wrong(
@@ -152,7 +161,9 @@ def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]
 
 
 def _check_sinusoid(layers: Layers, embed: Embed, stride: int) -> list[str]:
-    """Let the sinusoid pass through the first layer unchanged, and read it."""
+    """Let the sinusoid pass through the first layer, and read it."""
+    if _slope(layers, embed) is None:
+        return ["Note: the sinusoid cannot be read through this activation, so it is not checked."]
     with suppress(Wrong):
         return read_clock(_first_input(layers, embed, stride), 3e-5, stride).notes
     table = _first_input(layers, embed, 1)
@@ -187,8 +198,21 @@ def _bent_by(table: Tensor) -> str:
     return ""
 
 
+def _slope(layers: Layers, embed: Embed) -> tuple[float, float] | None:
+    """Value and slope of the activation at LINE, if it is a straight line there."""
+    w_1, b_1, w_2, b_2 = layers
+    t, values = torch.tensor([7]), []
+    for x in (LINE - 1, LINE, LINE + 1):
+        with overwritten({w_1: 0.0, b_1: x, w_2: torch.eye(layers.widths[1]), b_2: 0.0}):
+            values.append(embed(t)[0, 0].item())
+    low, middle, high = values
+    slope = (high - low) / 2
+    return (middle, slope) if abs(middle - low - slope) < 1e-4 < abs(slope) else None
+
+
 def _first_input(layers: Layers, embed: Embed, stride: int) -> Tensor:
     """What enters the first layer at every so many timesteps, in float64."""
+    value, slope = _slope(layers, embed) or (LINE, 1.0)
     w_1, b_1, w_2, b_2 = layers
     d_in, d = layers.widths
     t = torch.arange(0, 1000, stride)
@@ -201,7 +225,7 @@ def _first_input(layers: Layers, embed: Embed, stride: int) -> Tensor:
         if tuple(w_1.squeeze().shape) == (d_in, d):
             chosen = chosen.T
         with overwritten({w_1: chosen, b_1: LINE, w_2: torch.eye(d), b_2: 0.0}):
-            parts.append(embed(t).detach().double()[:, :width] - LINE)
+            parts.append((embed(t).detach().double()[:, :width] - value) / slope)
     return torch.cat(parts, dim=1)
 
 

@@ -131,7 +131,7 @@ def check_own_rows(
     for row in rows:
         check_table_shape(row, 1, emb.shape[1])
     off = (torch.cat(rows) - emb).abs().amax(dim=1)
-    if off.max() > 1e-4:
+    if off.max() > 1e-4 * max(1.0, emb.abs().max().item()):
         raise Wrong(
             f"t = {int(t[off.argmax()])} gets one embedding alone and another one in a batch. "
             "Something runs along the batch, dimension 0, instead of the embedding, dimension 1: a "

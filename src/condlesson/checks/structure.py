@@ -58,7 +58,7 @@ def _structure_mistake(found: dict[str, nn.Parameter], d_sinusoidal: int, d_emb:
             f"It learns a table of {max(table)} rows, one for each timestep, instead of computing "
             "the sinusoid. Neighbouring timesteps then have nothing in common at the start."
         )
-    if learned and d_emb not in (d_sinusoidal, d_sinusoidal // 2):
+    if len(learned) == 1 and len(biases) > len(matrices):
         return (
             f"The sinusoid is trained: {learned[0]} is a parameter of {found[learned[0]].numel()} "
             "numbers. It is a fixed formula; keep it out of the parameters."
@@ -71,9 +71,9 @@ def _structure_mistake(found: dict[str, nn.Parameter], d_sinusoidal: int, d_emb:
         return f"No layer takes the sinusoid: none is d_sinusoidal = {d_sinusoidal} wide.{more}"
     if len(biases) < len(matrices) and len(matrices) == 2:
         return "A bias is missing: leave bias=False out."
-    hidden = next((set(s) - {d_sinusoidal} for s in fits if set(s) != {d_sinusoidal, d_emb}), None)
+    hidden = next((sum(s) - d_sinusoidal for s in fits if set(s) != {d_sinusoidal, d_emb}), 0)
     if hidden and len(matrices) == 2:
-        return f"The hidden layer is {hidden.pop()} wide instead of d_emb = {d_emb}."
+        return f"The hidden layer is {hidden} wide instead of d_emb = {d_emb}."
     if len(matrices) > 2:
         return f"There are {len(matrices)} linear layers instead of two."
     return "There are other parameters than those of the two linear layers."
