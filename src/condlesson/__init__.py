@@ -45,7 +45,9 @@ _PUBLIC = {
     "tables": ("Table",),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
-_SUBMODULES = (*_PUBLIC, "checks", "plots", "probes", "recording", "scaffold", "tasks")
+_SUBMODULES = (
+    *_PUBLIC, "checks", "mistakes", "plots", "probes", "recording", "scaffold", "tasks",
+)  # fmt: skip
 
 __all__ = ["__version__", *_MODULE_OF]
 
