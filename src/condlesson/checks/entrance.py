@@ -54,6 +54,8 @@ class _Recorder(TorchFunctionMode):
         return out
 
     def _note(self, name: str, made: Tensor) -> None:
+        if made.shape[1] == made.shape[2] != made.shape[3]:  # channels last
+            made = made.movedim(3, 1)
         if self.stop_at in (None, self.count):
             kind = "convolution" if name.startswith("conv") else name
             self.operations.append(Operation(kind, made.detach().clone()))

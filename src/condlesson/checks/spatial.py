@@ -28,16 +28,23 @@ def check_head(model: nn.Module, x: Tensor) -> None:
             )
 
 
-def path_notes(model: nn.Module, dead: list[str]) -> list[str]:
-    """Notes on parameters without a gradient, and on other convolutions than the page's."""
+def path_notes(model: nn.Module, dead: list[str], clock: set[nn.Parameter]) -> list[str]:
+    """Notes on parameters without a gradient, and on other convolutions than the page's.
+
+    Args:
+        model: The network.
+        dead: Names of its parameters that no gradient reaches.
+        clock: Its parameters on the timestep's path, which are no part of the spatial one.
+    """
     notes = []
     if dead:
         notes.append(
             f"Note: no gradient ever reaches {', '.join(dead[:3])}{', ...' * (len(dead) > 3)}. "
             "These parameters are not used; are they left from the class that you started from?"
         )
-    ours = Counter(tuple(p.shape) for p in unet.UNetSinusoidal().parameters() if p.ndim == 4)
-    yours = Counter(tuple(p.shape) for p in model.parameters() if p.ndim == 4)
+    page = unet.UNetSinusoidal()
+    ours = Counter(tuple(p.shape) for p in page.parameters() if p.ndim == 4)
+    yours = Counter(tuple(p.shape) for p in set(model.parameters()) - clock if p.ndim == 4)
     for channels, size in ((192, 14), (96, 28)):
         narrower = (channels * 2 // 3, channels * 2 // 3, 3, 3)
         if (channels * 2 // 3, channels, 3, 3) not in yours and yours[narrower] > ours[narrower]:
@@ -47,9 +54,10 @@ def path_notes(model: nn.Module, dead: list[str]) -> list[str]:
                 "torch.cat."
             )
     if yours != ours:
-        count = unet.count_parameters(model)
+        count, wanted = unet.count_parameters(model), unet.count_parameters(page)
         notes.append(
             f"Note: the convolutions differ from the page's, and the parameters are {count:,} "
-            "instead of 2,343,713. Only with the same spatial path is a comparison of losses fair."
+            f"instead of {wanted:,}. Only with the same spatial path is a comparison of losses "
+            "fair."
         )
     return notes
