@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from condlesson import comparison
-from condlesson.comparison import LEAST, conclude, paired_difference, runs_of
+from condlesson.comparison import LEAST, comparison_table, conclude, paired_difference, runs_of
 from condlesson.runs import CANARY_TOLERANCES, Run
 from condlesson.training import TIERS, TrainConfig
 
@@ -113,6 +113,24 @@ def test_one_seed_gives_no_interval_and_no_conclusion():
         "With one seed, adagn minus none is -0.05000 (50.0% of the loss of none). One seed gives "
         "no interval, so nothing follows from it about the two networks."
     )
+
+
+@pytest.mark.parametrize(
+    ("losses_b", "verdict"),
+    [
+        ([0.05, 0.051, 0.049], "adagn is lower"),
+        ([0.15, 0.151, 0.149], "none is lower"),
+        ([0.05, 0.11, 0.10], "cannot tell: seeds scatter"),
+        ([0.0999, 0.0999, 0.0999], "cannot tell: too small"),
+        ([0.0999, 0.1001, 0.1], "cannot tell: seeds scatter, too small"),
+    ],
+)
+def test_a_table_says_what_follows_and_why_not(losses_b, verdict):
+    d = make_pair([0.1] * 3, losses_b)
+    (row,) = comparison_table([d]).rows
+    assert row[0] == "adagn − none"
+    assert (float(row[1]), float(row[3])) == pytest.approx((d.mean, d.low), abs=1e-5)
+    assert row[-1] == d.verdict == verdict
 
 
 def test_two_seeds_make_a_wide_interval():

@@ -15,9 +15,17 @@ from dataclasses import dataclass, replace
 
 from condlesson.intervals import mean_interval
 from condlesson.runs import Run, list_runs
+from condlesson.tables import Table
 from condlesson.training import TIERS, TrainConfig
 
-__all__ = ["LEAST", "PairedDifference", "conclude", "paired_difference", "runs_of"]
+__all__ = [
+    "LEAST",
+    "PairedDifference",
+    "comparison_table",
+    "conclude",
+    "paired_difference",
+    "runs_of",
+]
 
 LEAST = 4  # times the tolerance: the loss of either run may be off by one, in either direction
 
@@ -58,6 +66,15 @@ class PairedDifference:
         """Whether the interval of the mean leaves out 0, which tells a difference from luck."""
         _, low, high = mean_interval(self.values, level)
         return not low <= 0 <= high
+
+    @property
+    def verdict(self) -> str:
+        """Which network is lower, or why these runs cannot tell, in a few words."""
+        if self.winner:
+            return f"{self.winner} is lower"
+        reasons = [] if self.excludes_zero() else ["seeds scatter"]
+        reasons += [] if self.is_large else ["too small"]
+        return f"cannot tell: {', '.join(reasons)}"
 
     @property
     def is_large(self) -> bool:
@@ -145,6 +162,23 @@ def conclude(difference: PairedDifference) -> str:
         )
     told = f"No difference between {d.a} and {d.b} can be told with {n} seeds: {numbers}"
     return f"{told}. {_what_failed(d)}"
+
+
+def comparison_table(differences: Iterable[PairedDifference]) -> Table:
+    """Paired differences as a table, a row for each.
+
+    Args:
+        differences: The comparisons.
+
+    Returns:
+        Mean difference, the same as a share of a's loss, its 95 % interval, and what follows.
+    """
+    rows = [
+        (f"{d.b} − {d.a}", f"{d.mean:+.5f}", f"{d.relative:+.1%}", f"{d.low:+.5f}",
+         f"{d.high:+.5f}", d.verdict)
+        for d in differences
+    ]  # fmt: skip
+    return Table(["pair", "mean", "share", "95 % from", "to", "what follows"], rows)
 
 
 def _what_failed(d: PairedDifference) -> str:

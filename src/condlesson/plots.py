@@ -454,7 +454,7 @@ def differences(
         ax.plot(np.mean(values), y, "|", color="#0072B2", markersize=14, markeredgewidth=2)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
-    ax.locator_params(axis="x", nbins=5)
+    ax.locator_params(axis="x", nbins=4)
     return ax
 
 

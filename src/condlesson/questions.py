@@ -9,7 +9,7 @@ here, so that the numbers choose them and nobody else does.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from condlesson.comparison import PairedDifference, conclude, paired_difference
+from condlesson.comparison import PairedDifference, paired_difference
 from condlesson.runs import Run
 
 __all__ = [
@@ -86,9 +86,8 @@ class Answer:
         return sentence
 
     def to_markdown(self) -> str:
-        """The answer, the comparisons it rests on, and its limits, as Markdown."""
-        rests_on = "\n".join(f"- {conclude(difference)}" for difference in self.differences)
-        return f"**{self.sentence}**\n\n{rests_on}\n\n{self.question.limits}"
+        """The answer and its limits, as Markdown."""
+        return f"**{self.sentence}** {self.question.limits}"
 
 
 TOLD_BATCH = ("simple", "simple_matched", "sinusoidal_matched", "sinusoidal", "fourier")
