@@ -9,7 +9,7 @@ import torch
 
 from condlesson import broken, checks, scaffold, symptoms
 from condlesson.book import Book
-from condlesson.exhibits import Choice, Question, cured
+from condlesson.exhibits import Choice, Question, Revealed, cured
 from condlesson.mistakes import MISTAKES
 
 # What `reveal` must show: a bound on a quantity of the broken code, and one on that of the cured.
@@ -153,9 +153,16 @@ def test_a_repaired_version_is_measured_like_the_cured_one():
     mistake = MISTAKES["bfloat16"]
     repaired = mistake.reveal(cured(broken.bfloat16_embedding))
     assert [here for here, _ in repaired.values()] == [right for _, right in repaired.values()]
-    table = mistake.table()
-    assert table.columns == ["measured", "this code", "cured"]
-    assert table.rows[0] == ("different embeddings of 1000 timesteps", "507", "1,000")
+
+
+def test_what_is_revealed_shows_itself_as_a_table():
+    revealed = Revealed({"a number": (0.12345, 1000), "<another>": (1, 2.0)})
+    assert repr(revealed).split() == [
+        *["measured", "this", "code", "cured"],
+        *["a", "number", "0.123", "1,000"],
+        *["<another>", "1", "2"],
+    ]
+    assert "<td>&lt;another&gt;</td><td>1</td><td>2</td>" in revealed._repr_html_()
 
 
 def test_measuring_leaves_the_random_state_alone():

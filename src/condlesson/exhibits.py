@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from condlesson import scaffold
 from condlesson.tables import Table
 
-__all__ = ["Choice", "Mistake", "Question", "cured"]
+__all__ = ["Choice", "Mistake", "Question", "Revealed", "cured"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,20 @@ class Question:
         return f"<p><strong>Predict:</strong> {html.escape(self.text)}</p>{folded}"
 
 
+class Revealed(dict[str, tuple[float, float]]):
+    """For each quantity, its value of some code and of the cured one; shown as a table."""
+
+    def __repr__(self) -> str:
+        return repr(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> Table:
+        rows = [(what, *map(_short, pair)) for what, pair in self.items()]
+        return Table(["measured", "this code", "cured"], rows)
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One bug.
@@ -114,35 +128,7 @@ class Mistake:
     test: Callable[[Callable], str] | None = None
 
     @property
-    def cured(self) -> Callable:
-        """The version with the right line."""
-        return cured(self.code)
-
-    @property
-    def teller(self) -> str:
-        """Name of the check or the test that reveals it."""
-        return self.check or self.test.__name__
-
-    def reveal(self, version: Callable | None = None) -> dict[str, tuple[float, float]]:
-        """Measure a version beside the cured one.
-
-        Args:
-            version: By default the broken one; or a repaired one of the reader's.
-
-        Returns:
-            For each quantity, its value of the version and of the cured one. It takes seconds at
-            most, and is the same each time.
-        """
-        found, right = self.measure(version or self.code), self.measure(self.cured)
-        return {what: (found[what], right[what]) for what in right}
-
-    def table(self, version: Callable | None = None) -> Table:
-        """`reveal` as a table."""
-        rows = [(what, *map(_short, pair)) for what, pair in self.reveal(version).items()]
-        return Table(["measured", "this code", "cured"], rows)
-
-
-def cured(code: Callable) -> Callable:
+    def cured(code: Callable) -> Callable:
     """Make the cured version of broken code: its source with the line of its CURE comment.
 
     Args:
