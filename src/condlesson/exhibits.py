@@ -128,7 +128,29 @@ class Mistake:
     test: Callable[[Callable], str] | None = None
 
     @property
-    def cured(code: Callable) -> Callable:
+    def cured(self) -> Callable:
+        """The version with the right line."""
+        return cured(self.code)
+
+    @property
+    def teller(self) -> str:
+        """Name of the check or the test that reveals it."""
+        return self.check or self.test.__name__
+
+    def reveal(self, version: Callable | None = None) -> Revealed:
+        """Measure a version beside the cured one.
+
+        Args:
+            version: By default the broken one; or a repaired one of the reader's.
+
+        Returns:
+            What was measured. It takes seconds at most, and is the same each time.
+        """
+        found, right = self.measure(version or self.code), self.measure(self.cured)
+        return Revealed({what: (found[what], right[what]) for what in right})
+
+
+def cured(code: Callable) -> Callable:
     """Make the cured version of broken code: its source with the line of its CURE comment.
 
     Args:
