@@ -438,7 +438,6 @@ def test_right(answer, note):
 def test_wrong(answer, message):
     result = check_timestep_embedding(answer)
     assert result.status == "wrong", result
-    print(result)
     assert message in " ".join(result.messages)
 
 

@@ -211,7 +211,7 @@ def _speeds(hands: Hands) -> str:
 def inspect_hands(table: Tensor, hands: Hands) -> None:
     """Raise `Wrong` unless each column is a sine or cosine of size 1, half of them each."""
     t = torch.arange(len(table), dtype=torch.float64)
-    for look in (_frozen, _collisions, _noise, _size, _halves, _phase):
+    for look in (_frozen, _collisions, _angles, _noise, _size, _halves, _phase):
         message = look(table, t, hands, 0.0)
         if message:
             raise Wrong(message)

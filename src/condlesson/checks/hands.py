@@ -13,6 +13,7 @@ from torch import Tensor
 __all__ = ["BASE", "Hands", "Matched", "explains", "fit_hands", "match_hands", "wheel"]
 
 BASE = 10000.0
+STILL = 1e-6  # radians per timestep; of what is slower float32 shows a straight line
 ROWS = 48  # of the table, to find the partners of its columns; all rows confirm them
 
 
@@ -120,7 +121,7 @@ def fit_hands(table: Tensor) -> Hands:
         fresh = cosine.clamp(-1, 1).arccos() / k
         w = torch.where((w * k < 2.5) | torch.tensor(k == 1), fresh, w)
         k *= 2
-    return _phases(table, w)
+    return _phases(table, w.clamp(min=STILL))
 
 
 def _phases(table: Tensor, w: Tensor) -> Hands:
@@ -131,5 +132,7 @@ def _phases(table: Tensor, w: Tensor) -> Hands:
     a, b = found[:, 0, 0], found[:, 1, 0]
     size = table.square().mean(0).sqrt()
     residual = (table - fitted).square().mean(0).sqrt() / size.clamp(min=1e-12)
+    amplitude = torch.hypot(a, b)
+    residual[(w == STILL) & (amplitude > 2)] = 1.0  # a straight line
     constant = table.std(0) < 1e-6
-    return Hands(w, torch.hypot(a, b), torch.atan2(b, a), residual, constant)
+    return Hands(w, amplitude, torch.atan2(b, a), residual, constant)
