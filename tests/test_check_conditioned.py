@@ -47,6 +47,16 @@ def by_hand(code):
     return {old: new.replace("norm of x", code) for old, new in BY_HAND.items()}
 
 
+SUBCLASS = """\
+class Layer(nn.GroupNorm):
+    def __init__(self, C, D, G=32):
+        super().__init__(G, C, affine=False)
+        self.scores = nn.Sequential(nn.Linear(D, 2 * C), nn.Unflatten(1, (2, C, 1, 1)))
+
+    def forward(self, h, t_emb):
+        gamma, beta = self.scores(t_emb).unbind(1)
+        return super().forward(h) * (1 + gamma) + beta
+"""
 RIGHT = {
     "as the page": {},
     "beta first": {SPLIT: "beta, gamma = scores.chunk(2, dim=-1)"},
@@ -95,6 +105,19 @@ RIGHT = {
     "functional group norm": {
         NORM: "self.num_groups = G",
         NORMED: "F.group_norm(h, self.num_groups)",
+    },
+    "a norm of all items' groups at once": {
+        NORM: "self.G = G",
+        SHAPES: "B, C, H, W = h.shape",
+        OUT: lines(
+            "h = h.reshape(1, B * C, H, W)",
+            "scores = (1 + gamma).flatten(), beta.flatten()",
+            "return F.group_norm(h, B * self.G, *scores).reshape(B, C, H, W)",
+        ),
+    },
+    "norm made in forward": {
+        NORM: "self.G = G",
+        NORMED: "nn.GroupNorm(self.G, C, affine=False)(h)",
     },
     "group norm by hand": by_hand(
         "(x - x.mean(-1, True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()"
@@ -145,6 +168,7 @@ NOTED = {
         },
         "its bias starts at 1",
     ),
+    "eps": ({"affine=False": "affine=False, eps=1e-2"}, "or is eps another than 1e-5"),
     "no bias": ({PROJECT: "self.project = nn.Linear(D, 2 * C, bias=False)"}, "has no bias"),
     "a second layer that does nothing new": (
         {PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))"},
@@ -209,6 +233,10 @@ WRONG = {
     "mean of the embeddings": (
         {SCORES: "scores = self.project(t_emb.mean(0, keepdim=True))"},
         "embeddings of the whole batch",
+    ),
+    "split across the batch": (
+        {SPLIT: "gamma, beta = scores.view(2, len(h), C)"},
+        "do not reshape or split across it",
     ),
     "batch norm": ({NORM: "self.norm = nn.BatchNorm2d(C)"}, "as in a batch norm"),
     # the norm
@@ -298,6 +326,10 @@ WRONG = {
     "beta is scaled": ({OUT: "return (1 + gamma) * (self.norm(h) + beta)"}, "Beta is scaled"),
     "tanh of gamma": ({"(1 + gamma)": "(1 + gamma.tanh())"}, "Gamma goes through tanh"),
     "sigmoid as the scale": ({"(1 + gamma)": "gamma.sigmoid()"}, "The scale goes through sigmoid"),
+    "1 + tanh / 2 as the scale": (
+        {"(1 + gamma)": "(1 + gamma.tanh() / 2)"},
+        "No scale of any channel is ever negative",
+    ),
     "exp as the scale": ({"(1 + gamma)": "gamma.exp()"}, "The scale goes through exp"),
     "softplus of beta": (
         {f"{NORMED} + beta": f"{NORMED} + F.softplus(beta)"},
@@ -314,6 +346,13 @@ WRONG = {
     "MLP as the projection": (
         {PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.SiLU(), nn.Linear(D, 2 * C))"},
         "not linear in t_emb",
+    ),
+    "half of t_emb": (
+        {
+            PROJECT: "self.D = D // 2; self.project = nn.Linear(self.D, 2 * C)",
+            "(t_emb)": "(t_emb[:, : self.D])",
+        },
+        "8 of the 16 numbers of t_emb have no effect",
     ),
     # gradients
     "no_grad": (
@@ -342,6 +381,11 @@ WRONG = {
         {OUT: "return gamma * self.norm(h) + (1 + beta)"},
         "The 1 is in the wrong half",
     ),
+    "large at the start": (
+        {"# more": "nn.init.ones_(self.project.weight)"},
+        "The 1 is in the formula; let the projection start small",
+    ),
+    "2 for 1": ({"(1 + gamma)": "(2 + gamma)"}, "with the 1 in there once"),
     "the 1 twice": ({"# more": "nn.init.ones_(self.project.bias[:C])"}, "multiplied by 2"),
 }
 
@@ -359,6 +403,10 @@ def test_usual_adagn_passes_with_a_note(edits, note):
 @pytest.mark.parametrize(("edits", "fragment"), WRONG.values(), ids=WRONG)
 def test_mistake_in_adagn_is_named(edits, fragment):
     assert_wrong(check_adagn(cell(edited(ADAGN, edits))), fragment)
+
+
+def test_a_group_norm_with_scores_passes():
+    assert_passed(check_adagn(cell(SUBCLASS)))
 
 
 def test_several_notes_stand_together():

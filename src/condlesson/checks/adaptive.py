@@ -121,6 +121,11 @@ def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
                 f"No gradient reaches {name}: the layers in front of this one would not learn. "
                 "Leave out detach, .data and no_grad."
             )
+    unused = int((leaves[1].grad == 0).all(0).sum())
+    if unused > 0.4 * t_emb.shape[1]:
+        raise Wrong(
+            f"{unused} of the {t_emb.shape[1]} numbers of t_emb have no effect. Project all of it."
+        )
 
 
 def apply_raw(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
@@ -152,11 +157,12 @@ def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: Asked) -> No
             "Every feature map of the batch is modulated by the first embedding, t_emb[0]. Each "
             "has its own timestep: keep the batch dimension."
         )
-    alike = torch.cat([apply(layer, x[None], t_emb[:1]) for x in h])
-    if torch.allclose(first, alike.detach(), atol=1e-3):
+    others = torch.cat([h[:1], 2 * h[1:]])  # does the first feature map look at the others?
+    if torch.allclose(apply(layer, others, t_emb)[0].detach(), together[0], atol=1e-3):
         raise Wrong(
             "A feature map is modulated by the embeddings of the whole batch, not by its own. Each "
-            "has its own timestep: average nothing over the batch, dimension 0."
+            "has its own timestep: average nothing over the batch, dimension 0, and do not "
+            "reshape or split across it."
         )
     raise Wrong(
         "A feature map comes out differently alone and in a batch: the items influence one "
@@ -239,7 +245,7 @@ def start_of(factory: Callable, t_emb: Tensor) -> tuple[Scores, Scores]:
 
 def _scales_norm(layer: nn.Module, p: nn.Parameter, t_emb: Tensor) -> bool:
     """Whether it is the norm's own scale: it starts at 1, and at 0 no embedding scales."""
-    if not (p == 1).all():
+    if squeezed(p) != PAGE[:1] or not (p == 1).all():
         return False
     with with_random_parameters(layer), overwritten({p: 0.0}):
         return not moved_by_t(measure(layer, PAGE, t_emb).scale).any()

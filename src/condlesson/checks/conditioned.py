@@ -88,9 +88,15 @@ def _check_start(start: Scores, zeroed: Scores) -> list[str]:
             f"Gamma multiplies without the 1 +. At initialisation gamma is small, and the layer "
             f"{symptom}. Write {FORMULA}."
         )
+    is_written = abs(neutral - 1) < 2e-2
+    cure = (
+        "The 1 is in the formula; let the projection start small, and with no 1 in its bias."
+        if is_written
+        else f"Write {FORMULA}, with the 1 in there once."
+    )
     raise Wrong(
         f"At initialisation features are multiplied by {mean:.2g} on average, which should be "
-        f"about 1: {FORMULA}, with the 1 in there once."
+        f"about 1. {cure}"
     )
 
 
@@ -104,7 +110,7 @@ def _start_notes(start: Scores, neutral: float) -> list[str]:
     elif 1e-4 < abs(neutral - 1) < 2e-2:
         notes.append(
             f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Does "
-            "the variance divide by n - 1 instead of n?"
+            "the variance divide by n - 1 instead of n, or is eps another than 1e-5?"
         )
     if start.scale.std() < 1e-6 and start.shift.std() < 1e-6:
         notes.append("Note: the projection starts at 0, so the layer starts as group norm exactly.")

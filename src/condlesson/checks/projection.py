@@ -65,8 +65,12 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
                     f"{who.capitalize()} goes through {name} behind the projection, so that it "
                     f"cannot take every value. Use what the projection gives: {FORMULA}."
                 )
-    for values, who in ((scores.scale, "gamma"), (scores.shift, "beta")):
-        if values.min() >= -1e-6 or (values - 1).min() >= -1e-6:
+    for values, who in (
+        (scores.scale - 1, "gamma"),
+        (scores.scale, "scale"),
+        (scores.shift, "beta"),
+    ):
+        if values.min() >= -1e-6:
             return (
                 f"No {who} of any channel is ever negative, so an activation stands behind the "
                 f"projection. Use what the projection gives: {FORMULA}."
