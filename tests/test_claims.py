@@ -13,7 +13,7 @@ from condlesson.designs import DESIGNS
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.judge_records import load_judge, noised_test_images
 from condlesson.judges import confidence, frechet_distance, guess_timesteps
-from condlesson.outputs import denoise_lied_to
+from condlesson.outputs import denoise_lied_to, from_bytes
 from condlesson.probes import (
     cosine_similarity_matrix,
     layer_inputs,
@@ -290,7 +290,7 @@ def test_inside_a_norm_eats_more_in_a_trained_network(trained, test_images):
 
 def frechet(images):
     judge, real = load_judge("digits"), to_model_range(load_subset().train_images)
-    return frechet_distance(judge, torch.from_numpy(images)[:, None] / 127.5 - 1, real)
+    return frechet_distance(judge, from_bytes(images), real)
 
 
 def test_inside_networks_that_are_told_nothing_fail_at_ddim(outputs):
@@ -299,8 +299,7 @@ def test_inside_networks_that_are_told_nothing_fail_at_ddim(outputs):
     assert min(distance["none"], distance["gn_none"]) > 1.4 * max(told)
     judge = load_judge("digits")
     sure = {
-        v: confidence(judge, torch.from_numpy(outputs[v]["ddim"])[:, None] / 127.5 - 1).mean()
-        for v in ("none", "sinusoidal")
+        v: confidence(judge, from_bytes(outputs[v]["ddim"])).mean() for v in ("none", "sinusoidal")
     }
     assert sure["none"] > sure["sinusoidal"] + 0.1
 
@@ -338,8 +337,7 @@ def test_takeaways_both_ways_into_every_block_beat_being_told_nothing(everyone):
 def test_questions_classifier_is_surest_of_noise(outputs):
     judge = load_judge("digits")
     sure = {
-        v: confidence(judge, torch.from_numpy(made["ddim"])[:, None] / 127.5 - 1).mean().item()
-        for v, made in outputs.items()
+        v: confidence(judge, from_bytes(made["ddim"])).mean().item() for v, made in outputs.items()
     }
     assert max(sure, key=sure.get) == "none"
     assert sure["none"] == pytest.approx(0.97, abs=0.01)

@@ -16,6 +16,7 @@ from condlesson.judges import (
     frechet_distance,
     guess_timesteps,
     make_judge,
+    score_samples,
     train_judge,
 )
 
@@ -85,6 +86,18 @@ def test_frechet_distance_is_that_of_gaussians(draw):
     expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(cov_x + cov_y) - 2 * cross
     assert frechet_distance(judge, a, b) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(judge, a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_scores_are_the_numbers_with_their_spreads(draw):
+    judge, x, real = make_judge(DIGITS), draw(6, 1, 28, 28), draw(40, 1, 28, 28) / 2
+    scores, sure = score_samples(judge, x, real), confidence(judge, x)
+    assert scores.confidence == pytest.approx(sure.mean().item())
+    assert scores.confidence_sd == pytest.approx(sure.std().item())
+    assert scores.distance == pytest.approx(frechet_distance(judge, x, real))
+    without = [frechet_distance(judge, x[torch.arange(6) != k], real) for k in range(6)]
+    error = np.sqrt(5 / 6 * ((np.array(without) - np.mean(without)) ** 2).sum())
+    assert scores.distance_error == pytest.approx(error, rel=1e-4)
+    assert not any(p.grad is not None for p in judge.parameters())
 
 
 def test_guesses_are_timesteps(draw):

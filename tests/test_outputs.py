@@ -9,7 +9,13 @@ from torch import nn
 
 from condlesson.data import to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
-from condlesson.outputs import OutputSizes, compute_outputs, denoise_lied_to, to_bytes
+from condlesson.outputs import (
+    OutputSizes,
+    compute_outputs,
+    denoise_lied_to,
+    from_bytes,
+    to_bytes,
+)
 from condlesson.sampling import sample_ddim
 from condlesson.training import TrainConfig, make_model, stream
 
@@ -85,3 +91,9 @@ def test_the_truth_denoises_and_a_lie_does_not(subset, draw):
     true, lied_to = denoise_lied_to(Knows(), x_t, 300, [300, 10])
     torch.testing.assert_close(true, x_0, atol=1e-5, rtol=0)
     assert (lied_to - x_0).abs().mean() > 0.1
+
+
+def test_bytes_become_the_image_that_they_were_made_of():
+    x = torch.linspace(-1, 1, 256).reshape(1, 1, 16, 16)
+    torch.testing.assert_close(from_bytes(to_bytes(x)), x, atol=1e-6, rtol=0)
+    assert from_bytes(to_bytes(x)).dtype == torch.float32

@@ -10,6 +10,7 @@ another network).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from condlesson.data import Mnist, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.intervals import jackknife
 from condlesson.training import initialise, stream
 
 __all__ = [
@@ -24,12 +26,14 @@ __all__ = [
     "KINDS",
     "NOISE",
     "Judge",
+    "SampleScores",
     "accuracy",
     "confidence",
     "feature_distance",
     "frechet_distance",
     "guess_timesteps",
     "make_judge",
+    "score_samples",
     "train_judge",
 ]
 
@@ -157,6 +161,43 @@ def frechet_distance(judge: Judge, images: Tensor, reference: Tensor) -> float:
     Source: Heusel et al. 2017, equation 6, arXiv:1706.08500.
     """
     return feature_distance(judge.features(images), judge.features(reference))
+
+
+@dataclass(frozen=True)
+class SampleScores:
+    """What the digit judge says of a set of images, each number with its spread.
+
+    Attributes:
+        confidence: Mean of `confidence`.
+        confidence_sd: Its standard deviation over the images.
+        distance: `frechet_distance` from the reference.
+        distance_error: Its standard error over the images, by the jackknife.
+    """
+
+    confidence: float
+    confidence_sd: float
+    distance: float
+    distance_error: float
+
+
+@torch.no_grad()
+def score_samples(judge: Judge, images: Tensor, reference: Tensor) -> SampleScores:
+    """Put numbers beside a grid of samples.
+
+    Few images make the distance larger: beside it belongs that of as many real ones.
+
+    Args:
+        judge: A trained digit judge.
+        images: Shape (N, 1, 28, 28), in [-1, 1], N above 2.
+        reference: Real images, of any number.
+
+    Returns:
+        Confidence and distance.
+    """
+    sure = confidence(judge, images)
+    features, real = judge.features(images), judge.features(reference)
+    distance, error = jackknife(lambda kept: feature_distance(features[kept], real), len(images))
+    return SampleScores(sure.mean().item(), sure.std().item(), distance, error)
 
 
 def feature_distance(a: Tensor, b: Tensor) -> float:

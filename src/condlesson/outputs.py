@@ -24,6 +24,7 @@ __all__ = [
     "OutputSizes",
     "compute_outputs",
     "denoise_lied_to",
+    "from_bytes",
     "outputs_canary",
     "to_bytes",
 ]
@@ -139,6 +140,11 @@ def denoise_lied_to(model: nn.Module, x_t: Tensor, t: int, told: list[int]) -> T
 def to_bytes(x: Tensor) -> np.ndarray:
     """Images in [-1, 1], shape (N, 1, H, W), as uint8 of shape (N, H, W); the rest is cut off."""
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)[:, 0].cpu().numpy()
+
+
+def from_bytes(images: np.ndarray) -> Tensor:
+    """The other way: uint8 images (N, H, W) as float32 of shape (N, 1, H, W) in [-1, 1]."""
+    return torch.from_numpy(images)[:, None] / 127.5 - 1
 
 
 def _movement(
