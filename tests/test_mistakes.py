@@ -9,8 +9,11 @@ import torch
 
 from condlesson import broken, checks, scaffold, symptoms
 from condlesson.book import Book
+from condlesson.embeddings import sinusoidal_embedding
 from condlesson.exhibits import Choice, Question, Revealed, cured
 from condlesson.mistakes import MISTAKES
+from condlesson.probes import loss_by_timestep
+from condlesson.runs import load_run
 
 # What `reveal` must show: a bound on a quantity of the broken code, and one on that of the cured.
 # Quantities are named by how they start.
@@ -149,6 +152,28 @@ def test_predictions_are_those_of_the_cured_network(name):
         torch.testing.assert_close(models[0].eval()(x, t), models[1].eval()(x, t), rtol=0, atol=0)
 
 
+def test_the_museum_swapped_halves_cost_a_multiple_and_the_other_denominator_nothing():
+    known, other, swapped = (
+        loss_by_timestep(loss, t, 1000)
+        for t, loss in map(
+            symptoms.known_embedding_losses,
+            (
+                sinusoidal_embedding,
+                broken.other_denominator_embedding,
+                broken.swapped_halves_embedding,
+            ),
+        )
+    )
+    assert (swapped > 1.8 * known).all()
+    assert swapped[-1] > 10 * known[-1]
+    assert ((other / known - 1).abs() < 0.1).all()
+
+
+def test_the_museum_a_network_without_a_timestep_ends_a_little_higher():
+    blind, told = (load_run(name, seed=42).val_loss[-1] for name in ("none", "sinusoidal"))
+    assert 1.02 < blind / told < 1.2
+
+
 def test_a_repaired_version_is_measured_like_the_cured_one():
     mistake = MISTAKES["bfloat16"]
     repaired = mistake.reveal(cured(broken.bfloat16_embedding))
@@ -179,6 +204,20 @@ def test_another_clock_is_told_from_swapped_halves():
     message = symptoms.fits_checkpoint(broken.unit_interval_embedding)
     assert "another clock" in message
     assert "swapped" not in message
+
+
+@every_one
+def test_the_museum_shows_it(name):
+    mistake = MISTAKES[name]
+    page = Book().pages["museum"].text
+    shown = mistake.code.__name__
+    assert page.count(f'MISTAKES["{name}"]') == 1
+    assert f"\n### {mistake.title}\n" in page
+    assert f"{{scaffold}} condlesson.broken.{shown}\n" in page
+    assert f"{{solution}} condlesson.broken.{shown}\n" in page
+    assert f"({mistake.source})" in page
+    call = f"\n{mistake.check}({shown})\n" if mistake.check else f"{mistake.teller}({shown})"
+    assert call in page
 
 
 # --- questions --------------------------------------------------------------------------------

@@ -18,3 +18,10 @@ def test_html_has_heads_and_escapes():
 def test_short_row_is_refused():
     with pytest.raises(ValueError, match="a row must have 2 cells, got 1"):
         Table(["a", "b"], [(1,)])
+
+
+def test_words_stand_flush_left():
+    table = Table(["a", "bug"], [("long name", "x")], is_text=True)
+    assert repr(table).splitlines() == ["a          bug", "long name  x"]
+    assert '<th scope="col" style="text-align: left">bug</th>' in table._repr_html_()
+    assert '<td style="text-align: left">x</td>' in table._repr_html_()

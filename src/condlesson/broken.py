@@ -43,11 +43,11 @@ __all__ = [
 def batch_axis_embedding(t: Tensor, d_emb: int) -> Tensor:
     """Embed timesteps (B,) as (B, d_emb): sine, cosine, sine, cosine."""
     angles = t[:, None] * sinusoidal_frequencies(d_emb).repeat_interleave(2)
-    emb = torch.empty(len(t), d_emb)
-    # CURE: emb[:, 0::2], emb[:, 1::2] = angles[:, 0::2].sin(), angles[:, 1::2].cos()
-    emb[0::2], emb[1::2] = angles[0::2].sin(), angles[1::2].cos()
+    table = torch.empty(angles.shape)
+    # CURE: table[:, 0::2], table[:, 1::2] = angles[:, 0::2].sin(), angles[:, 1::2].cos()
+    table[0::2], table[1::2] = angles[0::2].sin(), angles[1::2].cos()
     # END CURE
-    return emb
+    return table
 
 
 def unit_interval_embedding(t: Tensor, d_emb: int) -> Tensor:
@@ -87,7 +87,7 @@ def swapped_halves_embedding(t: Tensor, d_emb: int) -> Tensor:
 
 
 def other_denominator_embedding(t: Tensor, d_emb: int) -> Tensor:
-    """Embed timesteps (B,) as (B, d_emb), for weights that know exponents i / (d_emb / 2)."""
+    """Embed timesteps (B,) as (B, d_emb), for weights that know i / (d_emb / 2)."""
     half = d_emb // 2
     # CURE: exponents = torch.arange(half) / half
     exponents = torch.arange(half) / (half - 1)

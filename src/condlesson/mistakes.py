@@ -28,7 +28,7 @@ _SINUSOID = (
         where="Diffusion_models_from_scratch, issue 10",
         source="https://github.com/gmongaras/Diffusion_models_from_scratch/issues/10",
         symptom="It trains. A timestep's embedding depends on its place in the batch.",
-        cure="Slice the dimensions, emb[:, 0::2], and not the rows.",
+        cure="Slice the dimensions, table[:, 0::2], and not the rows.",
         measure=symptoms.batch_dependence,
         question=_ask(
             "Every second row gets sines only, every other one cosines only. What happens when "
