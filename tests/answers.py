@@ -5,6 +5,7 @@ import linecache
 import sys
 
 from condlesson import scaffold as exercises
+from condlesson.checks.running import run_check
 
 NUMBER = itertools.count(1)
 
@@ -25,3 +26,32 @@ def blank(solution, *filled):
         assert old in code
         code = code.replace(old, new, 1)
     return written(code, solution.__name__, **vars(sys.modules[solution.__module__]))
+
+
+def ask(examine, answer=None, exercise=None):
+    """A check of its own kind."""
+    return run_check("check_x", answer, examine, exercise=exercise, praise="Well done.")
+
+
+class Hostile:
+    def __str__(self):
+        raise SystemExit
+
+    def __repr__(self):
+        raise KeyError
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+class HostileMeta(type):
+    def __getattribute__(cls, name):
+        raise SystemExit(name)
+
+    def __call__(cls, *args):
+        raise GeneratorExit
+
+
+def hostile_class():
+    """Made anew, since pytest looks at what a module holds."""
+    return HostileMeta("HostileClass", (), {})

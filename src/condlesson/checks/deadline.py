@@ -81,8 +81,10 @@ class _Alarm:
 def _raise_again_from(frame: FrameType | None) -> None:
     """Raise once more in the next line: a loop around ``try`` and ``except: pass`` holds one."""
 
-    def trace(frame: FrameType, event: str, argument: object) -> None:
-        raise TooSlow
+    def trace(frame: FrameType, event: str, argument: object) -> Callable:
+        if event == "line":  # an exception's own event would be inside the ``try`` still
+            raise TooSlow
+        return trace
 
     while frame is not None and frame.f_code is not _by_alarm.__code__:
         frame.f_trace = trace

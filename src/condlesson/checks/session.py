@@ -185,17 +185,14 @@ def _folder() -> str | None:
 
 
 def _signals() -> list[Restore]:
-    try:
-        handler = signal.getsignal(signal.SIGINT)
-        return [
-            lambda: (
-                handler is None
-                or signal.getsignal(signal.SIGINT) is handler
-                or signal.signal(signal.SIGINT, handler)
-            )
-        ]
-    except ValueError:  # not in the main thread
-        return []
+    handler = signal.getsignal(signal.SIGINT)
+    return [
+        lambda: (
+            handler is None
+            or signal.getsignal(signal.SIGINT) is handler
+            or signal.signal(signal.SIGINT, handler)
+        )
+    ]
 
 
 def _figures() -> list[Restore]:

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType
 
@@ -93,7 +94,12 @@ def _opens(line: str) -> bool:
 
 def _has_gap(code: CodeType) -> bool:
     """Whether compiled code does nothing, or holds a line that does nothing."""
-    instructions = list(dis.get_instructions(code))
+    bytecode = dis.Bytecode(code)
+    instructions = list(bytecode)
     if all(instruction.opname in _IDLE for instruction in instructions):
         return True
-    return any(instruction.opname == "NOP" for instruction in instructions)
+    tries = {entry.start for entry in getattr(bytecode, "exception_entries", ())}
+    return any(
+        one.opname == "NOP" and not after.is_jump_target and after.offset not in tries
+        for one, after in pairwise(instructions)  # `while True:` and `try:` are idle lines as well
+    )
