@@ -292,6 +292,27 @@ def test_what_cannot_be_stopped_is_left_behind(short, monkeypatch):
     assert found.messages[0].startswith("Too slow")
 
 
+def test_an_alarm_on_the_way_to_its_end_is_no_failure():
+    class Late(deadline._Alarm):
+        """Rings once more when it is disarmed."""
+
+        is_armed, late = True, 1
+        armed = property(lambda self: self.is_armed)
+
+        @armed.setter
+        def armed(self, value):
+            if not value and self.late:
+                self.late -= 1
+                raise deadline.TooSlow
+            self.is_armed = value
+
+    alarm = Late()
+    alarm.disarm()
+    assert (alarm.armed, alarm.late) == (False, 0)
+    alarm.ring(signal.SIGALRM, None)  # is not heard any more
+    assert alarm.rings == 0
+
+
 def test_other_threads_and_no_alarm_give_the_same_result(monkeypatch):
     answers = sinusoidal_embedding, lambda t, d: 2 * sinusoidal_embedding(t, d)
     expected = [checks.check_sinusoidal_embedding(answer) for answer in answers]

@@ -414,6 +414,23 @@ UNLIKE = {
 }
 
 
+UNDONE = {
+    "nothing": (None, "There is nothing yet: hand in your function, which is called fn(t, d_emb)"),
+    "dots": (..., "There is nothing yet"),
+    "returns nothing": (lambda t, d: None, "returned None. Does every path of it end in a return?"),
+    "returns dots": (lambda t, d: ..., "returned Ellipsis"),
+    "returns NotImplemented": (lambda t, d: NotImplemented, "returned NotImplemented"),
+}
+
+
+@pytest.mark.parametrize("check", [check_sinusoidal_embedding, check_interleaved_embedding])
+@pytest.mark.parametrize(("answer", "message"), UNDONE.values(), ids=UNDONE)
+def test_not_done(check, answer, message):
+    result = check(answer)
+    assert result.status == "not done"
+    assert message in " ".join(result.messages)
+
+
 @pytest.mark.parametrize("check", [check_sinusoidal_embedding, check_interleaved_embedding])
 @pytest.mark.parametrize(("answer", "message"), UNLIKE.values(), ids=UNLIKE)
 def test_no_embedding_at_all(check, answer, message):

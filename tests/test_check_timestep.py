@@ -101,6 +101,18 @@ def sequential(n, width):
     return nn.Sequential(Sinusoid(n), nn.Linear(n, width), nn.GELU(), nn.Linear(width, width))
 
 
+class BufferedTable(nn.Module):
+    """The sinusoids of all timesteps, computed once."""
+
+    def __init__(self, n, width):
+        super().__init__()
+        self.register_buffer("table", sinusoidal_embedding(torch.arange(1000), n))
+        self.net = nn.Sequential(nn.Linear(n, width), nn.GELU(), nn.Linear(width, width))
+
+    def forward(self, t):
+        return self.net(self.table[t])
+
+
 class Diffusers(nn.Module):
     """As diffusers put it together, in its own layout."""
 
@@ -159,7 +171,11 @@ RIGHT = {
         mlp(parts=lambda n, d: {"w": nn.Parameter(torch.ones(n // 2), requires_grad=False)}),
         "",
     ),
-    "narrow start": (mlp(parts=lambda n, d: {"b": started(nn.Linear(d, d))}), ""),
+    "a table that is not trained": (BufferedTable, SINGLE),
+    "a second layer that starts at 0": (
+        mlp(parts=lambda n, d: {"b": started(nn.Linear(d, d))}),
+        "",
+    ),
     "SiLU": (activated(F.silu), "the activation is SiLU, as in most production U-Nets"),
     "SiLU in a subclass": (Subclass, "the activation is SiLU, as in most production U-Nets"),
     "diffusers": (Diffusers, "the activation is SiLU, as in most production U-Nets"),

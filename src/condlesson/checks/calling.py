@@ -84,8 +84,6 @@ def call(function: Callable, *args: object, what: str) -> object:
         raise
     except NotImplementedError as error:
         raise NotDone(f"{what} is not written yet: NotImplementedError{_at(error)}.") from None
-    except (Wrong, NotDone):
-        raise
     except BaseException as error:
         raise Wrong(_raised(error, what)) from None
 
