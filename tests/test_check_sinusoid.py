@@ -209,7 +209,7 @@ WRONG = {
         "a dimension of their own. Join them with",
     ),
     "one row for all": (lambda t, d: clock()(t[:1], d), "one row for all timesteps"),
-    "one row without a batch": (lambda t, d: clock()(t[:1], d)[0], "one row for all timesteps"),
+    "one row without a batch": (lambda t, d: clock()(t[:1], d)[0], "The batch dimension is lost"),
     "another shape": (lambda t, d: clock()(t, d)[:, :3], "One row for each timestep, d_emb"),
     "wrong shape at other widths": (lambda t, d: clock()(t, 256), "d_emb = 64 must give shape"),
     # of the values' kind
@@ -250,7 +250,7 @@ WRONG = {
     ),
     "a row missing alone": (
         lambda t, d: clock()(t, d) if len(t) > 1 else clock()(t, d)[0],
-        "1 timesteps and d_emb = 256 must give shape (1, 256), got (256,)",
+        "1 timestep and d_emb = 256 must give shape (1, 256), got (256,)",
     ),
     # of the frequencies
     "t / 1000": (clock(t=lambda t: t / 1000), "t is divided by 1000"),
@@ -304,6 +304,8 @@ WRONG = {
     "100 t": (clock(t=lambda t: 100 * t), "The angles are 100 times the formula's"),
     "999 - t": (clock(t=lambda t: 999 - t), "the formula's row of 999 - t"),
     "1000 - t": (clock(t=lambda t: 1000 - t), "the formula's row of 1000 - t"),
+    "float16 values": (lambda t, d: clock()(t, d).half().float(), "its values are rounded"),
+    "bfloat16 values": (lambda t, d: clock()(t, d).bfloat16().float(), "its values are rounded"),
     "float16 frequencies": (
         clock(lambda d: wheel(d).half().float()),
         "The frequencies are rounded to torch.float16",

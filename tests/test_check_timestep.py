@@ -284,6 +284,8 @@ WRONG = {
     ),
     "the sinusoid alone": (mlp(lambda m, s: s), "must make (6, 512) of 6 timesteps, got (6, 256)"),
     "a tuple": (mlp(lambda m, s: (usual(m, s), s)), "must return one tensor, got a tuple of 2"),
+    "squeezed": (mlp(lambda m, s: usual(m, s).squeeze()), "The batch dimension is lost"),
+    "half precision": (mlp(lambda m, s: usual(m, s).bfloat16()), "is torch.bfloat16, which is too"),
     # parameters
     "layers in a list": (InAList, "The module has no parameters"),
     "layers in forward": (InForward, "gives another result each time"),
@@ -433,6 +435,14 @@ WRONG = {
     "t repeated": (
         mlp(sinusoid=lambda t, d: torch.as_tensor(t).reshape(-1, 1).float().expand(-1, d)),
         "Every dimension is t itself",
+    ),
+    "a sinusoid in half precision": (
+        mlp(lambda m, s: usual(m, s.half().float())),
+        "does not see the sinusoid of exercise 1. Up to the third digit it is the sinusoid",
+    ),
+    "the second layer twice": (
+        mlp(lambda m, s: m.b(m.b(F.gelu(m.a(s))))),
+        "the result is not W_2 h + b_2",
     ),
     "sines alone": (
         mlp(sinusoid=lambda t, d: sinusoidal_embedding(t, 2 * d)[:, :d]),

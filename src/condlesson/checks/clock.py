@@ -17,6 +17,7 @@ HALF_MINUS_ONE = (
     "i / (d/2). Both are good clocks. Only never mix them: a network trained with one cannot read "
     "the other."
 )
+HALF_PRECISION = 2.5e-3  # more than bfloat16 is off, near 1
 NEGATIVE = (
     "Note: {count} of the {all} dimensions have the opposite sign of the formula's. The next "
     "linear layer absorbs that, so it is no mistake, but no other code will read your checkpoint."
@@ -58,6 +59,7 @@ def _mistake(table: Tensor, t: Tensor, noise: float) -> str:
     for look in (
         _frozen,
         _collisions,
+        _rounded,
         _known_wheel,
         _angles,
         _constant,
@@ -106,6 +108,15 @@ def _collisions(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
         f"t = {k} and t = {k + 1} get the same embedding, and so do {len(same)} pairs of "
         "neighbours in all. Something rounds or clamps t: an integer division, or half precision, "
         "in which 500 and 501 are one number. Divide with /, and compute in float32."
+    )
+
+
+def _rounded(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+    if not explains(table, t, wheel(table.shape[1]), HALF_PRECISION):
+        return ""
+    return (
+        "Up to the third digit it is the sinusoid, but its values are rounded, as by half "
+        "precision. Compute in float32."
     )
 
 

@@ -51,12 +51,7 @@ def examine_embedding(fn: Callable) -> Reading:
     what = "fn(t, 256) with 6 timesteps"
     emb = call_on(fn, DRAWN, 256, what=what)
     check_table_shape(emb, 6, 256)
-    if emb.dtype in (torch.float16, torch.bfloat16):
-        raise Wrong(
-            f"The embedding is {emb.dtype}, which is too coarse: near 1 its numbers lie "
-            f"{torch.finfo(emb.dtype).eps:.2g} apart, farther than neighbouring timesteps in most "
-            "dimensions that turn slowly. Compute in float32: t.float()."
-        )
+    check_precision(emb)
     if emb.requires_grad:
         raise Wrong(
             "The embedding carries a gradient, so something in it is trained. The sinusoid is a "
@@ -74,6 +69,16 @@ def examine_embedding(fn: Callable) -> Reading:
         except Wrong as error:
             raise Wrong(f"With d_emb = 256 it is right, with d_emb = {d} not. {error}") from None
     return reading
+
+
+def check_precision(emb: Tensor) -> None:
+    """Refuse embeddings in half precision."""
+    if emb.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(
+            f"The embedding is {emb.dtype}, which is too coarse: near 1 its numbers lie "
+            f"{torch.finfo(emb.dtype).eps:.2g} apart, farther than neighbouring timesteps in most "
+            "dimensions that turn slowly. Compute in float32: t.float()."
+        )
 
 
 def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
@@ -94,10 +99,10 @@ def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
         (2, rows, d // 2): "Sine and cosine still have a dimension of their own. Join them with "
         "torch.cat([sin, cos], dim=-1).",
         (1, d): "There is one row for all timesteps. Each timestep needs its own.",
-        (d,): "There is one row for all timesteps. Each timestep needs its own.",
+        (d,): "The batch dimension is lost. Each timestep needs a row of its own, even if alone.",
     }
     raise Wrong(
-        f"{rows} timesteps and d_emb = {d} must give shape {(rows, d)}, got {got}. "
+        f"{rows} timestep{'s' * (rows > 1)} and d_emb = {d} must give shape {(rows, d)}, got {got}. "
         + reasons.get(got, "One row for each timestep, d_emb numbers in it.")
     )
 

@@ -11,7 +11,7 @@ from condlesson.checks.layers import check_gradients, overwritten, trainable
 from condlesson.checks.perceptron import examine_perceptron
 from condlesson.checks.result import CheckResult
 from condlesson.checks.running import NotDone, Wrong, run_check
-from condlesson.checks.sinusoid import DRAWN, check_own_rows, check_repeats
+from condlesson.checks.sinusoid import DRAWN, check_own_rows, check_precision, check_repeats
 from condlesson.checks.structure import find_layers
 
 __all__ = ["check_timestep_embedding", "check_timestep_mlp"]
@@ -74,6 +74,7 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
             f"{text} must make {shape((len(DRAWN), d_emb))} of {len(DRAWN)} timesteps, got "
             f"{shape(emb)}. One row for each timestep, d_emb numbers in it."
         )
+    check_precision(emb)
     trainable(module)
     check_repeats(emb, _embed(module, DRAWN), "The module")
     layers = find_layers(module, d_sinusoidal, d_emb, text)
