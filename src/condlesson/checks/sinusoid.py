@@ -102,8 +102,8 @@ def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
         (d,): "The batch dimension is lost. Each timestep needs a row of its own, even if alone.",
     }
     raise Wrong(
-        f"{rows} timestep{'s' * (rows > 1)} and d_emb = {d} must give shape {(rows, d)}, got {got}. "
-        + reasons.get(got, "One row for each timestep, d_emb numbers in it.")
+        f"{rows} timestep{'s' * (rows > 1)} and d_emb = {d} must give shape {(rows, d)}, got "
+        f"{got}. " + reasons.get(got, "One row for each timestep, d_emb numbers in it.")
     )
 
 
