@@ -68,3 +68,10 @@ def test_progress_of_named_checks():
 @pytest.mark.usefixtures("fresh")
 def test_names_in_html_are_escaped():
     assert "<code>check_&lt;b&gt;</code>" in progress(["<b>"])._repr_html_()
+
+
+def test_code_in_a_message_is_code_in_html():
+    page = CheckResult("check_a", "wrong", ["write `h = h + 1 < 2`, not `+=`; a lone ` stays"])
+    assert "<code>h = h + 1 &lt; 2</code>, not <code>+=</code>; a lone ` stays" in (
+        page._repr_html_()
+    )

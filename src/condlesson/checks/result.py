@@ -1,6 +1,7 @@
 """What a check found, as a notebook and as a terminal show it, and the session's summary."""
 
 import html
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -114,4 +115,5 @@ def progress(names: Iterable[str] | None = None) -> Progress:
 
 
 def _paragraph(message: str) -> str:
-    return f'<p style="white-space: pre-wrap;">{html.escape(message)}</p>'
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(message))
+    return f'<p style="white-space: pre-wrap;">{text}</p>'
