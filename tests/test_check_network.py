@@ -106,6 +106,9 @@ RIGHT = {
             SUM: "return (h.permute(0, 2, 3, 1) + shift).permute(0, 3, 1, 2)",
         }
     ),
+    "in two parts": derived(
+        {SUM: "return torch.cat([a + b for a, b in zip(h.chunk(2, 1), shift.chunk(2, 1))], 1)"}
+    ),
     "in place on a copy": derived({SUM: "h = h.clone(); h += shift; return h"}),
     "projection as a 1x1 convolution": derived(
         {
@@ -148,6 +151,27 @@ RIGHT = {
     ),
     "float64": whole({"# more": "self.double()", PATH: f"x, t = x.double(), t.double(); {PATH}"}),
     "dropout in the bottleneck": whole({MID: f"{MID}; m = F.dropout(m, 0.1, self.training)"}),
+    "shift before the last ReLU of the bottleneck": whole(
+        {MID: lines("m = self.mid[:5](c) + emb[:, :, None, None]", "m = self.mid[5:](m)")}
+    ),
+    "sinusoids in a buffer": derived(
+        {
+            EMBEDDING: lines(
+                EMBEDDING,
+                "self.register_buffer('table', sinusoidal_embedding(torch.arange(1000), 256))",
+            ),
+            EMBED: "a, b = self.embedding.linear_1, self.embedding.linear_2; "
+            "return b(F.gelu(a(self.table[t])))",
+        }
+    ),
+    "MLP of 1x1 convolutions": whole(
+        {
+            CLOCK: "self.clock = nn.Sequential(nn.Unflatten(1, (256, 1, 1)), "
+            "nn.Conv2d(256, 512, 1), nn.GELU(), nn.Conv2d(512, 512, 1), nn.Flatten())"
+        }
+    ),
+    "dropout in the MLP": whole({"nn.GELU(), ": "nn.GELU(), nn.Dropout(0.1), "}),
+    "skip connection first": whole({"[self.u2(m), b]": "[b, self.u2(m)]"}),
     "average pooling": whole({"F.max_pool2d": "F.avg_pool2d"}),
     "28 pixels only": whole({PATH: f"assert x.shape[2] == 28; {PATH}"}),
     "16 pixels or more": whole({PATH: f"assert x.shape[2] >= 16; {PATH}"}),
@@ -175,6 +199,19 @@ NOTED = {
                 "nn.ConvTranspose2d(256, 128, 2, 2), nn.ConvTranspose2d(128, 64, 2, 2)": "("
                 "nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(2 * c, c, 3, padding=1)) "
                 "for c in (128, 64))"
+            }
+        ),
+        "the convolutions differ from the page's",
+    ),
+    "more predicted than handed on": (
+        whole({"nn.Conv2d(32, 1, 1)": "nn.Conv2d(32, 2, 1)", "self.out(y)": "self.out(y)[:, :1]"}),
+        "the convolutions differ from the page's",
+    ),
+    "a wider first block": (
+        whole(
+            {
+                "self.pair(1, 32), self.pair(32, 64)": "self.pair(1, 64), self.pair(64, 64)",
+                "self.pair(96, 64)": "self.pair(128, 64)",
             }
         ),
         "the convolutions differ from the page's",
@@ -238,6 +275,19 @@ WRONG = {
         derived({EMBED: "return self.embedding((t - 700).clamp(min=0))"}),
         "t enters no feature map",
     ),
+    "instance norm behind": (
+        derived({SUM: "return F.instance_norm(h + shift)"}),
+        "It enters at the bottleneck, in 256 channels of 7 x 7 pixels, and what follows cancels it",
+    ),
+    "one-channel groups behind": (
+        whole(
+            {
+                "# more": "self.norm = nn.GroupNorm(256, 256)",
+                MID: "m = self.norm(self.mid(c) + emb[:, :, None, None])",
+            }
+        ),
+        "It subtracts each channel's mean",
+    ),
     # where it enters
     "at the first block": (
         whole({"a = self.d1(x)": "a = self.d1(x + emb[:, :1, None, None])"}),
@@ -263,6 +313,25 @@ WRONG = {
         ),
         "in the decoder, in 64 channels of 28 x 28 pixels",
     ),
+    "in the decoder, too": (
+        whole({"return self.out(y)": "return self.out(y + emb[:, :64, None, None])"}),
+        "enters the network at a second place",
+    ),
+    "t / T added as well": (
+        whole({MID: f"{MID} + t[:, None, None, None] / 1000"}),
+        "enters the network at a second place",
+    ),
+    "beside the feature map": (
+        whole(
+            {
+                "nn.ConvTranspose2d(256, 128, 2, 2)": "nn.ConvTranspose2d(512, 128, 2, 2)",
+                MID: "m = self.mid(c); emb = emb[:, :, None, None].expand_as(m); "
+                "m = torch.cat([m, emb], 1)",
+            }
+        ),
+        "stands beside the feature map, 512 channels in all",
+    ),
+    "multiplied": (derived({SUM: "return h * (1 + shift)"}), "multiply nothing"),
     "other at every pixel": (
         derived({SUM: "return h + shift * torch.linspace(0, 1, h.shape[3])"}),
         "differs from pixel to pixel",
@@ -331,6 +400,12 @@ WRONG = {
         whole({CLOCK: "self.clock = nn.Sequential(nn.Linear(256, 512), nn.GELU())"}),
         "The second layer of the timestep MLP is missing",
     ),
+    "projection in a plain list": (
+        derived(
+            {PROJECT: "self.x = [nn.Linear(512, 256)]", "self.project(t_emb)": "self.x[0](t_emb)"}
+        ),
+        "or is not registered",
+    ),
     "no projection": (
         derived({PROJECT: "", "self.project(t_emb)": "t_emb[:, :256]"}),
         "The projection from 512 to 256 is missing",
@@ -361,6 +436,14 @@ WRONG = {
     "tanh at the end": (whole({"self.out(y)": "self.out(y).tanh()"}), "goes through tanh"),
     "sigmoid at the end": (whole({"self.out(y)": "self.out(y).sigmoid()"}), "through sigmoid"),
     "ReLU at the end": (whole({"self.out(y)": "self.out(y).relu()"}), "goes through ReLU"),
+    "a clamp at the end": (
+        whole({"self.out(y)": "self.out(y).clamp(-1, 1)"}),
+        "a clamp to [-1, 1]",
+    ),
+    "an empty skip connection at 14": (
+        whole({"[self.u2(m), b]": "[self.u2(m), 0 * b]"}),
+        "The skip connection at 14 x 14 pixels is missing",
+    ),
     "no skip connection at 14": (
         whole(
             {

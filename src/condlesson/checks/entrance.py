@@ -39,9 +39,10 @@ class _Stop(BaseException):
 
 
 class _Recorder(TorchFunctionMode):
-    def __init__(self, stop_at: int | None = None) -> None:
+    def __init__(self, given: dict[int, Tensor], stop_at: int | None = None) -> None:
         super().__init__()
-        self.operations, self.count, self.stop_at = [], 0, stop_at
+        self.operations, self.count = [], 0
+        self.given, self.stop_at = given, stop_at
 
     def __torch_function__(
         self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
@@ -56,6 +57,8 @@ class _Recorder(TorchFunctionMode):
     def _note(self, name: str, made: Tensor) -> None:
         if made.shape[1] == made.shape[2] != made.shape[3]:  # channels last
             made = made.movedim(3, 1)
+        if self.count in self.given:
+            made.copy_(self.given[self.count])
         if self.stop_at in (None, self.count):
             kind = "convolution" if name.startswith("conv") else name
             self.operations.append(Operation(kind, made.detach().clone()))
@@ -64,9 +67,18 @@ class _Recorder(TorchFunctionMode):
         self.count += 1
 
 
-def record(model: Model, x: Tensor, t: Tensor) -> list[Operation]:
-    """All feature maps (B, C, h, w) of a forward pass, in the order in which they were made."""
-    recorder = _Recorder()
+def record(
+    model: Model, x: Tensor, t: Tensor, given: dict[int, Tensor] | None = None
+) -> list[Operation]:
+    """All feature maps (B, C, h, w) of a forward pass, in the order in which they were made.
+
+    Args:
+        model: In evaluation mode.
+        x: Images (B, 1, H, W).
+        t: Timesteps (B,).
+        given: Feature maps that go on in the place of those with these numbers.
+    """
+    recorder = _Recorder(given or {})
     with torch.no_grad(), recorder:
         model(x, t)
     return recorder.operations
@@ -74,7 +86,7 @@ def record(model: Model, x: Tensor, t: Tensor) -> list[Operation]:
 
 def tensor_at(model: Model, x: Tensor, t: Tensor, index: int) -> Tensor:
     """The feature map with this number, without the rest of the forward pass."""
-    recorder = _Recorder(stop_at=index)
+    recorder = _Recorder({}, stop_at=index)
     try:
         with torch.no_grad(), recorder:
             model(x, t)
@@ -86,21 +98,28 @@ def tensor_at(model: Model, x: Tensor, t: Tensor, index: int) -> Tensor:
 def find_entrance(model: Model, x: Tensor, wide: int) -> Entrance | None:
     """The first feature map that differs between two timesteps; None if none does.
 
+    What does not depend on the image either, as a shift spread over all pixels, is none. Where
+    channels are told in parts, it is what joins the parts.
+
     Args:
         model: In evaluation mode.
         x: One image, (1, 1, H, W).
         wide: Channels of the bottleneck.
     """
     one, other = (record(model, x, torch.tensor([t])) for t in (10, 700))
-    convolutions = 0
-    for index, (a, b) in enumerate(zip(one, other, strict=False)):
-        convolutions += a.name == "convolution" and a.output.shape[1] == wide
-        if a.output.shape != b.output.shape or a.output.shape[2] == 1:
+    mirrored = record(model, x.flip(3) + 1, torch.tensor([10]))
+    found, convolutions = None, 0
+    for index, (a, b, c) in enumerate(zip(one, other, mirrored, strict=False)):
+        is_convolution = a.name == "convolution"
+        if found and (is_convolution or found.channels >= wide):
+            break
+        channels, size = a.output.shape[1:3]
+        convolutions += is_convolution and channels == wide
+        if a.output.shape != b.output.shape or size == 1 or torch.equal(a.output, c.output):
             continue
         change = (b.output - a.output)[0]
-        if change.abs().max() > 1e-5:
+        if change.abs().max() > 1e-5 and (not found or channels == wide):
             later = one[index + 1 :]
             next_wide = [o for o in later if o.name == "convolution" and o.output.shape[1] == wide]
-            channels, size = a.output.shape[1:3]
-            return Entrance(index, change, channels, size, not next_wide, convolutions)
-    return None
+            found = Entrance(index, change, channels, size, not next_wide, convolutions)
+    return found

@@ -2,32 +2,20 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from condlesson import unet
 from condlesson.checks.calling import as_factory, build, call, call_on, shape, tensor_from
-from condlesson.checks.entrance import Entrance, find_entrance, tensor_at
-from condlesson.checks.layers import listed, overwritten, squeezed, trainable
-from condlesson.checks.perceptron import examine_perceptron
+from condlesson.checks.entrance import Entrance, find_entrance, record
+from condlesson.checks.layers import overwritten, squeezed, trainable
 from condlesson.checks.result import CheckResult
 from condlesson.checks.running import Wrong, run_check
-from condlesson.checks.spatial import check_head, path_notes
-from condlesson.checks.structure import Layers
+from condlesson.checks.spatial import check_head, check_skips, path_notes
+from condlesson.checks.timepath import ACTIVATED, D_EMB, PATH, WIDE, check_clock, find_path
 
 __all__ = ["check_unet_sinusoidal"]
-
-D_SINUSOIDAL, D_EMB, WIDE = 256, 512, 256
-PATH = (
-    "Sinusoid and MLP, TimestepEmbedding(256, 512), then nn.Linear(512, 256), added to the 256 "
-    "channels of the bottleneck"
-)
-ACTIVATED = (
-    "An activation stands between the projection and the bottleneck, so that the shift cannot take "
-    "every value. Add what nn.Linear(512, 256) gives."
-)
 
 
 def check_unet_sinusoidal(cls: Callable[[], nn.Module]) -> CheckResult:
@@ -69,13 +57,13 @@ def _unet_sinusoidal(answer: object) -> list[str]:
     side, entrance = _entrance_of(model)
     _check_entrance(entrance, side)
     _check_channels(model, entrance, side)
-    matrices = _time_matrices(model)
-    notes += _check_clock(model, matrices, entrance, side)
-    return [
-        *notes,
-        *_place_note(entrance),
-        *path_notes(model, dead, {*matrices.perceptron, matrices.projection}),
-    ]
+    _check_elsewhere(model, entrance, side)
+    check_skips(model, _images(1, side))
+    path = find_path(model, x[:1])
+    # The shift can be read with a bottleneck of one pixel.
+    notes += check_clock(model, path, entrance, _images(1, 4 if side == 8 else side))
+    clock = {*path.perceptron, path.projection}
+    return [*notes, *_place_note(entrance), *path_notes(model, dead, clock)]
 
 
 def _images(count: int, side: int) -> Tensor:
@@ -122,8 +110,8 @@ def _check_items(model: nn.Module) -> None:
     alone = torch.cat([_predict(model, x[:1], t[k : k + 1]) for k in range(3)]).detach()
     if max((y - y[:1]).abs().max() for y in (alone, out)) < 1e-6:
         raise Wrong(
-            "The prediction does not depend on t: t = 0, 300 and 999 give the same. Embed t, and "
-            f"let it in. {PATH}."
+            "The prediction does not depend on t: t = 0, 300 and 999 give the same. "
+            f"{_lost(*_entrance_of(model))}"
         )
     if torch.allclose(out, alone, atol=1e-4):
         return
@@ -135,6 +123,15 @@ def _check_items(model: nn.Module) -> None:
     raise Wrong(
         "In evaluation mode an image gets another prediction alone than in a batch: timesteps or "
         "images influence one another. Nothing may mix along dimension 0."
+    )
+
+
+def _lost(side: int, entrance: Entrance | None) -> str:
+    if entrance is None:
+        return f"Embed t, and let it in. {PATH}."
+    return (
+        f"It enters {_where(entrance, side)}, and what follows cancels it. Does a norm with one "
+        "channel in each group follow? It subtracts each channel's mean. Add the shift behind it."
     )
 
 
@@ -155,12 +152,17 @@ def _check_entrance(entrance: Entrance | None, side: int) -> None:
             f"The timestep enters {where}, and not at the bottleneck. {PATH}, where every pixel's "
             "view is widest."
         )
+    if entrance.channels > WIDE:
+        raise Wrong(
+            f"The embedding stands beside the feature map, {entrance.channels} channels in all, "
+            f"and is not added to it. {PATH}."
+        )
     flat = entrance.change.flatten(1)
     if (flat - flat[:, :1]).abs().max() > 1e-4 * flat.abs().max() + 1e-6:
         raise Wrong(
             "What the timestep changes differs from pixel to pixel of the bottleneck, so it is not "
             "one number added to each channel. Reshape the projection to (B, 256, 1, 1), and add "
-            "it."
+            "it; multiply nothing."
         )
     if entrance.channels == WIDE and (flat[:, 0] - flat[0, 0]).abs().max() < 1e-6:
         raise Wrong(
@@ -189,6 +191,19 @@ def _check_channels(model: nn.Module, entrance: Entrance, side: int) -> None:
     )
 
 
+def _check_elsewhere(model: nn.Module, entrance: Entrance, side: int) -> None:
+    """With the feature map of one t at the entrance, nothing of another t may be left."""
+    x = _images(1, side)
+    one = record(model, x, torch.tensor([10]))
+    given = {entrance.index: one[entrance.index].output}
+    other = record(model, x, torch.tensor([700]), given)
+    if not torch.allclose(one[-1].output, other[-1].output, atol=1e-5):
+        raise Wrong(
+            "The timestep enters the network at a second place, too: with the bottleneck of "
+            f"another t the prediction still changes with t. Only this belongs: {PATH}."
+        )
+
+
 def _told(change: Tensor) -> Tensor:
     return change.flatten(1).abs().amax(1) > 1e-6
 
@@ -198,6 +213,8 @@ def _where(entrance: Entrance, side: int) -> str:
     if entrance.wide == 0 and pixels == 28:
         return f"at the first block, in {entrance.channels} channels of 28 x 28 pixels"
     stage = "in front of the bottleneck" if entrance.wide == 0 else "in the decoder"
+    if entrance.size == side // 4 and entrance.wide:
+        stage = "at the bottleneck"
     return f"{stage}, in {entrance.channels} channels of {pixels} x {pixels} pixels"
 
 
@@ -208,96 +225,3 @@ def _place_note(entrance: Entrance) -> list[str]:
         "Note: the timestep enters between the two convolutions of the bottleneck, as in the first "
         "diffusion U-Nets. The page adds it behind both."
     ]
-
-
-_SHAPES = {(D_EMB, D_EMB), (D_EMB, D_SINUSOIDAL), (D_SINUSOIDAL, D_EMB)}  # also of convolutions
-
-
-class _Matrices(NamedTuple):
-    """Parameters of the timestep's path."""
-
-    perceptron: Layers
-    projection: nn.Parameter
-
-
-def _time_matrices(model: nn.Module) -> _Matrices:
-    found = {n: p for n, p in trainable(model).items() if p.grad is not None}
-    matrices = {n: p for n, p in found.items() if p.ndim in (2, 3) or squeezed(p) in _SHAPES}
-    outer = [p for p in matrices.values() if sorted(squeezed(p)) == [D_SINUSOIDAL, D_EMB]]
-    inner = [p for p in matrices.values() if squeezed(p) == (D_EMB, D_EMB)]
-    biases = [p for p in found.values() if squeezed(p) == (D_EMB,)]
-    if len(matrices) == 3 and (len(outer), len(inner), len(biases)) == (2, 1, 2):
-        first, last = _in_order(model, outer, biases)
-        return _Matrices(Layers(first, biases[0], inner[0], biases[1]), last)
-    cut = [
-        name
-        for name, p in model.named_parameters()
-        if p.grad is None and sorted(squeezed(p)) in ([D_SINUSOIDAL, D_EMB], [D_EMB, D_EMB])
-    ]
-    if cut:
-        raise Wrong(
-            f"No gradient reaches {', '.join(cut)}: the timestep's path would never learn. Look "
-            "for detach, .data, no_grad or a frozen layer on it."
-        )
-    raise Wrong(_structure_mistake(matrices, len(outer), len(inner)))
-
-
-def _structure_mistake(matrices: dict[str, nn.Parameter], outer: int, inner: int) -> str:
-    shapes = [squeezed(p) for p in matrices.values()]
-    table = next((s[0] for s in shapes if s[0] in (1000, 1001)), 0)
-    if table:
-        reason = f"A table of {table} rows is learned; the sinusoid is missing."
-    elif any(len(s) == 1 for s in shapes):
-        reason = "t enters as one number; the sinusoid is missing."
-    elif shapes == [(WIDE, D_SINUSOIDAL)]:
-        reason = "The sinusoid is projected as it is; the timestep MLP is missing."
-    elif not inner and outer and len(shapes) <= 2:
-        reason = "The second layer of the timestep MLP is missing."
-    elif len(shapes) == 2 and inner == outer == 1:
-        reason = "The projection from 512 to 256 is missing, or has another width."
-    else:
-        reason = "The timestep's path has other layers."
-    return f"{reason} {PATH}. Matrices found: {listed(matrices) or 'none'}."
-
-
-def _in_order(
-    model: nn.Module, outer: list[nn.Parameter], biases: list[nn.Parameter]
-) -> list[nn.Parameter]:
-    """First layer and projection: behind a projection of 0, biases change nothing."""
-    x, t = _images(1, 28), torch.tensor([5])
-    moved = []
-    for p in outer:
-        with overwritten({p: 0.0}), torch.no_grad():
-            before = model(x, t)
-            with overwritten(dict.fromkeys(biases, 3.0)):
-                moved.append((model(x, t) - before).abs().max().item())
-    return outer if moved[0] > moved[1] else outer[::-1]
-
-
-def _check_clock(model: nn.Module, parts: _Matrices, entrance: Entrance, side: int) -> list[str]:
-    """Read the timestep MLP through the projection: with an identity, it hands on 256 numbers."""
-    x = _images(1, 4 if side == 8 else side)  # for the shift, a bottleneck of one pixel will do
-
-    def at(t: Tensor, projection: Tensor | float) -> Tensor:
-        with overwritten({parts.projection: projection}):
-            images = x.expand(len(t), -1, -1, -1)
-            return tensor_at(model, images, t, entrance.index)[:, :, 0, 0]
-
-    def shift(t: Tensor, projection: Tensor) -> Tensor:
-        return at(t, projection) - at(t[:1], 0.0)
-
-    identity = torch.eye(WIDE, D_EMB)
-    if squeezed(parts.projection) != identity.shape:
-        identity = identity.T
-    t = torch.tensor([3, 400])
-    if not torch.allclose(shift(t, -2 * identity), -2 * shift(t, identity), atol=1e-3):
-        raise Wrong(ACTIVATED)
-    try:
-        return examine_perceptron(
-            parts.perceptron,
-            lambda t: shift(t, identity),
-            is_whole=False,
-            stride=8,
-        )
-    except Wrong as error:
-        raise Wrong(f"The timestep's path, in front of the projection: {error}") from None
