@@ -115,6 +115,11 @@ WRONG_STEPS = {
         {END: "return b**0.5 * x_0 + (1 - b) * noise"},
         "The share of noise is sqrt(1 - alpha_bar_prev), a square root",
     ),
+    "image without its root": (
+        {END: "return b * x_0 + (1 - b) ** 0.5 * noise"},
+        "The share of the image is sqrt(alpha_bar_prev), a square root",
+    ),
+    "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "The image is added whole"),
     "no noise": ({END: "return b**0.5 * x_0"}, "its noise is missing"),
     "whole noise": ({END: "return b**0.5 * x_0 + noise"}, "The noise is added whole"),
     "noise subtracted": (
@@ -166,10 +171,7 @@ WRONG_STEPS = {
         "From alpha_bar_t = [0.2, 0.5, 0.8] to alpha_bar_prev = [0.3, 0.9, 1.0]",
     ),
     "clipped at 2": ({END: f"x_0 = x_0.clamp(-2, 2); {END}"}, "wrong where the estimate lies out"),
-    "one image": (
-        {END: f"{END}[0]".replace("return ", "return (").replace("[0]", ")[0]")},
-        "shape",
-    ),
+    "one image": ({END: f"x_0, noise = x_0[:1], noise[:1]; {END}"}, "the shape of x_t"),
     "in place": ({X_0: f"x_t -= 0.1; {X_0}"}, "in place"),
     "a tuple": ({END: f"{END}, x_0"}, "must return one tensor"),
 }

@@ -232,6 +232,10 @@ def _compare_step(
          "step; it is added there."),
         (lambda x: b.sqrt() * x + (1 - b) * noise, "The share of noise is sqrt(1 - "
          "alpha_bar_prev), a square root."),
+        (lambda x: x + (1 - b).sqrt() * noise, "The image is added whole: its share is "
+         "sqrt(alpha_bar_prev)."),
+        (lambda x: b * x + (1 - b).sqrt() * noise, "The share of the image is "
+         "sqrt(alpha_bar_prev), a square root."),
         (lambda x: b.sqrt() * x + noise, "The noise is added whole: its share is "
          "sqrt(1 - alpha_bar_prev)."),
     ]  # fmt: skip
