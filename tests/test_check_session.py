@@ -279,3 +279,14 @@ def test_no_guard_is_left_to_be_collected():
     gc.collect()
     assert not torch.is_inference_mode_enabled()
     assert torch.is_grad_enabled()
+
+
+def test_a_check_runs_on_one_thread_and_puts_the_sessions_back():
+    seen, before = [], torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        checks.check_similarity_at(lambda distance: seen.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}

@@ -188,6 +188,10 @@ def slow_start(d):
 
 
 WRONG = {
+    "random features": (
+        clock(w=lambda d: torch.rand(d // 2, generator=torch.Generator().manual_seed(2))),
+        "spread irregularly, as if drawn at random",
+    ),
     # of the shape
     "transposed": (lambda t, d: clock()(t, d).T, "It is transposed: one row for each timestep"),
     "sines alone, half as wide": (clock(join=torch.sin), "Half is missing"),

@@ -206,10 +206,16 @@ def _speeds(hands: Hands) -> str:
         )
     w = hands.w.sort(descending=True)[0]
     distinct = int((w[:-1] / w[1:].clamp(min=1e-9) > 1.001).sum()) + 1
+    steps = w[::2].clamp(min=1e-9).log().diff()
+    if distinct > 0.9 * half and steps.std() > 0.5 * steps.mean().abs():
+        return (
+            f"The frequencies, from {w[0]:.3g} to {w[-1]:.3g}, are spread irregularly, as if drawn "
+            f"at random. Such features make a clock, too, but this exercise has the formula's: "
+            f"{FORMULA}."
+        )
     if distinct != half:
         return f"Only {distinct} of the {half} frequencies differ from one another. {FORMULA}."
     slowest = (w[0] / w[-1]).item() ** (half / (half - 1))
-    steps = w[::2].log().diff()
     if (steps - steps.mean()).abs().max() < 1e-2 * steps.abs().max():
         return base_text(float(f"{slowest:.3g}")) + f" The fastest hand has w = {w[0]:.4g}."
     right = wheel(2 * half)

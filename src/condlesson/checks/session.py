@@ -48,6 +48,7 @@ def own_state() -> Iterator[None]:
             stack.enter_context(torch.device("cpu"))
         for device in _autocast_devices():
             stack.enter_context(torch.autocast(device, enabled=False))
+        torch.set_num_threads(1)  # threads that wait for one another on a busy machine cost seconds
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
         _set_deterministic(False)
