@@ -285,7 +285,7 @@ def test_a_check_runs_on_one_thread_and_puts_the_sessions_back():
     seen, before = [], torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        checks.check_similarity_at(lambda distance: seen.append(torch.get_num_threads()))
+        checks.check_similarity_at(lambda *_: seen.append(torch.get_num_threads()))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
