@@ -22,6 +22,7 @@ from condlesson.data import (
     read_idx,
     to_model_range,
 )
+from condlesson.training import TIERS
 
 IMAGES = np.arange(3 * 28 * 28).astype(np.uint8).reshape(3, 28, 28)
 LABELS = np.array([7, 0, 9], dtype=np.uint8)
@@ -276,7 +277,13 @@ def test_a_whole_set_must_be_mnist(monkeypatch, tmp_path):
         load_mnist(write_set(tmp_path))
     monkeypatch.setattr(data, "SIZES", (3, 1))
     load_mnist(tmp_path)
-    assert {run.provenance["data_sha256"] for run in list_runs()} == {data.SHA256}
+
+
+def test_recorded_runs_were_trained_on_mnist_or_on_the_shipped_subset():
+    trained_on = {data.SHA256: set(), load_subset().checksum(): set()}
+    for run in list_runs():
+        trained_on[run.provenance["data_sha256"]].add(run.config.width)
+    assert list(trained_on.values()) == [{TIERS["small"].width}, {TIERS["quick"].width}]
 
 
 def test_download_without_torchvision_says_what_to_install(monkeypatch, tmp_path):

@@ -453,15 +453,27 @@ def test_the_same_notebooks_give_the_same_archive(filled, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_the_licences_come_from_a_checkout_that_nobody_installed(monkeypatch):
-    installed = notebooks._licences()
+def test_the_licences_of_a_checkout_are_its_own():
+    root = Path(notebooks.__file__).parents[2]
+    assert notebooks._licences() == {
+        name: (root / name).read_bytes() for name in ("LICENSE", "LICENSE-TEXT")
+    }
 
-    def missing(name):
-        raise notebooks.PackageNotFoundError(name)
 
-    monkeypatch.setattr(notebooks, "distribution", missing)
-    assert notebooks._licences() == installed
-    assert set(installed) == {"LICENSE", "LICENSE-TEXT"}
+def test_the_licences_of_an_installed_package_lie_beside_it(monkeypatch, tmp_path):
+    """What pip leaves behind, in a folder that holds the licence of somebody else as well."""
+    lib, info = tmp_path / "site-packages", "condlesson-1.0.dist-info"
+    (lib / info / "licenses").mkdir(parents=True)
+    (lib.parent / "LICENSE.txt").write_text("of Python")
+    lines = [f"{info}/METADATA,,", f"{info}/RECORD,,"]
+    for name in ("LICENSE", "LICENSE-TEXT"):
+        (lib / info / "licenses" / name).write_text(f"the {name}")
+        lines.append(f"{info}/licenses/{name},,")
+    (lib / info / "METADATA").write_text("Metadata-Version: 2.4\nName: condlesson\nVersion: 1.0\n")
+    (lib / info / "RECORD").write_text("\n".join(lines))
+    monkeypatch.setattr(notebooks, "__file__", str(lib / "condlesson" / "notebooks.py"))
+    monkeypatch.setattr(sys, "path", [str(lib)])
+    assert notebooks._licences() == {n: f"the {n}".encode() for n in ("LICENSE", "LICENSE-TEXT")}
 
 
 def test_an_archive_of_nothing_is_refused(tmp_path):

@@ -9,7 +9,7 @@ checks up. The same pages give the same bytes.
 import html
 import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import distribution
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -236,10 +236,10 @@ def make_archive(notebooks: str | Path, file: str | Path) -> None:
 
 def _licences() -> dict[str, bytes]:
     """Files with the licences, which go where the code and the text go."""
-    try:
-        package = distribution("condlesson")
-    except PackageNotFoundError:  # a checkout that nobody installed
-        root = Path(__file__).parents[2]
-        return {path.name: path.read_bytes() for path in root.glob("LICENSE*")}
-    found = [path for path in package.files or () if path.name.startswith("LICENSE")]
-    return {path.name: path.read_binary() for path in found}
+    checkout = Path(__file__).parents[2]
+    if (checkout / "pyproject.toml").is_file():
+        found = checkout.glob("LICENSE*")
+    else:
+        files = distribution("condlesson").files or ()
+        found = [Path(file.locate()) for file in files if file.name.startswith("LICENSE")]
+    return {path.name: path.read_bytes() for path in found}
