@@ -5,12 +5,14 @@
 #             from where it takes everything else.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
+# PORT=...    where `make live` serves the book.
 # DATA=...    the torchvision root that `make runs` trains on.
 
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
 DATA ?= data
+PORT ?= 8000
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
@@ -18,10 +20,12 @@ STAMP := $(VENV)/.installed
 SITE := _build/html
 COLAB := _build/colab
 PYTEST := $(BIN)/python -m pytest
+# --toc: a relative path would be looked for in book/.
+BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
+.PHONY: help setup html book live notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,19 +49,20 @@ endif
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
-# --all: a page is run again even if only the package behind it changed, and the warnings of an
-# earlier build that failed are not forgotten. --toc: a relative path would be looked for in book/.
-html: $(STAMP) ## run every page and build the pages alone
-	$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
-	  -n -W --keep-going --all
+# Pages run side by side, and only those that have to: book/_ext/execution.py.
+html: $(STAMP) ## run the pages that changed, and build the pages alone
+	$(BIN)/jupyter-book build $(BUILD)
 	@echo "The pages are at $(CURDIR)/$(SITE)/index.html"
 
-book: $(STAMP) ## run every page and build the book, with all that is published beside it
+book: $(STAMP) ## run the pages that changed, and build the book, with all that is published beside it
 	$(MAKE) --no-print-directory html
 	$(MAKE) --no-print-directory notebooks wheel
 	rm -rf $(SITE)/notebooks $(SITE)/condlesson-*
 	cp -R _build/notebooks _build/condlesson-lesson.zip _build/wheel/*.whl $(SITE)
 	@echo "The book is at $(CURDIR)/$(SITE)/index.html"
+
+live: $(STAMP) ## serve the book, and rebuild and reload it on each save; PORT=8000
+	$(BIN)/python -m tools.live $(PORT) $(BUILD)
 
 notebooks: $(STAMP) ## write the exercise and solution notebooks, and the archive to hand out
 	rm -rf _build/notebooks

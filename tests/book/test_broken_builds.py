@@ -23,7 +23,7 @@ kernelspec:
 {text}
 """
 GOOD = "```{code-cell} ipython3\n6 * 7\n```"
-CHECK = '    app.connect("builder-inited", check_runs)\n'
+CHECK = "    execution_checks: [_ext/recorded_runs.md]\n"
 BROKEN = {
     "a cell that raises": ("```{code-cell} ipython3\none = 1\none / 0\n```", "one / 0"),
     "a broken reference": ("See {ref}`no-such-label`.", "no-such-label"),
@@ -42,10 +42,10 @@ def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
     (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (folder / "book" / "references.bib").touch()
     (folder / "book" / "index.md").write_text(PAGE.format(text=text))
-    extension = folder / "book" / "_ext" / "lesson.py"
-    assert CHECK in extension.read_text()
+    settings = folder / "_config.yml"
+    assert CHECK in settings.read_text()
     if not check_runs:
-        extension.write_text(extension.read_text().replace(CHECK, ""))
+        settings.write_text(settings.read_text().replace(CHECK, ""))
     return folder
 
 

@@ -1,0 +1,163 @@
+"""Runs pages before Sphinx reads them: side by side, and only those whose inputs changed.
+
+MyST-NB takes outputs from a jupyter-cache, which knows a page by its cells and their tags. This
+extension keeps that cache true: it drops a page whose inputs changed (`inputs`), carries outputs
+over where only tags changed that do not touch execution, and runs what is then missing with
+jupyter-cache's own workers. MyST-NB finds every page there and runs none.
+"""
+
+import multiprocessing
+import os
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract, ProjectNb
+from jupyter_cache.cache.db import NbProjectRecord
+from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
+from jupyter_cache.executors.utils import ExecutionResult
+from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
+from nbformat import NotebookNode
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+import inputs
+
+logger = logging.getLogger(__name__)
+
+TRACING = Path(__file__).parent / "tracing"
+READER = {"name": "myst_nb_md", "type": "plugin"}
+INPUTS = "inputs"  # key in the metadata of an executed notebook
+TOUCH_EXECUTION = {"raises-exception", "skip-execution"}
+
+
+class Worker(ExecutionWorkerLocalMProc):
+    """Runs a page in a process of its own, and keeps with its outputs what they depend on."""
+
+    @staticmethod
+    def execute(project_nb: ProjectNb, data: ProcessData) -> ExecutionResult:
+        """Run the page; what is set here, its kernel inherits."""
+        started = time.time()
+        others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder) / "notes"
+            os.environ["TRACE_FILE"] = str(notes)
+            os.environ["PYTHONPATH"] = os.pathsep.join([str(TRACING), *filter(None, others)])
+            # Threads of pages that run side by side would wait for each other. It is always one,
+            # so that no number depends on what else was run.
+            os.environ["OMP_NUM_THREADS"] = "1"
+            result = ExecutionWorkerLocalMProc.execute(project_nb, data)
+            read = notes.read_text("utf-8", "surrogateescape")
+        code = "\n".join(cell.source for cell in _code(result.nb))
+        result.nb.metadata[INPUTS] = inputs.inputs_of(read, code, started)
+        if result.err:
+            result.exc_string = _fault(project_nb.uri, result)
+        return result
+
+
+def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
+    """Bring the cache up to date, and name the pages whose outputs were renewed."""
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    checks = [Path(app.srcdir, name) for name in app.config.execution_checks]
+    names = {Path(env.doc2path(name)): name for name in sorted(env.found_docs)}
+    pages = {path: _notebook(path) for path in [*checks, *names]}
+    stale = {path: nb for path, nb in pages.items() if nb and not _is_current(cache, path, nb)}
+    missing = {path: nb for path, nb in stale.items() if not _carry_over(cache, path, nb)}
+    if missing:
+        _run(cache, missing, app)
+    return {names[path] for path in stale if path in names}
+
+
+def _notebook(path: Path) -> NotebookNode | None:
+    text = path.read_text("utf-8")
+    if path.suffix != ".md" or not is_myst_markdown_notebook(text):
+        return None
+    return read_myst_markdown_notebook(text, add_source_map=True, path=path)
+
+
+def _is_current(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
+    """Whether the cache holds the page's outputs; those that are out of date are dropped."""
+    try:
+        record = cache.match_cache_notebook(notebook)
+    except KeyError:
+        return False
+    with suppress(KeyError):
+        known = cache.get_cache_bundle(record.pk).nb.metadata.get(INPUTS, {})
+        reason = inputs.changed(known)
+        if not reason:
+            return True
+        logger.info("%s runs again: %s changed", path.name, reason)
+    cache.remove_cache(record.pk)
+    return False
+
+
+def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
+    """Take the outputs of the same code with other tags, if there are some and they are current."""
+    code = [_executed(cell) for cell in _code(notebook)]
+    for record in cache.list_cache_records():
+        if record.uri != str(path):
+            continue
+        old = cache.get_cache_bundle(record.pk).nb
+        cells = _code(old)
+        if [_executed(cell) for cell in cells] != code or inputs.changed(old.metadata[INPUTS]):
+            continue
+        for cell, new in zip(cells, _code(notebook), strict=True):
+            cell.metadata = new.metadata
+        old.metadata.kernelspec = notebook.metadata.kernelspec
+        bundle = CacheBundleIn(old, record.uri, data=record.data)
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        return True
+    return False
+
+
+def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphinx) -> None:
+    """Run pages, as many at a time as there are cores; checks and those with most cells begin."""
+    config = app.env.mystnb_config
+    limits = config.execution_timeout, config.execution_allow_errors
+    distinct = {cache.create_hashed_notebook(nb)[1]: path for path, nb in pages.items()}
+    jobs = []
+    for path in sorted(distinct.values(), key=lambda path: _turn(pages[path])):
+        record = cache.add_nb_to_project(str(path), read_data=READER)
+        NbProjectRecord.remove_tracebacks([record.pk], cache.db)
+        jobs.append(ProcessData(record.pk, record.uri, cache, *limits))
+    multiprocessing.log_to_stderr(REPORT_LEVEL)
+    with multiprocessing.Pool() as pool:
+        failed = [uri for code, uri in pool.map(Worker(), jobs, chunksize=1) if code]
+    if failed:
+        faults = [cache.get_project_record(uri).traceback or uri for uri in failed]
+        raise ExtensionError("\n".join(["these pages could not be run:", *faults]))
+
+
+def _turn(notebook: NotebookNode) -> tuple[bool, int]:
+    is_long = "timeout" in notebook.metadata.get("execution", {})
+    return not is_long, -len(_code(notebook))
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _executed(cell: NotebookNode) -> tuple[str, set[str]]:
+    """What of a cell touches execution."""
+    return cell.source, TOUCH_EXECUTION.intersection(cell.metadata.get("tags", []))
+
+
+def _fault(uri: str, result: ExecutionResult) -> str:
+    """What failed and where, and the cell: the last one that began."""
+    cells = zip(result.nb.cells, result.nb.metadata.source_map, strict=True)
+    begun = [(cell, line) for cell, line in cells if cell.get("execution_count")]
+    cell, line = begun[-1] if begun else (NotebookNode(source="", outputs=[]), 0)
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    told = f"{errors[-1].ename}: {errors[-1].evalue}" if errors else str(result.err)
+    return f"{Path(uri).name}, line {line + 1}, code cell {len(begun)}: {told}\n{cell.source}"
+
+
+def setup(app: Sphinx) -> dict:
+    """Run before Sphinx decides what to read, and before `rereading` takes note of a build."""
+    app.add_config_value("execution_checks", [], "", [list])
+    app.connect("env-get-outdated", run_pages, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,64 @@
+"""Notes what a Python and its children read, one line each: kind, tab, path.
+
+Python imports this at its start where PYTHONPATH names this folder; TRACE_FILE says where the notes
+go. The standard library and installed packages are left out.
+
+Kinds:
+    import    a module was loaded, from its source or from what was compiled of it
+    read      any other file was opened for reading
+    list      names in a folder were looked through
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+LIBRARIES = (f"{Path(os.__file__).parent}{os.sep}", f"{os.sep}site-packages{os.sep}")
+WRITING = os.O_WRONLY | os.O_RDWR
+# PyTorch keeps the source lines of whoever imports or seeds it, for a message about CUDA.
+NOT_SHOWN = "_lazy_call"
+
+
+def watch(notes: str) -> None:
+    """Write down what is read from now on; at once, so that nothing is lost when a kernel dies."""
+    file = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    noted = set()
+
+    def note(event: str, arguments: tuple) -> None:
+        if event not in ("open", "os.listdir", "os.scandir"):
+            return
+        path = arguments[0] or "."
+        writes = event == "open" and arguments[2] & WRITING
+        if writes or isinstance(path, int):  # the number of a file that is open
+            return
+        kind = _kind(event, sys._getframe().f_back)
+        line = f"{kind}\t{Path(os.fsdecode(path)).absolute()}\n"
+        if kind and line not in noted and not any(library in line for library in LIBRARIES):
+            noted.add(line)
+            os.write(file, line.encode("utf-8", "surrogateescape"))
+
+    sys.addaudithook(note)
+
+
+def _kind(event: str, caller: FrameType | None) -> str:
+    """The kind of a reading; empty for one that cannot change what a page shows."""
+    by_importer = caller is not None and "importlib" in caller.f_code.co_filename
+    if event == "open" and by_importer:
+        return "import"
+    if by_importer:  # a search for modules and packages; those found are opened, or are pinned
+        return ""
+    if event != "open":
+        return "list"
+    return "" if any(frame.f_code.co_name == NOT_SHOWN for frame in _outwards(caller)) else "read"
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+if "TRACE_FILE" in os.environ:
+    watch(os.environ["TRACE_FILE"])

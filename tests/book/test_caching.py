@@ -1,0 +1,173 @@
+"""Which pages run after a change: those whose inputs changed, and no others."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.book.built import ROOT
+from tests.book.test_broken_builds import make_html, tiny_book
+
+pytestmark = pytest.mark.slow
+
+PAGE = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# Page {name}
+
+Some words.
+
+```{{code-cell}} ipython3
+import os
+with open(os.environ["RUN_LOG"], "a") as log:
+    log.write("{name}\\n")
+{code}
+```
+"""
+CODE = {
+    "index": "1 + 1",
+    "one": """from pathlib import Path
+from toy import direct
+recorded = Path(direct.__file__).parent / "recorded"
+print("one shows", direct.twice(4), (recorded / "a.json").read_text())""",
+    "two": """from pathlib import Path
+from toy import other
+recorded = Path(other.__file__).parent / "recorded"
+print("two shows", other.__doc__, len(list(recorded.glob("*.json"))))""",
+}
+PACKAGE = {
+    "__init__.py": "",
+    "direct.py": '"""Doubles."""\n\nfrom toy.indirect import TWO\n\n\n'
+    'def twice(x):\n    """A number twice."""\n    return TWO * x\n',
+    "indirect.py": "TWO = 2\n",
+    "other.py": '"""Another."""\n',
+    "unused.py": "UNUSED = 1\n",
+    "recorded/a.json": "[1]",
+    "recorded/b.json": "[2]",
+}
+TOC = "format: jb-book\nroot: index\nchapters:\n- file: one\n- file: two\n"
+ONE, TOY = "book/one.md", "src/toy"
+# What is changed: file, old text, new text; then which pages run, and what a page shows then.
+CHANGES = {
+    "nothing": (ONE, "", "", "", "one.html", "one shows 8 [1]"),
+    "a sentence": (ONE, "Some words.", "Other words.", "", "one.html", "Other words."),
+    "a title": (ONE, "# Page one", "# Page uno", "", "index.html", "Page uno"),
+    "a tag": (ONE, "import os", ":tags: [hide-input]\n\nimport os", "", "one.html", "hide-input"),
+    "a tag that touches execution": (
+        *(ONE, "hide-input]", "hide-input, raises-exception]"),
+        *("one", "one.html", "one shows 8 [1]"),
+    ),
+    "a cell": (ONE, "twice(4)", "twice(5)", "one", "one.html", "one shows 10 [1]"),
+    "a docstring": (
+        f"{TOY}/direct.py",
+        "A number twice.",
+        "A number, twice.",
+        "",
+        "one.html",
+        "10",
+    ),
+    "a comment": (f"{TOY}/indirect.py", "TWO", "# Two.\nTWO", "", "one.html", "10"),
+    "a docstring that is shown": (
+        *(f"{TOY}/other.py", "Another", "A new one"),
+        *("two", "two.html", "two shows A new one"),
+    ),
+    "a formula": (f"{TOY}/direct.py", "TWO * x", "TWO + x", "one", "one.html", "one shows 7 [1]"),
+    "a formula behind it": (f"{TOY}/indirect.py", "= 2", "= 3", "one", "one.html", "shows 8 [1]"),
+    "a module that no page imports": (f"{TOY}/unused.py", "1", "2", "", "one.html", "shows 8"),
+    "a recorded run": (f"{TOY}/recorded/a.json", "1", "5", "one", "one.html", "shows 8 [5]"),
+    "a recorded run that none reads": (f"{TOY}/recorded/b.json", "2", "3", "", "one.html", "8"),
+    "a new recorded run": (f"{TOY}/recorded/c.json", "", "[4]", "two", "two.html", "new one. 3"),
+    "a pin": ("requirements.txt", "tqdm==", "tqdm==9", "index one two", "index.html", "Page index"),
+    "a comment on pins": ("requirements.txt", "# The lesson.", "# Ours.", "", "one.html", "8"),
+}
+
+
+class Tiny:
+    """A book of a few pages over a package of its own, and a log of the pages that run."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.log = folder, folder.parent / "log"
+        tiny_book(folder, "")
+        (folder / "_toc.yml").write_text(TOC)
+        for name, code in CODE.items():
+            self.write(f"book/{name}.md", PAGE.format(name=name, code=code))
+        for name, content in PACKAGE.items():
+            self.write(f"{TOY}/{name}", content)
+
+    def write(self, name: str, content: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    def change(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text() if (self.folder / name).exists() else ""
+        assert old in text
+        self.write(name, text.replace(old, new, 1) if old else text + new)
+
+    def build(self) -> tuple[bool, list[str], str]:
+        """Whether the build succeeded, which pages ran, and what it said."""
+        self.log.write_text("")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RUN_LOG", str(self.log))
+            result = make_html(self.folder, f"{self.folder / 'src'}{os.pathsep}{ROOT / 'src'}")
+        output = result.stdout + result.stderr
+        return result.returncode == 0, sorted(self.log.read_text().split()), output
+
+    def shown(self, page: str) -> str:
+        return (self.folder / "_build" / "html" / page).read_text()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny") / "book"
+    folder.mkdir()
+    tiny = Tiny(folder)
+    sound, ran, output = tiny.build()
+    assert sound, output
+    assert ran == ["index", "one", "two"]
+    return tiny
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_only_pages_whose_inputs_changed_run(tiny, change):
+    name, old, new, expected, page, text = CHANGES[change]
+    time.sleep(1.1)  # Python tells modules that were compiled apart by their second
+    tiny.change(name, old, new)
+    sound, ran, output = tiny.build()
+    assert sound, output
+    assert ran == expected.split()
+    assert text in tiny.shown(page)
+
+
+def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
+    (tmp_path / "book").mkdir()
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "print(", "1 / 0; print(")
+    sound, ran, output = tiny.build()
+    assert not sound
+    assert ran == ["index", "one", "two"]
+    assert "one.md, line 12, code cell 1: ZeroDivisionError: division by zero" in output
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (False, ["one"]), output
+    tiny.change(ONE, "1 / 0; ", "")
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, ["one"]), output
+
+
+def test_pages_run_side_by_side(tmp_path):
+    (tmp_path / "book").mkdir()
+    tiny = Tiny(tmp_path / "book")
+    spans = "import time; begun = time.time(); time.sleep(4); print('span', begun, time.time())"
+    for name in ("one", "two"):
+        tiny.write(f"book/{name}.md", PAGE.format(name=name, code=spans))
+    sound, _, output = tiny.build()
+    assert sound, output
+    found = [re.search(r"span ([\d.]+) ([\d.]+)", tiny.shown(f"{n}.html")) for n in ("one", "two")]
+    (begun, ended), (other_begun, other_ended) = (map(float, match.groups()) for match in found)
+    overlap = min(ended, other_ended) - max(begun, other_begun)
+    assert (overlap > 0) == (os.cpu_count() > 1)

@@ -1,0 +1,153 @@
+"""Serve the book while somebody writes it: each save rebuilds it and reloads the open page.
+
+python -m tools.live PORT ARGUMENT...   (those of `jupyter-book build`; see `make live`)
+
+sphinx-autobuild watches and serves. It would run `sphinx-build` anew each time, which takes seconds
+to load what a build needs. Here that is loaded once, and each build is a child of this process.
+What is served is a copy of the last build that succeeded. After one that failed, its message stands
+above the page.
+"""
+
+import contextlib
+import gc
+import html
+import importlib
+import io
+import multiprocessing
+import re
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import uvicorn
+from sphinx_autobuild.filter import IgnoreFilter
+from sphinx_autobuild.middleware import JavascriptInjectorMiddleware
+from sphinx_autobuild.server import RebuildServer
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+HOST = "127.0.0.1"
+BUILT, SERVED, FAULT = Path("_build/html"), Path("_build/live"), Path("_build/live-fault.txt")
+WATCHED = ("book", "src", "_config.yml", "_toc.yml", "requirements.txt")
+IGNORED = r"__pycache__|\.ipynb_checkpoints|/\.[^/]*$|~$"
+# What a build loads and nobody changes: nothing of the repository.
+LOADED = (
+    *("torch", "jupytext", "math_core", "jupyter_book.cli.main", "jupyter_book.sphinx"),
+    *("myst_nb.sphinx_ext", "jupyter_cache.executors.basic", "sphinx_external_toc"),
+    *("sphinx_book_theme", "sphinxcontrib.bibtex", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
+    *("sphinx.builders.html", "sphinx_thebe", "sphinx_comments", "sphinx_copybutton"),
+    *("sphinx_design", "sphinx_togglebutton", "sphinx_jupyterbook_latex"),
+)
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Both(io.StringIO):
+    """Keeps what is written, and passes it on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        self.stream.write(text)
+        self.stream.flush()
+        return super().write(text)
+
+
+class Injector(JavascriptInjectorMiddleware):
+    """Adds to each page the script that reloads it, and what is wrong with the last build."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        self.reload = getattr(self, "reload", self.script)
+        self.script = self.reload + notice().encode()
+        await super().__call__(scope, receive, send)
+
+
+class Rebuild:
+    """Builds the book; called in a child of the process that loaded the modules."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.arguments = arguments
+
+    def __call__(self, *, changed_paths: Sequence[Path]) -> None:
+        """Build, and serve what came out if it is sound."""
+        from jupyter_book.cli.main import main as jupyter_book
+
+        # It looks at all objects that there are, and one of PyTorch's is deprecated.
+        warnings.filterwarnings("ignore", module="sphinx_external_toc")
+        started = time.perf_counter()
+        said = Both(sys.stderr)
+        try:
+            with contextlib.redirect_stderr(said):
+                jupyter_book(["build", *self.arguments], standalone_mode=False)
+        except (RuntimeError, SystemExit):
+            FAULT.write_text(COLOURS.sub("", said.getvalue()) or "The build failed.")
+            print("The build failed. The pages of the last sound one are served still.")
+        else:
+            copy(BUILT, SERVED)
+            FAULT.unlink(missing_ok=True)
+            print(f"Built in {time.perf_counter() - started:.1f} s.")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the files that differ in time or size; their times are kept."""
+    for path in source.rglob("*"):
+        if path.is_dir():
+            continue
+        there = target / path.relative_to(source)
+        now = path.stat()
+        if there.exists():
+            then = there.stat()
+            if (then.st_mtime_ns, then.st_size) == (now.st_mtime_ns, now.st_size):
+                continue
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, there)
+
+
+def notice() -> str:
+    """What the last build complained about, as HTML; empty if it was sound."""
+    if not FAULT.exists():
+        return ""
+    style = (
+        "position:fixed;top:0;left:0;right:0;z-index:99999;max-height:60vh;overflow:auto;margin:0;"
+        "padding:1rem;background:#fff;color:#900;border-bottom:4px solid #900;white-space:pre-wrap"
+    )
+    return (
+        f'<pre id="build-fault" role="alert" style="{style}">{html.escape(FAULT.read_text())}</pre>'
+    )
+
+
+def main(port: str, *arguments: str) -> None:
+    """Build, serve, and build again after each change, until it is interrupted."""
+    for name in LOADED:
+        importlib.import_module(name)
+    gc.freeze()  # the children need not look through what they never change
+    SERVED.mkdir(parents=True, exist_ok=True)
+    rebuild = Rebuild(list(arguments))
+    first = multiprocessing.Process(target=rebuild, kwargs={"changed_paths": ()})
+    first.start()
+    first.join()
+    server = RebuildServer(list(WATCHED), IgnoreFilter([], [IGNORED]), rebuild)
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/websocket-reload", server),
+            Mount("/", app=StaticFiles(directory=SERVED, html=True)),
+        ],
+        middleware=[Middleware(Injector, ws_url=f"{HOST}:{port}")],
+        lifespan=server.lifespan,
+    )
+    print(f"Serving on http://{HOST}:{port}; stop with Ctrl-C.", flush=True)
+    uvicorn.run(app, host=HOST, port=int(port), log_level="warning")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
