@@ -96,9 +96,10 @@ endif
 	$(COLAB)/bin/python -m pip install --requirement $<
 	touch $@
 
-lint: $(STAMP) ## check style and format
+lint: $(STAMP) ## check style and format of the code, and the pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/python -m tools.lint_pages
 
 format: $(STAMP) ## mend the format, and what style the tool can mend
 	$(BIN)/ruff check --fix

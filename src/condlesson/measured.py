@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 from condlesson.book import Page
 
@@ -107,8 +106,14 @@ def _stand_ins(glued: dict[str, Value]):  # noqa: ANN202
         modules["IPython.display"] = ModuleType("IPython.display")
         for shown in SHOWN:
             setattr(modules["IPython.display"], shown, _ignore)
-    with patch.dict(sys.modules, modules):
+    # Not patch.dict, which would unload what the page imported, and that may be needed at exit.
+    replaced = {name: sys.modules.get(name) for name in modules}
+    sys.modules.update(modules)
+    try:
         yield
+    finally:
+        for name, module in replaced.items():
+            sys.modules.pop(name) if module is None else sys.modules.update({name: module})
 
 
 def _ignore(*args: object, **kwargs: object) -> None:

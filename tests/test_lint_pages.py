@@ -1,0 +1,193 @@
+"""Each rule of the pages, with a page that breaks it and what is said about it."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from condlesson.book import Book, Page
+from tools import spelling
+from tools.lint_pages import ROOT, RULES, lint, read_texts
+
+FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
+FIGURE = """```{{code-cell}} ipython3
+---
+mystnb:
+  figure:
+    name: {name}
+    caption: "{caption}"
+  image:
+    alt: "{alt}"
+---
+plots.curves(x, y);
+```
+"""
+CAPTION = "A line that rises from left to right."
+LONG = "\n".join(f"x_{number} = {number}" for number in range(13))
+
+
+@pytest.fixture
+def book():
+    return Book(ROOT / "book")
+
+
+def told(book, text, path="book/page.md"):
+    return [str(finding) for finding in lint({path: Page("page", FRONT + text)}, book)]
+
+
+def cell(code, options=""):
+    return f"```{{code-cell}} ipython3\n{options}{code}\n```\n"
+
+
+BROKEN = {
+    "a long cell": (
+        "# Page\n\n" + cell("import torch\n" + LONG),
+        "book/page.md:9: cell-length: the cell has 13 lines without its imports, more than 12. "
+        "Cut it in two, or move the work into a function of the package.",
+    ),
+    "a wide line": (
+        "# Page\n\n" + cell("x = 1\ny = '" + 80 * "y" + "'"),
+        "book/page.md:11: code-width: the line has 86 characters, more than 84. "
+        "Break it, or readers must scroll.",
+    ),
+    "a plot by hand": (
+        "# Page\n\n" + cell("x = 1\nplt.plot(x)"),
+        "book/page.md:11: plotting: the cell uses Matplotlib. "
+        "Write a function in condlesson.plots, and call it here.",
+    ),
+    "no caption": (
+        "# Page\n\n" + FIGURE.format(name="fig-a", caption="A line.", alt=CAPTION),
+        "book/page.md:9: caption: the caption has 7 characters, not more than 20. "
+        "Say under mystnb, figure, caption: what to look at.",
+    ),
+    "no name": (
+        "# Page\n\n" + FIGURE.format(name="", caption=CAPTION, alt=CAPTION),
+        "book/page.md:9: figure-name: the figure has no name. "
+        "Give it one under mystnb, figure, name: in the cell's options.",
+    ),
+    "a poor alt text": (
+        "# Page\n\n" + FIGURE.format(name="fig-a", caption=CAPTION, alt="A figure."),
+        "book/page.md:9: alt-text: the alt text has 9 characters, not more than 20. "
+        "Say what is seen, for somebody who cannot see it.",
+    ),
+    "an image without an alt text": (
+        "# Page\n\nSee\n![](index.md)",
+        "book/page.md:10: alt-text: the alt text has 0 characters, not more than 20. "
+        "Say what is seen, for somebody who cannot see it.",
+    ),
+    "no title": (
+        "## Section",
+        "book/page.md:1: heading: the page has no heading of the first level. "
+        "Begin the page with one line that starts with #, and use ## for its sections.",
+    ),
+    "two titles": (
+        "# Page\n\n# Another",
+        "book/page.md:9: heading: this is a second heading of the first level. "
+        "Begin the page with one line that starts with #, and use ## for its sections.",
+    ),
+    "a page that is not there": (
+        "# Page\n\nIn\n{doc}`this <nowhere>` place.",
+        "book/page.md:10: link: there is no page nowhere. Mend the name, or add what it names.",
+    ),
+    "a figure that is not there": (
+        "# Page\n\n{numref}`fig-nothing` shows it.",
+        "book/page.md:9: link: there is no label fig-nothing. Mend the name, or add what it names.",
+    ),
+    "a paper that is not there": (
+        "# Page\n\nSo they say {cite}`ho2020,nobody1900`.",
+        "book/page.md:9: link: there is no reference nobody1900. "
+        "Mend the name, or add what it names.",
+    ),
+    "a file that is not there": (
+        "# Page\n\nIt is [over there](over-there.md).",
+        "book/page.md:9: link: there is no target over-there.md. "
+        "Mend the name, or add what it names.",
+    ),
+    "a misspelt word": (
+        "# Page\n\nThe network sinusoyd it.",
+        "book/page.md:9: spelling: sinusoyd is in no dictionary. "
+        "If it is right, add it to tools/words.txt; else: sinusoid.",
+    ),
+    "an American word": (
+        "# Page\n\nThe color of a curve.",
+        "book/page.md:9: spelling: color is misspelt, or American. Write colour.",
+    ),
+    "a misspelt caption": (
+        "# Page\n\n" + FIGURE.format(name="fig-a", caption=CAPTION + " Mirorr.", alt=CAPTION),
+        "book/page.md:14: spelling: Mirorr is misspelt, or American. Write Mirror.",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_rule_says_what_is_wrong_and_what_to_do(book, fault):
+    text, message = BROKEN[fault]
+    assert told(book, text) == [message]
+
+
+SOUND = {
+    "a cell of 12 lines and its imports": cell("from torch import (\n    nn,\n)\n" + LONG[:-10]),
+    "a wide line that is not shown": cell(f"x = '{100 * 'x'}'", ":tags: [remove-cell]\n\n"),
+    "a figure": FIGURE.format(name="fig-a", caption=CAPTION, alt=CAPTION),
+    "a function that draws": cell("def show(x):\n    plots.curves(x, x)"),
+    "a heading in code": "```python\n# not a title\n```",
+    "references": "{doc}`exercise-1`, {ref}`how-long`, {numref}`fig-heatmap`, {cite}`ho2020`.",
+    "links": "[index](index.md) and [a site](https://example.org/nothing) and [here](#how-long).",
+    "a role in code": "Write ``{doc}`nowhere` ``.",
+    "words that are no words": "`colr`, $colr$, gn_colr, and [colr-x](https://colr.example).",
+    "hidden": "% colr\n\n<!-- colr -->",
+}
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_rules_let_pass(book, kind):
+    assert told(book, "# Page\n\n" + SOUND[kind]) == []
+
+
+def test_the_book_keeps_its_rules(book):
+    assert [str(finding) for finding in lint(read_texts(book), book)] == []
+
+
+def test_a_page_that_includes_a_text_is_that_text(book):
+    texts = read_texts(book)
+    assert "CONTRIBUTING.md" in texts
+    assert "book/contributing.md" not in texts
+    assert texts["CONTRIBUTING.md"].title == "Contributing"
+
+
+def test_every_rule_is_tested():
+    tested = {message.split()[1].rstrip(":") for _, message in BROKEN.values()}
+    assert len(tested) == len(RULES) + 2  # figure has three, spelling is none of RULES
+    assert tested >= {rule.__name__.replace("_", "-") for rule in RULES} - {"figure", "image"}
+
+
+def test_words_are_in_order_and_needed(book):
+    words = spelling.WORDS.read_text("utf-8").splitlines()[2:]
+    assert words == sorted(words, key=lambda word: (word.lower(), word))
+    said = "\n".join(page.text for page in read_texts(book).values())
+    assert [word for word in words if word.lower() not in said.lower()] == []
+
+
+def test_the_command_fails_with_the_number_of_faults():
+    command = [sys.executable, "-m", "tools.lint_pages", str(ROOT / "book" / "index.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    done = subprocess.run([*command, "/nowhere.md"], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 1
+
+
+def test_contributing_names_every_rule():
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("| rule | asks |")[2]
+    named = set(re.findall(r"`([a-z-]+)`", table.partition("\n\n")[0]))
+    assert named >= {message.split()[1].rstrip(":") for _, message in BROKEN.values()}
+
+
+def test_pre_commit_does_what_make_lint_does():
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    [repository] = settings["repos"]
+    [hook] = repository["hooks"]
+    assert (repository["repo"], hook["language"]) == ("local", "system")
+    assert hook["entry"].split()[::2] == ["make", "lint"]
+    assert not hook["pass_filenames"]
