@@ -18,6 +18,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := _build/html
+CLAIMS := _build/claims.xml
 COLAB := _build/colab
 PYTEST := $(BIN)/python -m pytest
 # --toc: a relative path would be looked for in book/.
@@ -25,7 +26,7 @@ BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book live notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
+.PHONY: help setup html book live claims notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +57,8 @@ html: $(STAMP) ## run the pages that changed, and build the pages alone
 
 book: $(STAMP) ## run the pages that changed, and build the book, with all that is published beside it
 	$(MAKE) --no-print-directory html
+	$(MAKE) --no-print-directory $(CLAIMS)
+	$(BIN)/python -m tools.claims --hold
 	$(MAKE) --no-print-directory notebooks wheel
 	rm -rf $(SITE)/notebooks $(SITE)/condlesson-*
 	cp -R _build/notebooks _build/condlesson-lesson.zip _build/wheel/*.whl $(SITE)
@@ -63,6 +66,15 @@ book: $(STAMP) ## run the pages that changed, and build the book, with all that 
 
 live: $(STAMP) ## serve the book, and rebuild and reload it on each save; PORT=8000
 	$(BIN)/python -m tools.live $(PORT) $(BUILD)
+
+claims: $(CLAIMS) ## list what the book claims, with values and sources; fail if it no longer holds
+	$(BIN)/python -m tools.claims
+
+# Tested again only when code, runs or pins changed. A test that fails does not stop make here:
+# tools.claims reads the results, and says which sentence is meant.
+$(CLAIMS): tests/test_claims.py requirements.txt $(shell find src/condlesson -type f -not -name '*.pyc') \
+  | $(STAMP)
+	-@OMP_NUM_THREADS=1 $(PYTEST) --quiet --no-header --tb=no tests/test_claims.py --junitxml=$@
 
 notebooks: $(STAMP) ## write the exercise and solution notebooks, and the archive to hand out
 	rm -rf _build/notebooks

@@ -1,13 +1,15 @@
-"""What the pages say in words of the recorded runs, checked against these runs.
+"""What the pages say in words, checked against the code and the recorded runs.
 
-Recording the runs anew may make a sentence false. Then the test that is named after its page
-fails: mend the sentence, and the test with it.
+`% claim: NAME` below a sentence says that test_NAME stands behind it; `make lint` sees to it that
+each mark has its test and each test its mark. A changed formula or runs recorded anew may make a
+sentence false. Then `make book` fails and names it: mend the sentence, and the test with it.
 """
 
 import pytest
 import torch
 
 from condlesson.comparison import paired_difference, runs_of
+from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset, to_model_range
 from condlesson.designs import DESIGNS
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
@@ -41,7 +43,14 @@ def trained():
 
 
 @torch.no_grad()
-def test_exercise_2_training_widened_the_neighbourhoods_and_bent_the_clock():
+def test_zero_init_adagn_is_group_norm():
+    layer, h = AdaGN(64, 512, 32, zero_init=True), torch.randn(2, 64, 8, 8)
+    for t_emb in torch.randn(3, 2, 512):
+        assert torch.equal(layer(h, t_emb), torch.nn.GroupNorm(32, 64, affine=False)(h))
+
+
+@torch.no_grad()
+def test_training_widened_the_neighbourhoods_and_bent_the_clock():
     run = load_run("sinusoidal", seed=42)
     before, after = make_model(run.config), load_model(run)
     pair = [(500, 510)]
@@ -52,7 +61,7 @@ def test_exercise_2_training_widened_the_neighbourhoods_and_bent_the_clock():
 
 
 @torch.no_grad()
-def test_exercise_3_first_block_goes_down_coarse_blocks_do_not_go_up(trained):
+def test_first_block_goes_down_coarse_blocks_do_not_go_up(trained):
     louder, spread = {}, {}
     for name in ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1"):
         t_emb = trained.embed(torch.tensor([50, 950]))
@@ -66,7 +75,7 @@ def test_exercise_3_first_block_goes_down_coarse_blocks_do_not_go_up(trained):
 
 
 @torch.no_grad()
-def test_exercise_3_early_timesteps_get_most_of_the_score(trained):
+def test_early_timesteps_get_most_of_the_score(trained):
     t = torch.tensor([0, 400, 990])
     for values in modulation(trained.enc_1.norm_1, trained.embed(t)):
         moved = (values - values[0]).abs().mean(dim=1)
@@ -86,37 +95,37 @@ def worst_lie(run):
     return loss / loss.diagonal()[:, None]
 
 
-def test_exercise_4_largest_gap_is_that_of_adagn(runs):
+def test_largest_gap_is_that_of_adagn(runs):
     gap = {v: abs(paired_difference(runs["none"], runs[v]).mean) for v in COMPARED if v != "none"}
     assert gap["adagn"] > 2 * max(gap["simple"], gap["sinusoidal"])
 
 
-def test_exercise_4_gap_of_the_additive_networks_is_small(runs):
+def test_gap_of_the_additive_networks_is_small(runs):
     for variant in ("simple", "sinusoidal"):
         assert abs(paired_difference(runs["none"], runs[variant]).relative) < 0.1
 
 
-def test_exercise_4_additive_networks_gain_more_in_the_upper_half(runs):
+def test_additive_networks_gain_more_in_the_upper_half(runs):
     relative = relative_by_timestep(runs)
     for variant in ("simple", "sinusoidal"):
         assert relative[variant][:5].mean() > relative[variant][5:].mean() + 0.02
     assert (relative["sinusoidal"][5:] < relative["simple"][5:]).all()
 
 
-def test_takeaways_sinusoidal_ends_below_simple_by_less_than_runs_can_carry(runs):
+def test_sinusoidal_ends_below_simple_by_less_than_runs_can_carry(runs):
     difference = paired_difference(runs["simple"], runs["sinusoidal"])
     assert difference.mean < 0
     assert difference.winner is None
 
 
-def test_exercise_4_adagn_is_ahead_everywhere_and_most_at_high_noise(runs):
+def test_adagn_is_ahead_everywhere_and_most_at_high_noise(runs):
     adagn = relative_by_timestep(runs)["adagn"]
     assert adagn.max() < 1
     assert adagn.argmin() == 9
     assert 0.25 < adagn[-1] < 0.42  # about a third
 
 
-def test_exercise_4_lies_are_heard_by_all_that_are_told(runs):
+def test_lies_are_heard_by_all_that_are_told(runs):
     assert all((worst_lie(run) == 1).all() for run in runs["none"])
     for variant in ("simple", "sinusoidal", "adagn"):
         for run in runs[variant]:
@@ -126,7 +135,7 @@ def test_exercise_4_lies_are_heard_by_all_that_are_told(runs):
             assert lies[7:, 7:].max() < 1.5  # late timesteps are much alike
 
 
-def test_exercise_4_bars_lie_as_the_figures_description_says(runs):
+def test_bars_lie_as_the_figures_description_says(runs):
     def bar(a, b):
         return paired_difference(runs[a], runs[b])
 
@@ -136,12 +145,12 @@ def test_exercise_4_bars_lie_as_the_figures_description_says(runs):
     assert bar("none", "adagn").high < 2 * bar("none", "sinusoidal").low  # far to the left
 
 
-def test_exercise_4_scalar_does_better_under_some_lies():
+def test_scalar_does_better_under_some_lies():
     lies = worst_lie(load_run("simple", seed=42))
     assert lies.min() < 0.95
 
 
-def test_questions_seeds_of_the_control_spread_by_more_than_two_per_cent(runs):
+def test_seeds_of_the_control_spread_by_more_than_two_per_cent(runs):
     final = [run.val_loss[-1] for run in runs["none"]]
     assert (max(final) - min(final)) / min(final) > 0.02
 
@@ -164,19 +173,19 @@ def of_control(everyone):
     return {v: loss / control[DESIGNS[v].norm] for v, loss in by_t.items()}, control
 
 
-def test_experiment_every_network_has_as_many_seeds(everyone):
+def test_every_network_has_as_many_seeds(everyone):
     assert set(everyone) == set(VARIANTS)
     assert {tuple(run.config.seed for run in seeds) for seeds in everyone.values()} == {SEEDS}
 
 
-def test_experiment_part_of_adagns_gain_is_the_norms(everyone):
+def test_part_of_adagns_gain_is_the_norms(everyone):
     norm = paired_difference(everyone["none"], everyone["gn_none"])
     assert norm.winner == "gn_none"
     whole = paired_difference(everyone["none"], everyone["adagn"])
     assert norm.mean < whole.mean / 3
 
 
-def test_experiment_gain_grows_with_the_noise_where_every_block_is_told(everyone):
+def test_gain_grows_with_the_noise_where_every_block_is_told(everyone):
     relative, control = of_control(everyone)
     for variant in ("gn_additive", "adagn"):
         assert relative[variant][0] > 0.85  # small at low noise
@@ -186,12 +195,12 @@ def test_experiment_gain_grows_with_the_noise_where_every_block_is_told(everyone
         assert (loss[7:] < loss[0] / 10).all()  # a tenth of the first bin's and less
 
 
-def test_experiment_one_processors_rerun_is_two_per_cent_off(everyone):
+def test_one_processors_rerun_is_two_per_cent_off(everyone):
     """0.0195 was measured; the tolerance that runs state is above it."""
     assert {run.tolerances["final_val_loss"] for s in everyone.values() for run in s} == {0.025}
 
 
-def test_experiment_quick_runs_show_the_largest_gap_too():
+def test_quick_runs_show_the_largest_gap_too():
     none, adagn = (load_run(v, seed=42, tier="quick").val_loss[-1] for v in ("none", "adagn"))
     assert adagn < 0.9 * none
 
@@ -216,7 +225,7 @@ def noised(x_0, t):
 
 @torch.no_grad()
 @pytest.mark.parametrize("variant", ["sinusoidal", "adagn"])
-def test_inside_the_truth_denoises_best(variant, test_images):
+def test_the_truth_denoises_best(variant, test_images):
     x_0 = test_images[:16]
     model = load_model(load_run(variant, seed=42))
     estimates = denoise_lied_to(model, noised(x_0, 400), 400, [0, 200, 400, 600, 999])
@@ -226,7 +235,7 @@ def test_inside_the_truth_denoises_best(variant, test_images):
 
 
 @torch.no_grad()
-def test_inside_time_can_be_read_off_at_low_noise_and_hardly_at_high():
+def test_time_can_be_read_off_at_low_noise_and_hardly_at_high():
     x_t, t = noised_test_images(load_subset())
     error = guess_timesteps(load_judge("noise"), x_t) - t
     bound = timestep_bound(alphas_cumprod(linear_beta_schedule()), 784, 0.925)
@@ -238,7 +247,7 @@ def test_inside_time_can_be_read_off_at_low_noise_and_hardly_at_high():
     assert last.mean() < -50  # since it is biased
 
 
-def test_inside_late_timesteps_move_together_in_both_networks():
+def test_late_timesteps_move_together_in_both_networks():
     for variant in ("sinusoidal", "adagn"):
         embed = load_model(load_run(variant, seed=42)).embed
         early, late = pair_similarities(embed, [(0, 50), (900, 950)])
@@ -247,7 +256,7 @@ def test_inside_late_timesteps_move_together_in_both_networks():
 
 
 @torch.no_grad()
-def test_inside_smooth_channels_are_turned_down_in_the_finest_blocks(trained, test_images):
+def test_smooth_channels_are_turned_down_in_the_finest_blocks(trained, test_images):
     gammas = {b: g for b, (g, _) in modulations(trained, torch.tensor([50, 950])).items()}
     norms = [f"{block}.norm_1.norm" for block in gammas]
     against = set()
@@ -262,7 +271,7 @@ def test_inside_smooth_channels_are_turned_down_in_the_finest_blocks(trained, te
     assert against == {"enc_1", "dec_1"}
 
 
-def test_inside_same_step_moves_outputs_more_at_the_quiet_end(outputs):
+def test_same_step_moves_outputs_more_at_the_quiet_end(outputs):
     for variant, made in outputs.items():
         head = made["movement"][:, -1]
         if DESIGNS[variant].place == "–":
@@ -271,7 +280,7 @@ def test_inside_same_step_moves_outputs_more_at_the_quiet_end(outputs):
             assert head[0] > 6 * head[-1]
 
 
-def test_inside_a_norm_eats_more_in_a_trained_network(trained, test_images):
+def test_a_norm_eats_more_in_a_trained_network(trained, test_images):
     told = torch.full((len(test_images),), 400)
     layer = ["enc_2.norm_1.norm"]
     [h] = layer_inputs(trained, noised(test_images, 400), told, layer).values()
@@ -286,7 +295,7 @@ def frechet(images):
     return frechet_distance(judge, from_bytes(images), real)
 
 
-def test_inside_networks_that_are_told_nothing_fail_at_ddim(outputs):
+def test_networks_that_are_told_nothing_fail_at_ddim(outputs):
     distance = {v: frechet(made["ddim"]) for v, made in outputs.items()}
     told = [d for v, d in distance.items() if DESIGNS[v].place != "–"]
     assert min(distance["none"], distance["gn_none"]) > 1.4 * max(told)
@@ -297,37 +306,37 @@ def test_inside_networks_that_are_told_nothing_fail_at_ddim(outputs):
     assert sure["none"] > sure["sinusoidal"] + 0.1
 
 
-def test_inside_ancestral_sampling_treats_gn_none_more_kindly(outputs):
+def test_ancestral_sampling_treats_gn_none_more_kindly(outputs):
     gain = {v: frechet(outputs[v]["ddim"]) / frechet(outputs[v]["ddpm"]) for v in outputs}
     assert gain["gn_none"] > 2
     assert gain["none"] < 1.3
 
 
 @pytest.mark.parametrize("kind", ["ddim", "ddpm"])
-def test_inside_lowest_loss_has_not_the_best_samples(kind, outputs, everyone):
+def test_lowest_loss_has_not_the_best_samples(kind, outputs, everyone):
     assert min(everyone, key=lambda v: sum(r.val_loss[-1] for r in everyone[v])) == "adagn"
     assert frechet(outputs["adagn"][kind]) > 1.05 * frechet(outputs["sinusoidal"][kind])
 
 
-def test_inside_loss_and_ddim_disagree_at_the_drafts_size():
+def test_loss_and_ddim_disagree_at_the_drafts_size():
     simple, sinusoidal = (load_run(v, seed=42, tier="full") for v in ("simple", "sinusoidal"))
     assert abs(simple.val_loss[-1] / sinusoidal.val_loss[-1] - 1) < 0.02
     far, near = (frechet(load_outputs(run)["ddim"][:64]) for run in (simple, sinusoidal))
     assert far > 3 * near
 
 
-def test_questions_adagn_ends_about_a_quarter_below_the_control(everyone):
+def test_adagn_ends_about_a_quarter_below_the_control(everyone):
     whole = paired_difference(everyone["none"], everyone["adagn"])
     assert -0.3 < whole.relative < -0.22
 
 
-def test_takeaways_both_ways_into_every_block_beat_being_told_nothing(everyone):
+def test_both_ways_into_every_block_beat_being_told_nothing(everyone):
     for variant in ("gn_additive", "adagn"):
         assert paired_difference(everyone["gn_none"], everyone[variant]).winner == variant
     assert paired_difference(everyone["gn_additive"], everyone["adagn"]).winner is None
 
 
-def test_questions_classifier_is_surest_of_noise(outputs):
+def test_classifier_is_surest_of_noise(outputs):
     judge = load_judge("digits")
     sure = {
         v: confidence(judge, from_bytes(made["ddim"])).mean().item() for v, made in outputs.items()

@@ -129,7 +129,7 @@ def test_rule_says_what_is_wrong_and_what_to_do(book, fault):
 
 SOUND = {
     "a cell of 12 lines and its imports": cell("from torch import (\n    nn,\n)\n" + LONG[:-10]),
-    "a wide line that is not shown": cell(f"x = '{100 * 'x'}'", ":tags: [remove-cell]\n\n"),
+    "a wide line that is not shown": cell(f"glue('x', '{100 * 'x'}')", ":tags: [remove-cell]\n\n"),
     "a figure": FIGURE.format(name="fig-a", caption=CAPTION, alt=CAPTION),
     "a function that draws": cell("def show(x):\n    plots.curves(x, x)"),
     "a heading in code": "```python\n# not a title\n```",

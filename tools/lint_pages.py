@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from condlesson.book import Book, Cell, Page
-from tools import spelling
+from tools import claims, spelling
 from tools.finding import Finding
 from tools.prose import passages, references
 
@@ -155,7 +155,7 @@ def lint(texts: dict[str, Page], book: Book) -> list[Finding]:
         finding for path, page in texts.items() for rule in RULES
         for finding in rule(path, page, book)
     ]  # fmt: skip
-    return sorted([*found, *spelling.check(texts)])
+    return sorted([*found, *spelling.check(texts), *claims.lint(texts, book.pages.values())])
 
 
 def _code(page: Page) -> list[Cell]:

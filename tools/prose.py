@@ -87,6 +87,11 @@ class Passage:
     kind: str = TEXT
     claims: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def end(self) -> int:
+        """The line below it and its marks."""
+        return self.line + len(self.text.splitlines()) + len(self.claims)
+
     def sentences(self) -> Iterator[Sentence]:
         """Its sentences in order."""
         masked = _INLINE.sub(_mask, self.text)
@@ -157,7 +162,8 @@ def _of_text(cell: Cell) -> list[Passage]:
     for number, line in enumerate(_text_lines(cell.source), cell.line):
         if mark := CLAIM.fullmatch(line):
             close(number)
-            last = found.pop() if found else Passage(number, "")
+            is_below = found and found[-1].end == number
+            last = found.pop() if is_below else Passage(number, "")
             marked = (*last.claims, (mark[1], number))
             found.append(Passage(last.line, last.text, claims=marked))
         elif not line.strip() or _NOT_TEXT.fullmatch(line.strip()):
