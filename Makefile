@@ -5,6 +5,7 @@
 #             from where it takes everything else.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
+# name=...    the page that `make page` begins.
 # PORT=...    where `make live` serves the book.
 # DATA=...    the torchvision root that `make runs` trains on.
 
@@ -26,7 +27,7 @@ BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book live claims notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
+.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +67,9 @@ book: $(STAMP) ## run the pages that changed, and build the book, with all that 
 
 live: $(STAMP) ## serve the book, and rebuild and reload it on each save; PORT=8000
 	$(BIN)/python -m tools.live $(PORT) $(BUILD)
+
+page: $(STAMP) ## begin a page from the template, and enter it in _toc.yml; name=my-page
+	@$(BIN)/python -m tools.new_page "$(name)"
 
 claims: $(CLAIMS) ## list what the book claims, with values and sources; fail if it no longer holds
 	$(BIN)/python -m tools.claims

@@ -97,7 +97,7 @@ def test_a_test_without_a_mark_is_found(checks):
         "It ends at 0.125, as the code says, or 12.5 %.\n\n" + CELL,
         "It ends at 0.0301 (made up).",
         "Two intervals of 95 %, 1,000 steps and 12,800 images.",
-        "Formulas: $0.0301$, code: `0.0301`, Python 3.10.",
+        "Formulas: $0.0301$, code: `0.0301`, Python 3.10, CC BY 4.0.",
         "It ends at 0.0301.\n% claim: sky_is_blue",
     ],
 )

@@ -171,4 +171,6 @@ def test_versions_agree():
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == condlesson.__version__
+    versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert versions[0] == condlesson.__version__
     assert citation["title"] == yaml.safe_load((ROOT / "_config.yml").read_text())["title"]

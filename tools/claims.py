@@ -34,7 +34,7 @@ CHOSEN = {
 }
 
 _NUMBER = re.compile(
-    r"(?<![\w.,/-])(?<!Python )"
+    r"(?<![\w.,/-])(?<!Python )(?<!CC BY )"  # no version
     r"(?:\d+(?:\.\d+)? ?(?:%|per cent\b)|\d{1,3}(?:,\d{3})+|\d*\.\d+)(?!\w)"
 )
 _GLUE = re.compile(r"\{glue:text\}`(\w+):?([^`]*)`")

@@ -1,0 +1,70 @@
+"""Begin a page of the book, from the template.
+
+python -m tools.new_page NAME   (words of small letters and digits, with hyphens between them)
+
+Writes book/NAME.md and enters it at the end of the lesson in _toc.yml, whose form stays.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+__all__ = ["add_page"]
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = Path(__file__).with_name("page_template.md")
+PART = "The lesson"
+
+
+def add_page(name: str, root: Path = ROOT) -> Path:
+    """Make the page and its entry.
+
+    Args:
+        name: Name of the page; its title is made of it.
+        root: The repository.
+
+    Returns:
+        The page's file.
+
+    Raises:
+        ValueError: The name is no name for a page, or the table of contents has no such part.
+        FileExistsError: There is a page of that name.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise ValueError(f"name must be words of a-z and 0-9 with hyphens between, got {name!r}.")
+    page, contents = root / "book" / f"{name}.md", root / "_toc.yml"
+    if page.exists():
+        raise FileExistsError(f"there is a page {name} already. Choose another name, or edit it.")
+    entered = _enter(contents.read_text("utf-8"), name)
+    title = name.replace("-", " ").capitalize()
+    text = TEMPLATE.read_text("utf-8").replace("TITLE", title).replace("NAME", name)
+    page.write_text(text, "utf-8")
+    contents.write_text(entered, "utf-8")
+    return page
+
+
+def _enter(contents: str, name: str) -> str:
+    """The table of contents, with the page behind the last one of the lesson."""
+    if re.search(rf"^\s*- file: {name}\s*(#.*)?$", contents, re.M):
+        raise ValueError(f"_toc.yml has an entry {name} already, and there is no such page.")
+    part = re.search(rf"^  - caption: {PART}\n(?:    .*\n)+", contents, re.M)
+    files = list(re.finditer(r"^( *- file: ).*\n", part[0], re.M)) if part else []
+    if not files:
+        raise ValueError(f"_toc.yml must have a part {PART!r} with pages, got none.")
+    end = part.start() + files[-1].end()
+    return f"{contents[:end]}{files[-1][1]}{name}\n{contents[end:]}"
+
+
+def main(name: str = "") -> None:
+    """Make the page, or say why not."""
+    if not name:
+        sys.exit("name must be given: make page name=my-page")
+    try:
+        page = add_page(name)
+    except (ValueError, FileExistsError) as error:
+        sys.exit(str(error))
+    print(f"{page.relative_to(ROOT)} is written, and entered in _toc.yml. See it with: make live")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
