@@ -99,9 +99,9 @@ def test_make_page_makes_a_page_that_builds_without_a_warning(tmp_path):
     done = make("page", "name=my-page")
     assert done.returncode == 0, done.stderr
     assert "book/my-page.md is written" in done.stdout
-    (root / "_toc.yml").write_text(
-        "format: jb-book\nroot: my-page\nchapters:\n- file: exercise-1\n"
-    )
+    contents = "format: jb-book\nroot: my-page\nchapters:\n- file: exercise-1\n"
+    (root / "_toc.yml").write_text(contents)
+    (root / "book" / "exercise-1.md").write_text("# What the page needs\n")
     done = make("html")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "fig-my-page" in (root / "_build" / "html" / "my-page.html").read_text()
