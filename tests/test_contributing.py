@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 TEXT = "\n".join(
     path.read_text("utf-8") for path in [ROOT / "CONTRIBUTING.md", *(ROOT / "book").glob("*.md")]
 )
-TEXT = re.sub(r" \\\\\n *", " ", TEXT)
+TEXT = re.sub(r" \\\n *", " ", TEXT)
 MAKE = sorted(set(re.findall(r"(?:^|`)(make [a-z-]+(?: [A-Za-z]+=[\w-]+)*)(?=`|$)", TEXT, re.M)))
 TRAIN = sorted(set(re.findall(r"^condlesson (train .+)$", TEXT, re.M)))
 
