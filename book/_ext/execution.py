@@ -50,6 +50,7 @@ class Worker(ExecutionWorkerLocalMProc):
             # Threads of pages that run side by side would wait for each other. It is always one,
             # so that no number depends on what else was run.
             os.environ["OMP_NUM_THREADS"] = "1"
+            os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # where a page asks for two, they may wait
             result = ExecutionWorkerLocalMProc.execute(project_nb, data)
             read = notes.read_text("utf-8", "surrogateescape")
         code = "\n".join(cell.source for cell in _code(result.nb))
