@@ -16,6 +16,7 @@ from pathlib import Path
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract, ProjectNb
 from jupyter_cache.cache.db import NbProjectRecord
+from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
 from jupyter_cache.executors.utils import ExecutionResult
 from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
@@ -33,6 +34,17 @@ TRACING = Path(__file__).parent / "tracing"
 READER = {"name": "myst_nb_md", "type": "plugin"}
 INPUTS = "inputs"  # key in the metadata of an executed notebook
 TOUCH_EXECUTION = {"raises-exception", "skip-execution"}
+
+
+class Shared(JupyterCacheBase):
+    """A cache that several processes fill at the same time.
+
+    To find what is too old, jupyter-cache looks twice at what there is. What another process puts
+    there in between would be taken for old and dropped, so workers drop nothing.
+    """
+
+    def truncate_caches(self) -> None:
+        """Leave that to the process that started the others."""
 
 
 class Worker(ExecutionWorkerLocalMProc):
@@ -62,7 +74,8 @@ class Worker(ExecutionWorkerLocalMProc):
 
 def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
     """Bring the cache up to date, and name the pages whose outputs were renewed."""
-    cache = get_cache(env.mystnb_config.execution_cache_path)
+    cache = Shared(env.mystnb_config.execution_cache_path)
+    get_cache(cache.path).truncate_caches()
     checks = [Path(app.srcdir, name) for name in app.config.execution_checks]
     names = {Path(env.doc2path(name)): name for name in sorted(env.found_docs)}
     pages = {path: _notebook(path) for path in [*checks, *names]}
