@@ -38,21 +38,21 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-# Okabe and Ito's colours, those that stand out on white; safe for colour-blind readers. Networks of
+# The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white. Networks of
 # one norm are drawn together, those of two norms in two panels: each family has a colour for each
 # network but for the matched pair, which is dashed in the colours of the pair that it refines. No
 # two networks of a family share a marker, which tells them apart without any colour.
 LOOKS = {
     "none": ("#4D4D4D", "s", "-"),
-    "simple": ("#D55E00", "^", "-"),
-    "simple_matched": ("#D55E00", "v", "--"),
+    "simple": ("#C05200", "^", "-"),
+    "simple_matched": ("#C05200", "v", "--"),
     "sinusoidal": ("#0072B2", "o", "-"),
     "sinusoidal_matched": ("#0072B2", "X", "--"),
-    "fourier": ("#CC79A7", "P", "-."),
+    "fourier": ("#B0568A", "P", "-."),
     "gn_none": ("#4D4D4D", "p", "-"),
     "gn_bottleneck": ("#0072B2", "h", "-"),
-    "gn_additive": ("#CC79A7", "*", "-."),
-    "adagn": ("#009E73", "D", "-"),
+    "gn_additive": ("#B0568A", "*", "-."),
+    "adagn": ("#007A58", "D", "-"),
 }
 COLOURS = {variant: colour for variant, (colour, _, _) in LOOKS.items()}
 LINES = ("-", "--", "-.", ":")  # of lines that are no variant's, in turn
@@ -161,7 +161,7 @@ def curves(
         plain = {"linestyle": LINES[number % len(LINES)]}
         ax.plot(x, np.asarray(y), label=label, **(_look(label, len(np.asarray(y))) or plain))
     for label, y in (dots or {}).items():
-        ax.plot(x, np.asarray(y), "o", label=label, color="#D55E00", markersize=4)
+        ax.plot(x, np.asarray(y), "o", label=label, color="#C05200", markersize=4)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     if len(ys) + len(dots or {}) > 1:
         ax.legend()
@@ -269,7 +269,7 @@ def spatial_path(
         left += width + 75
     for start, end in skips:
         corner = (middles[start], sizes[start] / 2), (middles[end], sizes[end] / 2)
-        style = {"arrowstyle": "-|>", "color": "#D55E00", "linewidth": 1.5}
+        style = {"arrowstyle": "-|>", "color": "#C05200", "linewidth": 1.5}
         rise = {"connectionstyle": "arc,angleA=90,angleB=90,armA=12,armB=12,rad=4"}
         ax.annotate("", xy=corner[1], xytext=corner[0], arrowprops=style | rise)
     ax.set_ylim(-max(sizes) / 2 - 9, max(sizes) / 2 + 4)
@@ -331,7 +331,7 @@ def bands(
     figure, axes = plt.subplots(
         rows, 3, figsize=(7.2, 2.2 * rows + 0.5), sharex=True, sharey=True, squeeze=False
     )
-    styles = (("#4D4D4D", "--"), ("#009E73", "-"), ("#D55E00", "-."))
+    styles = (("#4D4D4D", "--"), ("#007A58", "-"), ("#C05200", "-."))
     for ax, (label, sets) in zip(axes.flat, values.items(), strict=False):
         for (name, array), (colour, line) in zip(sets.items(), styles, strict=False):
             low, middle, high = np.percentile(np.asarray(array), (10, 50, 90), axis=1)
