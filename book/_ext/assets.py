@@ -8,10 +8,11 @@ that the pages need, one after the other. Icons become a font of the few that ar
 """
 
 import base64
+import hashlib
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import tinycss2
@@ -40,7 +41,8 @@ SCRIPTS = (
     "lesson.js",
 )
 ICONS = "vendor/fontawesome/6.5.2/webfonts/fa-solid-900.ttf"
-KEPT = ("mode.js", "searchtools.js", "language_data.js", SHEET, SCRIPT)
+OTHERS = ("mode.js", "searchtools.js", "language_data.js")  # each where it is needed
+KEPT = (*OTHERS, SHEET, SCRIPT)
 ICON = re.compile("[\ue000-\uf8ff]")  # the private use area, where icon fonts have their glyphs
 # Settings of an extension that would run code on the pages, by a script from elsewhere.
 THEBE = re.compile(
@@ -56,25 +58,13 @@ POLICY = (
 )
 
 
-class Names(HTMLParser):
-    """The elements, classes, ids and attributes of the pages that it is fed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found = set()
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Note a tag with its attributes."""
-        self.found.add(tag)
-        for name, value in attributes:
-            self.found.add(name)
-            if name in ("class", "id"):
-                self.found.update((value or "").split())
-
-
 def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Note which sheets a page has, and leave it only those scripts that are its own."""
     context["content_security_policy"] = POLICY
+    for sheet in sorted(context["css_files"], key=lambda sheet: sheet.priority):
+        name = str(sheet.filename).removeprefix("_static/")
+        if name not in (*app.lesson_sheets, *IGNORED_SHEETS):
+            app.lesson_sheets.append(name)
     if "body" in context:
         context["body"] = SIGNATURE.sub(_plain, THEBE.sub("", context["body"])).replace(
             'role="doc-biblioentry"', 'role="listitem"'  # of a list; the older role is no item
@@ -92,20 +82,36 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
 
 def write_assets(app: Sphinx, error: Exception | None) -> None:
     """Write the sheet and the script, and remove what they are made of."""
-    if error or app.builder.format != "html":
-        return
     static = Path(app.outdir) / "_static"
-    script = "\n;".join(_without_map((static / name).read_text("utf-8")) for name in SCRIPTS)
+    if error or not (static / THEME_SHEETS[0]).is_file():  # there is none if nothing was written
+        return
+    scripts = {name: _without_map((static / name).read_text("utf-8")) for name in SCRIPTS + OTHERS}
+    script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
-    names = Names()
-    for page in Path(app.outdir).glob("*.html"):
-        names.feed(page.read_text("utf-8"))
-    scripts = [script, *((static / name).read_text("utf-8") for name in KEPT[:3])]
-    used = names.found | set(re.findall(r"[A-Za-z][\w-]*", " ".join(scripts)))
-    rules = [rule for name in app.lesson_sheets for rule in _rules(static, name)]
-    sheet = _purge(rules, used, set(re.findall(r"--[\w-]+", script)))
+    pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
+    used = set(re.findall(r"[A-Za-z][\w-]*", " ".join(scripts.values()))).union(*map(_names, pages))
+    sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
+    sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
     _remove_parts(static, Path(app.srcdir) / "_static")
+
+
+def _names(page: str) -> set[str]:
+    """Elements, attributes, classes and ids of a page."""
+    names = set(re.findall(r"<([a-z][\w-]*)", page)) | set(re.findall(r"\s([a-z][\w-]*)=", page))
+    return names.union(*map(str.split, re.findall(r'(?:class|id)="([^"]*)"', page)))
+
+
+def _kept(app: Sphinx, sheets: dict[str, str], used: set[str], script: str) -> str:
+    """The purged sheet; that of the last build if nothing changed that it depends on."""
+    inputs = json.dumps([sheets, sorted(used), script, Path(__file__).read_text("utf-8")])
+    kept = Path(app.doctreedir, f"sheet-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.css")
+    if not kept.is_file():
+        for old in kept.parent.glob("sheet-*.css"):
+            old.unlink()
+        rules = [rule for name, text in sheets.items() for rule in _rules(name, text)]
+        kept.write_text(_purge(rules, used, set(re.findall(r"--[\w-]+", script))), "utf-8")
+    return kept.read_text("utf-8")
 
 
 def _plain(signature: re.Match) -> str:
@@ -116,9 +122,8 @@ def _without_map(text: str) -> str:
     return re.sub(r"(?m)^//# sourceMappingURL=.*$|/\*# sourceMappingURL=.*?\*/", "", text)
 
 
-def _rules(static: Path, name: str) -> Iterator[ast.Node]:
+def _rules(name: str, text: str) -> Iterator[ast.Node]:
     """Rules of a sheet, with addresses relative to the one sheet."""
-    text = (static / name).read_text("utf-8")
     if folder := Path(name).parent.as_posix().removeprefix("."):
         text = re.sub(r"url\((['\"]?)(?!['\"]|data:|#)", rf"url(\1{folder}/", text)
     for rule in tinycss2.parse_stylesheet(text, skip_whitespace=True):

@@ -21,17 +21,18 @@ UNSET = "OWNER"  # the owner in _config.yml as long as nobody has decided
 CARD_ALT = "A clock with many hands, and beside it the title of the lesson."
 
 
-def set_address(app: Sphinx, config: Config) -> None:
-    """Work out where the site is, if that is not set."""
+def set_place(app: Sphinx, config: Config) -> None:
+    """Work out where the site is, if that is not set, and which commit it is made from."""
     owner = urlsplit(addresses.repository_url()).path.split("/")[1]
     if not config.html_baseurl and owner != UNSET:
         config.html_baseurl = addresses.site_address()
+    config.last_commit = _last_commit(Path(app.srcdir))
 
 
 def describe_page(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Hand the page's template what it says about the page."""
     site = app.config.html_baseurl
-    commit, date = _last_commit(Path(app.srcdir))
+    commit, date = app.config.last_commit
     context |= {
         "site": site,
         "base_path": urlsplit(site).path if page == "404" else "",  # shown at any depth
@@ -94,7 +95,8 @@ def _last_commit(folder: Path) -> tuple[str, str]:
 
 def setup(app: Sphinx) -> dict:
     """Run after the launch links (502) have been added to the theme's buttons."""
-    app.connect("config-inited", set_address)
+    app.add_config_value("last_commit", ("", ""), "html")  # another one: write all pages again
+    app.connect("config-inited", set_place)
     app.connect("html-page-context", describe_page, priority=503)
     app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

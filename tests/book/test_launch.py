@@ -159,7 +159,7 @@ kernelspec:
 def test_a_fork_and_a_class_have_addresses_of_their_own(tmp_path, monkeypatch):
     """The repository comes from CI, the hub from the settings; the pages are two small ones."""
     monkeypatch.setenv("CONDLESSON_REPOSITORY", "https://github.com/somebody/fork")
-    for name in ("_ext", "_static"):
+    for name in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / name, tmp_path / "book" / name)
     shutil.copy(ROOT / "requirements.txt", tmp_path)
     (tmp_path / "book" / "references.bib").touch()
