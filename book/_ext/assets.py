@@ -67,7 +67,8 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
             app.lesson_sheets.append(name)
     if "body" in context:
         context["body"] = SIGNATURE.sub(_plain, THEBE.sub("", context["body"])).replace(
-            'role="doc-biblioentry"', 'role="listitem"'  # of a list; the older role is no item
+            'role="doc-biblioentry"',
+            'role="listitem"',  # of a list; the older role is no item
         )
     everywhere = {name for name, _ in app.config.html_js_files} | {*SCRIPTS, *KEPT}
     own = Path(app.srcdir) / "_static"

@@ -86,7 +86,8 @@ def give_size(app: Sphinx, page: str, template: str, context: dict, doctree: obj
 def _size(path: Path) -> tuple[int, int, str]:
     """Width and height in pixels, and the theme's class for what suits both grounds."""
     if path.suffix != ".svg":
-        return *Image.open(path).size, ""
+        with Image.open(path) as image:
+            return *image.size, ""
     svg = path.read_text("utf-8")
     tag = re.search(r"<svg [^>]*>", svg)[0]
     size = [re.search(rf' {side}="([\d.]+)(pt)?"', tag) for side in ("width", "height")]
@@ -95,11 +96,14 @@ def _size(path: Path) -> tuple[int, int, str]:
 
 
 def suit_figures(app: Sphinx, error: Exception | None) -> None:
-    """Change the figures that the pages show."""
+    """Change the figures that the pages show, and remove those that none shows any more."""
     if error or app.builder.format != "html":
         return
+    pages = "".join(path.read_text("utf-8") for path in Path(app.outdir).glob("*.html"))
     for path in (Path(app.outdir) / app.builder.imagedir).glob("*.svg"):
-        if is_drawn(svg := path.read_text("utf-8")) and dark_rules() not in svg:
+        if path.name not in pages:
+            path.unlink()
+        elif is_drawn(svg := path.read_text("utf-8")) and dark_rules() not in svg:
             path.write_text(suit(svg), "utf-8")
 
 

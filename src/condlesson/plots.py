@@ -38,10 +38,10 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-# The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white. Networks of
-# one norm are drawn together, those of two norms in two panels: each family has a colour for each
-# network but for the matched pair, which is dashed in the colours of the pair that it refines. No
-# two networks of a family share a marker, which tells them apart without any colour.
+# The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white. Networks
+# of one norm are drawn together, those of two norms in two panels: each family has a colour for
+# each network but for the matched pair, which is dashed in the colours of the pair that it refines.
+# No two networks of a family share a marker, which tells them apart without any colour.
 LOOKS = {
     "none": ("#4D4D4D", "s", "-"),
     "simple": ("#C05200", "^", "-"),

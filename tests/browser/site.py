@@ -65,8 +65,9 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
             "console",
-            lambda message: message.type in ("error", "warning")
-            and self.complaints.append(message.text),
+            lambda message: (
+                message.type in ("error", "warning") and self.complaints.append(message.text)
+            ),
         )
         self.page.goto(address, wait_until="networkidle")
         if address.startswith("http"):
