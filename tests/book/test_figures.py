@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from PIL import Image
 import figures
 from condlesson import plots
 from tests.book.built import HTML, PAGES, article
+from tests.test_plots import FAMILIES, SEEN_AS, lab, linear
 
 CONTRAST = 4.5
 LIGHT, DARK = "#ffffff", figures.DARK["#ffffff"]
@@ -26,15 +28,9 @@ def drawn():
     return {name: text for name, text in texts.items() if figures.is_drawn(text)}
 
 
-def luminance(colour):
-    """Relative luminance as WCAG 2.2 defines it."""
-    parts = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return linear @ (0.2126, 0.7152, 0.0722)
-
-
 def contrast(one, other):
-    low, high = sorted((luminance(one), luminance(other)))
+    """As WCAG 2.2 defines it."""
+    low, high = sorted(linear(colour) @ (0.2126, 0.7152, 0.0722) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -53,6 +49,15 @@ def test_contrast_is_that_of_wcag():
 def test_text_and_lines_stand_out_on_both_grounds(light):
     assert contrast(light, LIGHT) >= CONTRAST
     assert contrast(figures.DARK[light], DARK) >= CONTRAST
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("eyes", SEEN_AS)
+def test_dark_colours_of_a_family_differ_to_all_eyes_or_else_the_lines_do(family, eyes):
+    looks = {(figures.DARK[plots.LOOKS[v][0].lower()], plots.LOOKS[v][2]) for v in family}
+    for (one, line), (other, other_line) in itertools.combinations(looks, 2):
+        seen = [lab(np.asarray(SEEN_AS[eyes]) @ linear(c)) for c in (one, other)]
+        assert np.linalg.norm(seen[0] - seen[1]) > 15 or line != other_line, (one, other)
 
 
 def test_all_colours_of_the_style_have_a_dark_counterpart():
