@@ -130,12 +130,17 @@ def test_axe_finds_nothing(desktop, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_can_be_read_without_scripts(chromium, name):
-    context = chromium.new_context(java_script_enabled=False, viewport=DESKTOP)
+    context = chromium.new_context(java_script_enabled=False, viewport=DESKTOP, color_scheme="dark")
     page = context.new_page()
     page.goto((HTML / f"{name}.html").as_uri())
     assert page.locator("article h1").is_visible()
     assert page.locator("article p").last.inner_text().strip()
     assert page.locator(".needs-script:visible").count() == 0
+    style = page.evaluate(
+        "(({ backgroundColor, color, colorScheme }) => "
+        "[backgroundColor, color, colorScheme])(getComputedStyle(document.body))"
+    )
+    assert style == ["rgb(255, 255, 255)", "rgb(34, 40, 50)", "light"]  # figures follow the last
     context.close()
 
 
