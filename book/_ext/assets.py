@@ -90,11 +90,18 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
     pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
-    used = set(re.findall(r"[A-Za-z][\w-]*", " ".join(scripts.values()))).union(*map(_names, pages))
+    used = _words(" ".join(scripts.values())).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
     sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
     _remove_parts(static, Path(app.srcdir) / "_static")
+
+
+def _words(script: str) -> set[str]:
+    """Words of a script, and the attributes that it sets as `dataset.someName`."""
+    words = set(re.findall(r"[A-Za-z][\w-]*", script))
+    data = re.findall(r"dataset\.(\w+)", script)
+    return words | {re.sub(r"[A-Z]", lambda c: f"-{c[0].lower()}", f"data-{name}") for name in data}
 
 
 def _names(page: str) -> set[str]:

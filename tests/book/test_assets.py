@@ -38,6 +38,11 @@ def test_what_can_match_stays(css, kept):
     assert assets._purge(rules, USED, {"--by-script"}).replace("\n", "") == kept
 
 
+def test_a_script_names_what_it_sets():
+    words = assets._words('box.classList.add("is-open"); box.dataset.someName = "x"')
+    assert {"is-open", "data-some-name"} <= words
+
+
 def test_addresses_are_those_of_the_one_sheet():
     css = "p{background:url(a.png)} a{background:url('data:x')}"
     [first, second] = assets._rules("styles/theme.css", css)
