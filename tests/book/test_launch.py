@@ -114,7 +114,7 @@ def test_launch_links_say_where_they_lead_and_that_it_is_a_new_tab():
         labels = [link.get_text() for link in links]
         assert labels == ["Open in Colab, in a new tab", "Open in Binder, in a new tab"]
         menu = page(name).select_one(".dropdown-launch-buttons")
-        assert menu.button["aria-label"] == "Open the exercise notebook"
+        assert menu.summary["aria-label"] == "Open the exercise notebook"
         assert {link["target"] for link in menu.select("a")} == {"_blank"}
 
 
