@@ -45,6 +45,8 @@ LOADED = (
     *("sphinx.builders.html", "sphinx_thebe", "sphinx_comments", "sphinx_copybutton"),
     *("sphinx_design", "sphinx_togglebutton", "sphinx_jupyterbook_latex"),
 )
+# It would forbid the script that reloads a page.
+POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -99,18 +101,21 @@ class Rebuild:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy the files that differ in time or size; their times are kept."""
+    """Copy the files that differ in time or size, with their times; pages without their policy."""
     for path in source.rglob("*"):
         if path.is_dir():
             continue
         there = target / path.relative_to(source)
-        now = path.stat()
+        now, is_page = path.stat(), path.suffix == ".html"
         if there.exists():
             then = there.stat()
-            if (then.st_mtime_ns, then.st_size) == (now.st_mtime_ns, now.st_size):
+            if then.st_mtime_ns == now.st_mtime_ns and (is_page or then.st_size == now.st_size):
                 continue
         there.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, there)
+        if is_page:
+            there.write_text(POLICY.sub("", path.read_text("utf-8")), "utf-8")
+            shutil.copystat(path, there)
 
 
 def notice() -> str:

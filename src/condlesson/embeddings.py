@@ -169,7 +169,7 @@ class RandomFourierFeatures(nn.Module):
 
     Args:
         d_emb: Width of the features, even; half as many frequencies.
-        num_timesteps: T.
+        num_timesteps: How many timesteps there are.
         scale: Standard deviation of the frequencies, in turns per T timesteps.
 
     Raises:
@@ -225,7 +225,7 @@ class FourierTimestepEmbedding(TimestepEmbedding):
     Args:
         d_sinusoidal: Width of the features, even.
         d_emb: Width of the hidden layer and of the result.
-        num_timesteps: T.
+        num_timesteps: How many timesteps there are.
 
     Raises:
         TypeError: A width is not an integer.

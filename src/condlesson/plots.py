@@ -38,21 +38,21 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-# Okabe and Ito's colours, those that stand out on white; safe for colour-blind readers. Networks of
-# one norm are drawn together, those of two norms in two panels: each family has a colour for each
-# network but for the matched pair, which is dashed in the colours of the pair that it refines. No
-# two networks of a family share a marker, which tells them apart without any colour.
+# The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white. Networks
+# of one norm are drawn together, those of two norms in two panels: each family has a colour for
+# each network but for the matched pair, which is dashed in the colours of the pair that it refines.
+# No two networks of a family share a marker, which tells them apart without any colour.
 LOOKS = {
     "none": ("#4D4D4D", "s", "-"),
-    "simple": ("#D55E00", "^", "-"),
-    "simple_matched": ("#D55E00", "v", "--"),
+    "simple": ("#C05200", "^", "-"),
+    "simple_matched": ("#C05200", "v", "--"),
     "sinusoidal": ("#0072B2", "o", "-"),
     "sinusoidal_matched": ("#0072B2", "X", "--"),
-    "fourier": ("#CC79A7", "P", "-."),
+    "fourier": ("#B0568A", "P", "-."),
     "gn_none": ("#4D4D4D", "p", "-"),
     "gn_bottleneck": ("#0072B2", "h", "-"),
-    "gn_additive": ("#CC79A7", "*", "-."),
-    "adagn": ("#009E73", "D", "-"),
+    "gn_additive": ("#B0568A", "*", "-."),
+    "adagn": ("#1C6E37", "D", "-"),
 }
 COLOURS = {variant: colour for variant, (colour, _, _) in LOOKS.items()}
 LINES = ("-", "--", "-.", ":")  # of lines that are no variant's, in turn
@@ -161,7 +161,7 @@ def curves(
         plain = {"linestyle": LINES[number % len(LINES)]}
         ax.plot(x, np.asarray(y), label=label, **(_look(label, len(np.asarray(y))) or plain))
     for label, y in (dots or {}).items():
-        ax.plot(x, np.asarray(y), "o", label=label, color="#D55E00", markersize=4)
+        ax.plot(x, np.asarray(y), "o", label=label, color="#C05200", markersize=4)
     ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     if len(ys) + len(dots or {}) > 1:
         ax.legend()
@@ -212,7 +212,7 @@ def guesses(guessed: ArrayLike, t: ArrayLike, *, ax: Axes | None = None) -> Axes
         ax: Where to draw; by default on a new figure.
     """
     ax = _new_axes(ax, figsize=(5.6, 4.4))
-    ax.plot(t, np.asarray(guessed), ".", color=COLOURS["sinusoidal"], alpha=0.5)
+    ax.plot(t, np.asarray(guessed), ".", color=COLOURS["sinusoidal"], markersize=3)
     ax.plot([0, 1000], [0, 1000], color="#4D4D4D", linewidth=1)
     ax.set(xlabel="true timestep t", ylabel="guessed timestep", aspect="equal")
     return ax
@@ -269,7 +269,7 @@ def spatial_path(
         left += width + 75
     for start, end in skips:
         corner = (middles[start], sizes[start] / 2), (middles[end], sizes[end] / 2)
-        style = {"arrowstyle": "-|>", "color": "#D55E00", "linewidth": 1.5}
+        style = {"arrowstyle": "-|>", "color": "#C05200", "linewidth": 1.5}
         rise = {"connectionstyle": "arc,angleA=90,angleB=90,armA=12,armB=12,rad=4"}
         ax.annotate("", xy=corner[1], xytext=corner[0], arrowprops=style | rise)
     ax.set_ylim(-max(sizes) / 2 - 9, max(sizes) / 2 + 4)
@@ -310,7 +310,7 @@ def modulation_lines(gamma: ArrayLike, beta: ArrayLike, t: ArrayLike) -> Figure:
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True)
     for ax, name, values in zip(axes, ("γ", "β"), (gamma, beta), strict=True):
-        ax.plot(t, np.asarray(values), linewidth=0.8, alpha=0.7)
+        ax.plot(t, np.asarray(values), linewidth=0.6)
         ax.set(xlabel="timestep t", ylabel=f"{name} of each channel")
     return figure
 
@@ -331,7 +331,7 @@ def bands(
     figure, axes = plt.subplots(
         rows, 3, figsize=(7.2, 2.2 * rows + 0.5), sharex=True, sharey=True, squeeze=False
     )
-    styles = (("#4D4D4D", "--"), ("#009E73", "-"), ("#D55E00", "-."))
+    styles = (("#4D4D4D", "--"), ("#1C6E37", "-"), ("#C05200", "-."))
     for ax, (label, sets) in zip(axes.flat, values.items(), strict=False):
         for (name, array), (colour, line) in zip(sets.items(), styles, strict=False):
             low, middle, high = np.percentile(np.asarray(array), (10, 50, 90), axis=1)
@@ -447,9 +447,7 @@ def differences(
         ax.barh(y, 2 * size, left=-size, height=0.8, color="#D9D9D9", zorder=0.5)
     for y, (values, low, high) in enumerate(rows.values()):
         if np.isfinite([low, high]).all():
-            ax.plot(
-                [low, high], [y, y], color="#0072B2", linewidth=6, alpha=0.35, solid_capstyle="butt"
-            )
+            ax.plot([low, high], [y, y], color="#0072B2", linewidth=2, solid_capstyle="butt")
         ax.plot(values, [y] * len(values), "o", color="#0072B2")
         ax.plot(np.mean(values), y, "|", color="#0072B2", markersize=14, markeredgewidth=2)
     ax.set_yticks(range(len(rows)), list(rows))
@@ -555,7 +553,7 @@ def _seeds_and_mean(ax: Axes, x: ArrayLike, values: ArrayLike, variant: str) -> 
     values = np.atleast_2d(np.asarray(values))
     [line] = ax.plot(x, values.mean(axis=0), label=variant, **_look(variant, values.shape[1]))
     if len(values) > 1:
-        thin = {"linewidth": 0.6, "alpha": 0.6, "linestyle": "-"}
+        thin = {"linewidth": 0.5, "linestyle": "-"}  # pale lines would be hard to see
         ax.plot(x, values.T, color=line.get_color(), **thin)
 
 

@@ -227,7 +227,7 @@ def timestep_bound(alphas_cumprod: Tensor, num_pixels: int, mean_square: float =
 
     Args:
         alphas_cumprod: alpha_bar of shape (T,).
-        num_pixels: N.
+        num_pixels: How many pixels, N in the formula.
         mean_square: Mean of x_0^2 over the pixels, 1 for a background of -1.
 
     Returns:

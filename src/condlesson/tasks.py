@@ -175,7 +175,7 @@ def draw_timesteps(batch_size: int, num_timesteps: int) -> Tensor:
 
     Args:
         batch_size: Timesteps to draw, B.
-        num_timesteps: T.
+        num_timesteps: How many timesteps there are.
 
     Returns:
         Integers of shape (B,).

@@ -244,7 +244,7 @@ class UNetMatched(UNet):
     Args:
         width: As in `UNet`.
         encoding: ``"scalar"``, t / T 256 times over, or ``"sinusoid"``.
-        num_timesteps: T.
+        num_timesteps: How many timesteps there are.
 
     Raises:
         ValueError: The encoding is unknown.

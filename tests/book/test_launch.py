@@ -114,7 +114,7 @@ def test_launch_links_say_where_they_lead_and_that_it_is_a_new_tab():
         labels = [link.get_text() for link in links]
         assert labels == ["Open in Colab, in a new tab", "Open in Binder, in a new tab"]
         menu = page(name).select_one(".dropdown-launch-buttons")
-        assert menu.button["aria-label"] == "Open the exercise notebook"
+        assert menu.summary["aria-label"] == "Open the exercise notebook"
         assert {link["target"] for link in menu.select("a")} == {"_blank"}
 
 
@@ -159,7 +159,7 @@ kernelspec:
 def test_a_fork_and_a_class_have_addresses_of_their_own(tmp_path, monkeypatch):
     """The repository comes from CI, the hub from the settings; the pages are two small ones."""
     monkeypatch.setenv("CONDLESSON_REPOSITORY", "https://github.com/somebody/fork")
-    for name in ("_ext", "_static"):
+    for name in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / name, tmp_path / "book" / name)
     shutil.copy(ROOT / "requirements.txt", tmp_path)
     (tmp_path / "book" / "references.bib").touch()

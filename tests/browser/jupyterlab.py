@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
 TOKEN = "a-learner"
 SETTINGS = {
@@ -32,20 +31,6 @@ HAS_RUN = """([selector, before]) => {
         output => output.innerText.includes("Traceback (most recent call last)"));
     return !prompts.includes("[*]:") && (prompts.at(-1) != before || raised);
 }"""
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Headless Chromium, the system's own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if not found:
-        pytest.fail(f"none of {', '.join(names)} is installed.", pytrace=False)
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu"]  # as containers need it
-        chromium = playwright.chromium.launch(executable_path=found, args=options)
-        yield chromium
-        chromium.close()
 
 
 @contextmanager

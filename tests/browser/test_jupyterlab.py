@@ -8,7 +8,8 @@ import pytest
 
 from condlesson import AdaGN, scaffold
 from tests.book.built import HTML, page
-from tests.browser.jupyterlab import Session, browser, server
+from tests.browser.chromium import browser
+from tests.browser.jupyterlab import Session, server
 
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,250 @@
+"""Stylesheets and scripts of the built pages: one small file each, from this site alone.
+
+The theme brings a megabyte and a half of icons as script, stylesheets for things that no page
+has, and scripts that load others from elsewhere. The page layout in `_templates` links one
+stylesheet and one script instead, and this extension makes them when all pages are written: the
+sheets in the theme's order without the rules that no page and no script can meet, and the scripts
+that the pages need, one after the other. Icons become a font of the few that are shown.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import tinycss2
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+from sphinx.application import Sphinx
+from tinycss2 import ast
+
+SHEET, SCRIPT = "book.css", "book.js"
+# What the theme's layout links by itself, before the sheets that Sphinx knows of.
+THEME_SHEETS = (
+    "basic.css",
+    "styles/bootstrap.css",
+    "styles/pydata-sphinx-theme.css",
+    "vendor/fontawesome/6.5.2/css/all.min.css",
+)
+IGNORED_SHEETS = ("sphinx-thebe.css", "togglebutton.css")  # of scripts that are not in SCRIPTS
+SCRIPTS = (
+    "documentation_options.js",
+    "doctools.js",
+    "sphinx_highlight.js",
+    "clipboard.min.js",
+    "copybutton.js",
+    "scripts/sphinx-book-theme.js",
+    "scripts/pydata-sphinx-theme.js",
+    "lesson.js",
+)
+ICONS = "vendor/fontawesome/6.5.2/webfonts/fa-solid-900.ttf"
+OTHERS = ("mode.js", "searchtools.js", "language_data.js")  # each where it is needed
+KEPT = (*OTHERS, SHEET, SCRIPT)
+ICON = re.compile("[\ue000-\uf8ff]")  # the private use area, where icon fonts have their glyphs
+# Settings of an extension that would run code on the pages, by a script from elsewhere.
+THEBE = re.compile(
+    r"<script type=\"text/x-thebe-config\">.*?</script>\s*<script>kernelName = .*?</script>", re.S
+)
+# Spans inside a signature that no sheet has a rule for, one in the other; they are a quarter of the
+# reference pages.
+SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.S)
+PLAIN = re.compile(r'<span class="(?:pre|w|n|o|p|default_value)">([^<]*)</span>')
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; form-action 'self'; base-uri 'self'"
+)
+
+
+def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Note which sheets a page has, and leave it only those scripts that are its own."""
+    context["content_security_policy"] = POLICY
+    for sheet in sorted(context["css_files"], key=lambda sheet: sheet.priority):
+        name = str(sheet.filename).removeprefix("_static/")
+        if name not in (*app.lesson_sheets, *IGNORED_SHEETS):
+            app.lesson_sheets.append(name)
+    if "body" in context:
+        context["body"] = SIGNATURE.sub(_plain, THEBE.sub("", context["body"])).replace(
+            'role="doc-biblioentry"',
+            'role="listitem"',  # of a list; the older role is no item
+        )
+    everywhere = {name for name, _ in app.config.html_js_files} | {*SCRIPTS, *KEPT}
+    own = Path(app.srcdir) / "_static"
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if (name := str(script.filename or "").removeprefix("_static/"))
+        and name not in everywhere
+        and (own / name).is_file()
+    ]
+
+
+def write_assets(app: Sphinx, error: Exception | None) -> None:
+    """Write the sheet and the script, and remove what they are made of."""
+    static = Path(app.outdir) / "_static"
+    if error or not (static / THEME_SHEETS[0]).is_file():  # there is none if nothing was written
+        return
+    scripts = {name: _without_map((static / name).read_text("utf-8")) for name in SCRIPTS + OTHERS}
+    script = "\n;".join(scripts[name] for name in SCRIPTS)
+    (static / SCRIPT).write_text(script, "utf-8")
+    pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
+    used = _words(" ".join(scripts.values())).union(*map(_names, pages))
+    sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
+    sheet = _kept(app, sheets, used, script)
+    (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
+    _remove_parts(static, Path(app.srcdir) / "_static")
+
+
+def _words(script: str) -> set[str]:
+    """Words of a script, and the attributes that it sets as `dataset.someName`."""
+    words = set(re.findall(r"[A-Za-z][\w-]*", script))
+    data = re.findall(r"dataset\.(\w+)", script)
+    return words | {re.sub(r"[A-Z]", lambda c: f"-{c[0].lower()}", f"data-{name}") for name in data}
+
+
+def _names(page: str) -> set[str]:
+    """Elements, attributes, classes and ids of a page."""
+    names = set(re.findall(r"<([a-z][\w-]*)", page)) | set(re.findall(r"\s([a-z][\w-]*)=", page))
+    return names.union(*map(str.split, re.findall(r'(?:class|id)="([^"]*)"', page)))
+
+
+def _kept(app: Sphinx, sheets: dict[str, str], used: set[str], script: str) -> str:
+    """The purged sheet; that of the last build if nothing changed that it depends on."""
+    inputs = json.dumps([sheets, sorted(used), script, Path(__file__).read_text("utf-8")])
+    kept = Path(app.doctreedir, f"sheet-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.css")
+    if not kept.is_file():
+        for old in kept.parent.glob("sheet-*.css"):
+            old.unlink()
+        rules = [rule for name, text in sheets.items() for rule in _rules(name, text)]
+        kept.write_text(_purge(rules, used, set(re.findall(r"--[\w-]+", script))), "utf-8")
+    return kept.read_text("utf-8")
+
+
+def _plain(signature: re.Match) -> str:
+    return PLAIN.sub(r"\1", PLAIN.sub(r"\1", signature[0]))
+
+
+def _without_map(text: str) -> str:
+    return re.sub(r"(?m)^//# sourceMappingURL=.*$|/\*# sourceMappingURL=.*?\*/", "", text)
+
+
+def _rules(name: str, text: str) -> Iterator[ast.Node]:
+    """Rules of a sheet, with addresses relative to the one sheet."""
+    if folder := Path(name).parent.as_posix().removeprefix("."):
+        text = re.sub(r"url\((['\"]?)(?!['\"]|data:|#)", rf"url(\1{folder}/", text)
+    for rule in tinycss2.parse_stylesheet(text, skip_whitespace=True):
+        if rule.type != "comment" or rule.value.startswith("!"):  # whose it is, and its licence
+            yield rule
+
+
+def _purge(rules: list[ast.Node], used: set[str], variables: set[str]) -> str:
+    """What can meet something, and of that the variables that something reads."""
+    sheet = "\n".join(_purged(rules, used, None))
+    while True:
+        read = variables | set(re.findall(r"var\(\s*(--[\w-]+)", sheet))
+        smaller = "\n".join(_purged(tinycss2.parse_stylesheet(sheet), used, read))
+        if smaller == sheet:
+            return sheet
+        sheet = smaller
+
+
+def _purged(rules: Iterable[ast.Node], used: set[str], variables: set[str] | None) -> Iterator[str]:
+    """Rules that can meet something of what is used, with the variables named, or with all."""
+    for rule in rules:
+        if rule.type == "comment":
+            yield f"/*{rule.value}*/"
+        elif rule.type == "qualified-rule":
+            kept = [part for part in _selectors(rule.prelude) if _can_match(part, used)]
+            if kept and (content := _declarations(rule.content, variables)):
+                yield f"{','.join(map(_text, kept))}{{{content}}}"
+        elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports"):
+            inside = tinycss2.parse_rule_list(rule.content, True, True)
+            if kept := list(_purged(inside, used, variables)):
+                yield f"@{rule.at_keyword} {_text(rule.prelude)}{{{''.join(kept)}}}"
+        elif rule.type == "at-rule" and rule.content is not None:
+            text = f"@{rule.at_keyword} {_text(rule.prelude)}{{{_text(rule.content)}}}"
+            if "Font Awesome" not in text and "FontAwesome" not in text:
+                yield text
+
+
+def _declarations(content: list[ast.Node], variables: set[str] | None) -> str:
+    """A rule's inside, without variables that nothing reads."""
+    return ";".join(
+        f"{item.name}:{_text(item.value)}{'!important' if item.important else ''}"
+        for item in tinycss2.parse_blocks_contents(content, True, True)
+        if item.type == "declaration"
+        and (variables is None or not item.name.startswith("--") or item.name in variables)
+    )
+
+
+def _text(tokens: Iterable[ast.Node]) -> str:
+    """CSS without comments and superfluous spaces."""
+    text = tinycss2.serialize([token for token in tokens if token.type != "comment"])
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _selectors(prelude: list[ast.Node]) -> Iterator[list[ast.Node]]:
+    """The selectors of a rule, which commas part."""
+    part = []
+    for token in [*prelude, None]:
+        if token is None or token == ",":
+            yield part
+            part = []
+        else:
+            part.append(token)
+
+
+def _can_match(selector: list[ast.Node], used: set[str]) -> bool:
+    """Whether all that a selector names outside brackets and pseudo-classes is on some page."""
+    before = None
+    for token in selector:
+        if token.type == "hash":
+            needed = token.value
+        elif token.type == "ident" and before != ":":
+            needed = token.value if before == "." else token.lower_value
+        elif token.type == "[] block":
+            needed = next((part.value for part in token.content if part.type == "ident"), None)
+        else:
+            needed = None
+        if needed is not None and needed not in used:
+            return False
+        before = token.value if token.type == "literal" else None
+    return True
+
+
+def _icon_font(path: Path, sheet: str) -> str:
+    """A rule that holds the font of the icons that a sheet names; theirs is the OFL 1.1 licence."""
+    escaped = re.sub(r"\\([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), sheet)
+    font = TTFont(path)
+    subsetter = Subsetter(Options(name_IDs=[], notdef_outline=False))
+    subsetter.populate(unicodes={ord(icon) for icon in ICON.findall(escaped)})
+    subsetter.subset(font)
+    font.flavor = "woff"
+    font.save(file := io.BytesIO())
+    data = base64.b64encode(file.getvalue()).decode()
+    return (
+        '\n@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
+        f'src:url(data:font/woff;base64,{data}) format("woff")}}\n'
+    )
+
+
+def _remove_parts(static: Path, own: Path) -> None:
+    """Remove what no page asks for: parts of the two files, source maps, the icons' fonts."""
+    for path in sorted(static.rglob("*"), reverse=True):
+        name = path.relative_to(static)
+        is_ours = (own / name).is_file() and name.suffix != ".css" and str(name) not in SCRIPTS
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif not is_ours and path.name not in KEPT and name.parts[0] != "images":
+            path.unlink()
+
+
+def setup(app: Sphinx) -> dict:
+    """Work after the theme and the other extensions."""
+    app.lesson_sheets = list(THEME_SHEETS)
+    app.connect("html-page-context", collect_sheets, priority=900)
+    app.connect("build-finished", write_assets, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

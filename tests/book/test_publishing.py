@@ -1,0 +1,120 @@
+"""What pages say of themselves: titles, descriptions, versions; and addresses, if they have any."""
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+
+import condlesson
+import publishing
+from condlesson import addresses
+from tests.book.built import PAGES, ROOT, page
+from tests.book.test_broken_builds import GOOD, make_html, tiny_book
+
+OTHERS = ("search", "genindex", "404")
+every_page = pytest.mark.parametrize("name", (*PAGES, *OTHERS))
+
+
+def described(tree):
+    return tree.select_one("meta[name=description]")["content"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_description_says_what_the_page_is_about(name):
+    assert 40 <= len(described(page(name))) <= publishing.LONGEST
+    assert described(page(name))[-1] in ".?!:…"
+
+
+def test_titles_and_descriptions_are_each_page_s_own():
+    for texts in (
+        [page(name).title.get_text() for name in (*PAGES, *OTHERS)],
+        [described(page(name)) for name in (*PAGES, *OTHERS)],
+    ):
+        assert [text for text, count in Counter(texts).items() if count > 1] == []
+
+
+@every_page
+def test_the_footer_says_version_and_commit(name):
+    footer = page(name).select_one("footer.book-footer")
+    assert f"Version {condlesson.__version__}" in footer.get_text()
+    log = subprocess.run(
+        ["git", "log", "--format=%H %cs"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    [link] = footer.select("a[href*='/commit/']")
+    assert f"{link['href'].rpartition('/')[2]} {footer.time['datetime']}" in log
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_edited_and_mistakes_reported(name):
+    links = [link["href"] for link in page(name).select("footer.book-footer a")]
+    repository = addresses.repository_url()
+    assert f"{repository}/edit/{addresses.source_branch()}/book/{name}.md" in links
+    assert any(link.startswith(f"{repository}/issues/new?title=") for link in links)
+
+
+def test_the_page_for_lost_readers_leads_on():
+    links = {link["href"] for link in page("404").select("article a")}
+    assert links == {"index.html", "search.html", "genindex.html"}
+
+
+def test_without_an_address_there_is_no_card():
+    tree = page("index")
+    assert tree.select("meta[property^='og:'], link[rel=canonical], base") == []
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A small book of somebody whose repository is known."""
+    folder = tiny_book(tmp_path_factory.mktemp("book"), f"It is about *words*.\n\n{GOOD}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONDLESSON_REPOSITORY", "https://github.com/somebody/fork")
+        done = make_html(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "_build" / "html"
+
+
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(), "html.parser")
+
+
+@pytest.mark.slow
+def test_with_an_address_other_sites_can_show_a_page(published):
+    site = "https://somebody.github.io/fork/"
+    tree = parsed(published / "index.html")
+    said = {tag["property"]: tag["content"] for tag in tree.select("meta[property^='og:']")}
+    assert said["og:url"] == tree.select_one("link[rel=canonical]")["href"] == f"{site}index.html"
+    assert said["og:title"] == "A tiny book"
+    assert said["og:description"] == described(tree) == "It is about words."
+    card = said["og:image"].removeprefix(site)
+    with Image.open(published / card) as image:
+        assert image.size == (1200, 630)
+
+
+@pytest.mark.slow
+def test_with_an_address_there_is_a_map_of_the_site(published):
+    tree = ElementTree.parse(published / "sitemap.xml")
+    places = [place.text for place in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+    assert places == ["https://somebody.github.io/fork/index.html"]
+
+
+@pytest.mark.slow
+def test_with_an_address_a_lost_reader_s_page_works_at_any_depth(published):
+    assert parsed(published / "404.html").base["href"] == "/fork/"
+    assert parsed(published / "index.html").base is None
+
+
+@pytest.mark.parametrize(
+    ("text", "end"), [("One. " + "word " * 40, "…"), ("word " * 25 + "end. " + "word " * 9, "end.")]
+)
+def test_a_long_description_ends_after_a_sentence_or_a_word(text, end):
+    from docutils.core import publish_doctree
+
+    shown = publishing._description(publish_doctree(text))
+    assert len(shown) <= publishing.LONGEST
+    assert shown.endswith(end)
+    assert re.sub("…$", "", shown) in text
