@@ -18,13 +18,14 @@ from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract, ProjectNb
 from jupyter_cache.cache.db import NbProjectRecord
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
-from jupyter_cache.executors.utils import ExecutionResult
+from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
+from traitlets.config import Config
 
 import inputs
 
@@ -63,13 +64,27 @@ class Worker(ExecutionWorkerLocalMProc):
             # so that no number depends on what else was run.
             os.environ["OMP_NUM_THREADS"] = "1"
             os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # where a page asks for two, they may wait
-            result = ExecutionWorkerLocalMProc.execute(project_nb, data)
+            result = single_nb_execution(
+                project_nb.nb,
+                cwd=str(Path(project_nb.uri).parent),
+                timeout=data.timeout,
+                allow_errors=data.allow_errors,
+                config=Config(KernelManager=_sockets(Path(folder))),
+            )
             read = notes.read_text("utf-8", "surrogateescape")
         code = "\n".join(cell.source for cell in _code(result.nb))
         result.nb.metadata[INPUTS] = inputs.inputs_of(read, code, started)
         if result.err:
             result.exc_string = _fault(project_nb.uri, result)
         return result
+
+
+def _sockets(folder: Path) -> dict[str, str]:
+    """Let a kernel listen on files of its own.
+
+    Kernels that look for free ports at the same time may find the same one, and one of them dies.
+    """
+    return {"transport": "ipc", "connection_file": str(folder / "kernel.json")}
 
 
 def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:

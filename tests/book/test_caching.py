@@ -31,7 +31,8 @@ with open(os.environ["RUN_LOG"], "a") as log:
 ```
 """
 CODE = {
-    "index": "1 + 1",
+    "index": """from ipykernel.connect import get_connection_info
+print("kernels listen by", get_connection_info(unpack=True)["transport"])""",
     "one": """from pathlib import Path
 from toy import direct
 recorded = Path(direct.__file__).parent / "recorded"
@@ -136,6 +137,10 @@ def tiny(tmp_path_factory):
     assert ran == ["index", "one", "two"]
     cache.change_cache_limit(limit)
     return tiny
+
+
+def test_kernels_that_run_side_by_side_share_no_ports(tiny):
+    assert "kernels listen by ipc" in tiny.shown("index.html")
 
 
 @pytest.mark.parametrize("change", CHANGES)
