@@ -27,7 +27,7 @@ BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab lint format bench runs runs-verify clean
+.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab pdf screenshots lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,15 @@ wheel: $(STAMP) ## build the package, with the pages in it
 	rm -rf build _build/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir _build/wheel .
 	rm -rf build
+
+pdf: $(STAMP) ## print the whole book into one file, by the browser
+	$(MAKE) --no-print-directory html
+	$(BIN)/python -m tools.print_book $(SITE) _build/pdf/condlesson.pdf
+
+screenshots: $(STAMP) ## a picture of every built page, light and dark, wide and narrow
+	$(MAKE) --no-print-directory html
+	rm -rf _build/screenshots
+	$(BIN)/python -m tools.screenshots $(SITE) _build/screenshots
 
 test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(MAKE) --no-print-directory lint

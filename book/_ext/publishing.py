@@ -43,6 +43,12 @@ def describe_page(app: Sphinx, page: str, template: str, context: dict, doctree:
         "commit": commit,
         "commit_date": date,
     }
+    minutes = app.env.metadata.get(page, {}).get("wordcount", {}).get("minutes", 0)
+    if minutes and "body" in context:  # at the speed of myst_words_per_minute
+        told = f"{minutes} minute{'s' * (minutes > 1)} to read"
+        context["body"] = context["body"].replace(
+            "</h1>", f'</h1>\n<p class="reading-time">{told}</p>', 1
+        )
     for button in context["header_buttons"]:
         for link in button.get("buttons", []):
             kind = {"source-edit-button": "edit_url", "source-issues-button": "issue_url"}

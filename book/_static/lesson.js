@@ -49,6 +49,20 @@
   addEventListener("resize", reach);
   addEventListener("load", reach);
 
+  // On paper nothing is folded, and the ground is white.
+  let theme, folded;
+  addEventListener("beforeprint", () => {
+    theme = document.documentElement.dataset.theme;
+    document.documentElement.dataset.theme = "light";
+    folded = [...document.querySelectorAll("article details:not([open])")];
+    for (const part of folded) part.open = true;
+    for (const image of document.images) image.loading = "eager";
+  });
+  addEventListener("afterprint", () => {
+    document.documentElement.dataset.theme = theme;
+    for (const part of folded) part.open = false;
+  });
+
   // A search begins in the field.
   document.querySelector(".bd-search-container input[type=search]")?.focus();
 })();

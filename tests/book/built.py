@@ -1,29 +1,19 @@
 """The built book as the tests read it: `_build/html`, made by `make book`."""
 
-from collections.abc import Iterator
 from copy import copy
 from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup, Tag
+
+from tools.contents import page_names
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 
 
-def _files(entry: dict) -> Iterator[str]:
-    """Names of pages in an entry of the table of contents, in reading order."""
-    for key in ("root", "file"):
-        if key in entry:
-            yield entry[key]
-    for key in ("parts", "chapters", "sections"):
-        for child in entry.get(key, []):
-            yield from _files(child)
-
-
-PAGES = tuple(_files(yaml.safe_load((ROOT / "_toc.yml").read_text())))
+PAGES = tuple(page_names())
 
 
 @cache
