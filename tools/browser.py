@@ -12,7 +12,7 @@ OPTIONS = ["--no-sandbox", "--disable-gpu"]  # as containers need it
 # Images further down come when one scrolls to them, and folded parts stay folded on paper.
 UNFOLD = """
 async () => {
-  for (const part of document.querySelectorAll("details")) { part.open = true; part.name = ""; }
+  for (const part of document.querySelectorAll("article details")) part.open = true;
   const images = [...document.images];
   for (const image of images) image.loading = "eager";
   await Promise.all(images.map((image) => image.decode().catch(() => null)));

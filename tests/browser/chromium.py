@@ -12,10 +12,8 @@ from tools import browser as tool
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Headless Chromium; where there is none, the test fails with what to install."""
-    started = tool.browser()
     try:
-        chromium = started.__enter__()
+        with tool.browser() as chromium:
+            yield chromium
     except tool.NoBrowserError as error:
         pytest.fail(str(error), pytrace=False)
-    yield chromium
-    started.__exit__(None, None, None)
