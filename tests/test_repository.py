@@ -44,6 +44,7 @@ ORDER = [
         "recording",
         "sweeps",
         "addresses",
+        "asking",
         "bibliography",
         "book",
         "measured",

@@ -39,6 +39,7 @@ SCRIPTS = (
     "scripts/sphinx-book-theme.js",
     "scripts/pydata-sphinx-theme.js",
     "lesson.js",
+    "predict.js",
 )
 ICONS = "vendor/fontawesome/6.5.2/webfonts/fa-solid-900.ttf"
 OTHERS = ("mode.js", "searchtools.js", "language_data.js")  # each where it is needed

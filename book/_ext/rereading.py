@@ -11,9 +11,9 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from condlesson import addresses, bibliography, book, notebooks, scaffold, translation
+from condlesson import addresses, asking, bibliography, book, notebooks, scaffold, translation
 
-SHAPING = (addresses, bibliography, book, notebooks, scaffold, translation)
+SHAPING = (addresses, asking, bibliography, book, notebooks, scaffold, translation)
 HERE = Path(__file__).parent
 
 
@@ -34,7 +34,7 @@ def end(app: Sphinx, exception: Exception | None) -> None:
 def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
     """Every page, if what others show of pages is no longer the same."""
     titles = {name: title.astext() for name, title in env.titles.items()}
-    shown = titles, env.get_domain("std").labels
+    shown = titles, env.get_domain("std").labels, getattr(env, "predictions", {})
     before, env.shown_elsewhere = getattr(env, "shown_elsewhere", None), shown
     return env.found_docs if before not in (None, shown) else set()
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from condlesson import addresses, scaffold
+from condlesson.asking import take_apart
 from condlesson.roles import Inline, PageError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Translator(Inline):
     def _options(self, content: str, name: str, line: int) -> tuple[dict[str, str], str, int]:
         lines, options = content.splitlines(keepends=True), {}
         while lines and (match := _OPTION.fullmatch(lines[0].rstrip())):
-            if match[1] not in (*IGNORED_OPTIONS, "read-only"):
+            if match[1] not in (*IGNORED_OPTIONS, "read-only", "right", "cells"):
                 raise self._error(line, f"the option {match[1]} of {{{name}}} is not known.")
             options[match[1]] = match[2]
             del lines[0]
@@ -196,9 +197,15 @@ class Translator(Inline):
     def _dropdown(self, directive: _Directive) -> list[str]:
         if not self.with_answers and _SOLUTION.search(directive.content):
             return [self._where_the_answer_is()]
-        title = re.sub(r"`([^`]+)`", r"<code>\1</code>", directive.argument)
-        body = self._inner(directive)
-        return [f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"]
+        return [_folded(directive.argument, self._inner(directive))]
+
+    def _predict(self, directive: _Directive) -> list[str]:
+        """The question, and each choice with what to say to it folded away."""
+        asked = take_apart(directive.content)
+        question = self.inline(f"**Predict.** {asked.question}", directive.line)
+        pairs = zip(asked.choices, asked.feedback, strict=True)
+        folded = [_folded(c, self.inline(told, directive.line)) for c, told in pairs]
+        return ["\n\n".join([question, *folded])]
 
     def _admonition(self, directive: _Directive) -> list[str]:
         if directive.name == "admonition":
@@ -232,6 +239,8 @@ DIRECTIVES: dict[str, Callable[[Translator, _Directive], list[str]]] = {
     "scaffold": Translator._scaffold,
     "solution": Translator._solution,
     "dropdown": Translator._dropdown,
+    "predict": Translator._predict,
+    "predictions": Translator._nothing,  # a notebook does not know what was answered on the pages
     "admonition": Translator._admonition,
     **dict.fromkeys(ADMONITIONS, Translator._admonition),
     "bibliography": Translator._nothing,  # each notebook ends with what it cites
@@ -263,3 +272,8 @@ def _parse(source: str) -> "list[Token]":
 
 def _fenced(code: str) -> str:
     return f"```python\n{code.rstrip()}\n```"
+
+
+def _folded(title: str, body: str) -> str:
+    title = re.sub(r"`([^`]+)`", r"<code>\1</code>", title)
+    return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"

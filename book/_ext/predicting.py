@@ -1,0 +1,187 @@
+"""Questions to answer before a result is shown.
+
+Directives:
+    predict NAME           a question with its choices, one of which is right (`:right: 2`). The next
+                           cell, with its outputs and the text behind it, becomes its answer, up to
+                           the cell after it or the next heading; `:cells: 2` takes one more cell.
+    predictions            all questions of the book; a script says how the reader answered
+
+A question is a `details` element with everything in it. Where scripts run, `predict.js` makes a
+`fieldset` of it, and the answer opens when the reader has chosen.
+"""
+
+import html
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
+from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
+
+from condlesson.asking import take_apart
+
+
+class predict(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
+    """A question, its choices, and the answer that comes behind it on the page."""
+
+
+class predict_part(nodes.General, nodes.Element):  # noqa: N801
+    """A part of a question: an element of HTML with a class."""
+
+
+class predictions(nodes.General, nodes.Element):  # noqa: N801
+    """Where all questions of the book are listed."""
+
+
+class Predict(SphinxDirective):
+    """A question."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar = {
+        "right": directives.positive_int,
+        "cells": directives.nonnegative_int,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        try:
+            asked = take_apart("\n".join(self.content))
+        except ValueError as error:
+            raise self.error(f"{{predict}} {name}: {error}") from error
+        right = self.options.get("right", 0)
+        if not 1 <= right <= len(asked.choices):
+            raise self.error(
+                f"{{predict}} {name}: right must be the number of a choice, from 1 to "
+                f"{len(asked.choices)}, got {right}."
+            )
+        known = self.env.__dict__.setdefault("predictions", {})
+        if any(name in names for names in known.values()):
+            raise self.error(f"{{predict}} {name}: there is another question of that name.")
+        known.setdefault(self.env.docname, {})[name] = asked.question
+        node = predict(name=name, right=right, cells=self.options.get("cells", 1))
+        node["ids"] = [f"predict-{name}"]
+        summary = predict_part("", tag="summary", classes=["predict-question"])
+        summary += self._parsed(asked.question)
+        choices = predict_part("", tag="ol", classes=["predict-choices"])
+        for choice, feedback in zip(asked.choices, asked.feedback, strict=True):
+            item = predict_part("", tag="li")
+            for text, kind in ((choice, "predict-choice"), (feedback, "predict-feedback")):
+                item += predict_part("", *self._parsed(text), tag="div", classes=[kind])
+            choices += item
+        node += [summary, choices]
+        return [node]
+
+    def _parsed(self, text: str) -> list[nodes.Node]:
+        source, line = self.get_source_info()
+        holder = nodes.Element()
+        lines = StringList(text.splitlines(), items=[(source, line)] * len(text.splitlines()))
+        self.state.nested_parse(lines, self.content_offset, holder)
+        return holder.children
+
+
+class TakeAnswers(SphinxTransform):
+    """Puts behind each question what answers it."""
+
+    default_priority = 880  # when all cells are there
+
+    def apply(self, **_: object) -> None:
+        """Move the nodes."""
+        for question in list(self.document.findall(predict)):
+            answer = predict_part("", tag="div", classes=["predict-answer"])
+            answer += self._answer(question)
+            question += answer
+
+    def _answer(self, question: predict) -> list[nodes.Node]:
+        parent, cells, taken = question.parent, 0, []
+        for node in parent.children[parent.index(question) + 1 :]:
+            cells += "cell" in node.get("classes", []) if isinstance(node, nodes.Element) else 0
+            ends = isinstance(node, nodes.section | nodes.target | predict)
+            if ends or cells > question["cells"]:
+                break
+            taken.append(node)
+        for node in taken:
+            parent.remove(node)
+        return taken
+
+
+class Predictions(SphinxDirective):
+    """The list of all questions."""
+
+    def run(self) -> list[nodes.Node]:
+        return [predictions()]
+
+
+def list_predictions(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Write the list, in the order of the pages."""
+    for node in list(doctree.findall(predictions)):
+        items = [
+            f'<li data-predict="{name}"><a href="{app.builder.get_relative_uri(page, other)}'
+            f'#predict-{name}">{html.escape(question)}</a></li>'
+            for other, names in _in_order(app.env)
+            for name, question in names.items()
+        ]
+        node.replace_self(
+            nodes.raw("", f'<ul class="predictions">{"".join(items)}</ul>', format="html")
+        )
+
+
+def _in_order(env: BuildEnvironment) -> list[tuple[str, dict[str, str]]]:
+    known = getattr(env, "predictions", {})
+    pages = [env.config.root_doc, *env.toctree_includes.get(env.config.root_doc, [])]
+    return [(page, known[page]) for page in pages if page in known]
+
+
+def forget(app: Sphinx, env: BuildEnvironment, page: str) -> None:
+    """Forget the questions of a page that is read again."""
+    env.__dict__.get("predictions", {}).pop(page, None)
+
+
+def merge(app: Sphinx, env: BuildEnvironment, pages: set[str], other: BuildEnvironment) -> None:
+    """Take over what another process has read."""
+    found = {page: names for page, names in getattr(other, "predictions", {}).items()}
+    env.__dict__.setdefault("predictions", {}).update(
+        {page: names for page, names in found.items() if page in pages}
+    )
+
+
+def visit_predict(self: HTML5Translator, node: predict) -> None:
+    """Open a question."""
+    self.body.append(
+        f'<details class="predict" id="{node["ids"][0]}" data-predict="{node["name"]}" '
+        f'data-right="{node["right"]}">\n'
+    )
+
+
+def depart_predict(self: HTML5Translator, node: predict) -> None:
+    """Close a question."""
+    self.body.append("</details>\n")
+
+
+def visit_part(self: HTML5Translator, node: predict_part) -> None:
+    """Open a part."""
+    kinds = f' class="{" ".join(node["classes"])}"' if node["classes"] else ""
+    self.body.append(f"<{node['tag']}{kinds}>")
+
+
+def depart_part(self: HTML5Translator, node: predict_part) -> None:
+    """Close a part."""
+    self.body.append(f"</{node['tag']}>\n")
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the directives, their nodes and what is remembered of them."""
+    app.add_directive("predict", Predict)
+    app.add_directive("predictions", Predictions)
+    app.add_node(predict, html=(visit_predict, depart_predict))
+    app.add_node(predict_part, html=(visit_part, depart_part))
+    app.add_node(predictions)
+    app.add_transform(TakeAnswers)
+    app.connect("doctree-resolved", list_predictions)
+    app.connect("env-purge-doc", forget)
+    app.connect("env-merge-info", merge)
+    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
