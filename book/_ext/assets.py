@@ -90,7 +90,8 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
     pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
-    used = _words(" ".join(scripts.values())).union(*map(_names, pages))
+    moving = [path.read_text("utf-8") for path in sorted((static / "moving").glob("*.js"))]
+    used = _words(" ".join([*scripts.values(), *moving])).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
     sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
