@@ -70,13 +70,15 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
             'role="doc-biblioentry"',
             'role="listitem"',  # of a list; the older role is no item
         )
-    everywhere = {name for name, _ in app.config.html_js_files} | {*SCRIPTS, *KEPT}
+    # Jupyter Book adds all of ours to every page; their priority tells what it added.
+    everywhere = {(name, added["priority"]) for name, added in app.config.html_js_files}
     own = Path(app.srcdir) / "_static"
     context["script_files"] = [
         script
         for script in context["script_files"]
         if (name := str(script.filename or "").removeprefix("_static/"))
-        and name not in everywhere
+        and name not in (*SCRIPTS, *KEPT)
+        and (name, script.priority) not in everywhere
         and (own / name).is_file()
     ]
 
