@@ -2,7 +2,7 @@
 
 A cell that ends with a `condlesson.moving.Moving` puts data on the page, below a still figure. Here
 that figure gets the data, with the controls of its template in `_templates/moving`, and its page
-the scripts in `_static/moving`. Nothing moves when a script takes over: the room is kept from the start.
+the scripts in `_static/moving`. Nothing shifts when a script takes over: the room is kept.
 """
 
 import json

@@ -33,6 +33,8 @@ moving.figure("similarity", (data) => {
       add(stage, "line", { x1: x(t), x2: x(t), y1: bottom, y2: bottom + 5, class: "moving-axis" });
       add(stage, "text", { x: x(t), y: bottom + 36, "text-anchor": "middle" }, t);
     }
+    const below = { x: (left + right) / 2, y: bottom + 50, "text-anchor": "middle" };
+    add(stage, "text", below, "timestep");
     const middle = (top + bottom) / 2;
     const turned = `rotate(-90 ${left - 42} ${middle})`;
     const place = { x: left - 42, y: middle, "text-anchor": "middle", transform: turned };
@@ -65,9 +67,9 @@ moving.figure("similarity", (data) => {
   return (stage, { t, other }, { width, height }) => {
     const narrow = width < 560;
     const [here, there] = [t / spacing, other / spacing];
-    const [left, top] = [narrow ? 52 : 58, 30];
+    const [left, top] = [narrow ? 56 : 58, 30];
     const right = narrow ? width - 8 : width - 182;
-    const bottom = narrow ? height - 250 : height - 52;
+    const bottom = narrow ? height - 262 : height - 58;
     const x = (step) => left + step / steps[last] * (right - left);
     const y = (value) => bottom - (value - lowest) / (1 - lowest) * (bottom - top);
     drawAxes(stage, { x, y, left, right, top, bottom });
@@ -92,9 +94,9 @@ moving.figure("similarity", (data) => {
     add(stage, "circle", { cx: x(t), cy: top - 8, r: 5, class: "moving-dot" });
 
     const closedAt = closedForm[Math.abs(other - t)];
-    const lines = [{ label: "sinusoid, closed form", look: "moving-closed", value: closedAt }];
+    const lines = [{ label: "closed form", look: "moving-closed", value: closedAt }];
     for (const { label, look, at } of curves) lines.push({ label, look, value: at(here, there) });
-    drawKey(stage, narrow ? left : right + 24, narrow ? bottom + 68 : top + 20, lines, other);
+    drawKey(stage, narrow ? left : right + 24, narrow ? bottom + 84 : top + 20, lines, other);
     const reaches = curves.map(({ label, at }) => [label, ...reach(at, here)]);
     const [[sinusoid, from, to], trained] = [reaches[0], reaches.at(-1)];
     return {
@@ -104,7 +106,7 @@ moving.figure("similarity", (data) => {
       says: `More than half alike to t = ${t} are its neighbours from ${from} to ${to} in the `
         + `${sinusoid}, and from ${trained[1]} to ${trained[2]} in the ${trained[0]}.`,
       rows: [
-        ["sinusoid, closed form", print(closedAt, 4), "", ""],
+        ["closed form", print(closedAt, 4), "", ""],
         ...curves.map(({ label, at }, k) =>
           [label, print(at(here, there), 4), ...reaches[k].slice(1).map(String)]),
       ],
