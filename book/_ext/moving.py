@@ -5,8 +5,11 @@ that figure gets the data, with the controls of its template in `_templates/movi
 the scripts in `_static/moving`. Nothing shifts when a script takes over: the room is kept.
 """
 
+import base64
+import hashlib
 import json
 import re
+from pathlib import Path
 from typing import ClassVar
 
 from docutils import nodes
@@ -15,6 +18,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 SHARED = "moving"  # the script that all of them use
 DATA = re.compile(r'<script [^>]*data-moving="(\w+)">(.*?)</script>', re.S)
+IMAGE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
 
 
 class MovingFigures(SphinxPostTransform):
@@ -44,12 +48,22 @@ class MovingFigures(SphinxPostTransform):
         values = json.loads(DATA.search(data.astext())[2])
         context = {"figure": figure["ids"][0], "data": values}
         controls = self.app.builder.templates.render(f"moving/{name}.html", context)
-        markup = nodes.raw("", controls + DATA.search(data.astext())[0], format="html")
+        shipped = IMAGE.sub(self._as_file, DATA.search(data.astext())[0])
+        markup = nodes.raw("", controls + shipped, format="html")
         parts = nodes.container("", image.deepcopy(), markup, classes=["moving-parts"])
         figure["classes"] += ["moving", f"moving-{name}"]
         figure["moving"] = name
         figure.replace(image, parts)
         output.parent.remove(output)
+
+    def _as_file(self, image: re.Match) -> str:
+        """Address of an image that is large: it is loaded when the figure comes into sight."""
+        content = base64.b64decode(image[2])
+        name = f"{hashlib.sha256(content).hexdigest()}.{image[1]}"
+        folder = Path(self.app.outdir, self.app.builder.imagedir)
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+        return f"{self.app.builder.imgpath}/{name}"
 
 
 def _around(node: nodes.Node, kind: str) -> nodes.Element:

@@ -52,10 +52,10 @@ class Figure:
 
     def __init__(self, page, name):
         self.page = page
+        stage = page.locator(f"figure.moving-{name} .moving-stage")
+        stage.evaluate("it => it.scrollIntoView({ behavior: 'instant', block: 'center' })")
         self.root = page.locator(f"figure.moving-{name}.moves")
-        self.root.locator(".moving-stage").evaluate(
-            "it => it.scrollIntoView({ behavior: 'instant', block: 'center' })"
-        )
+        self.root.wait_for()
 
     def control(self, name):
         return self.root.locator(f"[name='{name}']")
@@ -139,7 +139,8 @@ def check_clock(figure, t):
     emb = sinusoidal_embedding(t, 256)[0]
     degrees = torch.rad2deg(t * sinusoidal_frequencies(256))
     for hand, (_, turned, _, sine, cosine) in figure.rows().items():
-        assert (sine, cosine) == (f"{emb[int(hand)]:.4f}", f"{emb[int(hand) + 128]:.4f}")
+        expected = emb[[int(hand), int(hand) + 128]].tolist()
+        assert [float(sine), float(cosine)] == pytest.approx(expected, abs=5.1e-5)
         whole = 360 if "turns" in turned else 1
         assert number(turned) == pytest.approx(degrees[int(hand)].item() / whole, abs=0.051)
 
@@ -297,8 +298,8 @@ def test_without_scripts_the_still_figure_stands_alone(opened, name):
 @every_figure
 def test_print_shows_the_still_figure(opened, name):
     page = opened(name)
+    figure = Figure(page, name).root
     page.emulate_media(media="print")
-    figure = page.locator(f"figure.moving-{name}.moves")
     assert figure.locator("img").is_visible()
     assert not figure.locator(".moving-stage").is_visible()
 
@@ -317,7 +318,7 @@ def test_from_a_folder_it_moves_too(opened, name):
 @every_figure
 def test_colours_follow_the_theme(opened, name):
     page = opened(name)
-    text = page.locator(f".moving-{name} .moving-stage > text").first
+    text = Figure(page, name).root.locator(".moving-stage > text").first
     light = text.evaluate("it => getComputedStyle(it).fill")
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     assert text.evaluate("it => getComputedStyle(it).fill") != light

@@ -84,7 +84,13 @@ window.moving = (() => {
       for (const input of inputs) if (input.name in values) input.value = values[input.name];
       update();
     });
-    new ResizeObserver(update).observe(stage);
+    // What it loads can wait until the reader comes near.
+    const near = new IntersectionObserver(([{ isIntersecting }]) => {
+      if (!isIntersecting) return;
+      near.disconnect();
+      new ResizeObserver(update).observe(stage);
+    }, { rootMargin: "50%" });
+    near.observe(stage);
   };
 
   // Show a control's value beside it, and say it where it is not seen.
