@@ -7,6 +7,7 @@ the scripts in `_static/moving`. Nothing shifts when a script takes over: the ro
 
 import base64
 import hashlib
+import html
 import json
 import re
 from pathlib import Path
@@ -48,8 +49,9 @@ class MovingFigures(SphinxPostTransform):
         values = json.loads(DATA.search(data.astext())[2])
         context = {"figure": figure["ids"][0], "data": values}
         controls = self.app.builder.templates.render(f"moving/{name}.html", context)
-        shipped = IMAGE.sub(self._as_file, DATA.search(data.astext())[0])
-        markup = nodes.raw("", controls + shipped, format="html")
+        shipped = html.escape(IMAGE.sub(self._as_file, json.dumps(values, separators=(",", ":"))))
+        kept = f'<template data-moving="{name}">{shipped}</template>'  # no script in our pages
+        markup = nodes.raw("", controls + kept, format="html")
         parts = nodes.container("", image.deepcopy(), markup, classes=["moving-parts"])
         figure["classes"] += ["moving", f"moving-{name}"]
         figure["moving"] = name
