@@ -235,6 +235,20 @@ def test_the_truth_denoises_best(variant, test_images):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("variant", ["sinusoidal", "adagn"])
+def test_lies_cost_most_at_low_noise(variant, test_images):
+    x_0, told = test_images[2:3], list(range(50, 1000, 100))
+    model = load_model(load_run(variant, seed=42))
+    worse = []
+    for row, t in enumerate(told):
+        estimates = denoise_lied_to(model, noised(x_0, t), t, told)
+        error = (estimates - x_0).square().mean(dim=(1, 2, 3, 4))
+        worse.append(error / error[row])
+    assert worse[0].max() > 4 * worse[-1].max()
+    assert worse[-1].min() < 0.9  # a lie that is nearer than the truth
+
+
+@torch.no_grad()
 def test_time_can_be_read_off_at_low_noise_and_hardly_at_high():
     x_t, t = noised_test_images(load_subset())
     error = guess_timesteps(load_judge("noise"), x_t) - t

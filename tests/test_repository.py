@@ -31,6 +31,7 @@ ORDER = [
         "probes",
         "outputs",
         "judges",
+        "moving",
         "runs",
         "judge_records",
         "comparison",

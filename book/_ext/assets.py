@@ -71,13 +71,15 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
             'role="doc-biblioentry"',
             'role="listitem"',  # of a list; the older role is no item
         )
-    everywhere = {name for name, _ in app.config.html_js_files} | {*SCRIPTS, *KEPT}
+    # Jupyter Book adds all of ours to every page; their priority tells what it added.
+    everywhere = {(name, added["priority"]) for name, added in app.config.html_js_files}
     own = Path(app.srcdir) / "_static"
     context["script_files"] = [
         script
         for script in context["script_files"]
         if (name := str(script.filename or "").removeprefix("_static/"))
-        and name not in everywhere
+        and name not in (*SCRIPTS, *KEPT)
+        and (name, script.priority) not in everywhere
         and (own / name).is_file()
     ]
 
@@ -91,7 +93,8 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
     pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
-    used = _words(" ".join(scripts.values())).union(*map(_names, pages))
+    moving = [path.read_text("utf-8") for path in sorted((static / "moving").glob("*.js"))]
+    used = _words(" ".join([*scripts.values(), *moving])).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
     sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")

@@ -46,7 +46,7 @@ _PUBLIC = {
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 _SUBMODULES = (
-    *_PUBLIC, "checks", "mistakes", "plots", "probes", "recording", "scaffold", "tasks",
+    *_PUBLIC, "checks", "mistakes", "moving", "plots", "probes", "recording", "scaffold", "tasks",
 )  # fmt: skip
 
 __all__ = ["__version__", *_MODULE_OF]

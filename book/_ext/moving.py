@@ -1,0 +1,93 @@
+"""Figures that move: a still figure with the data of a moving one becomes both.
+
+A cell that ends with a `condlesson.moving.Moving` puts data on the page, below a still figure. Here
+that figure gets the data, with the controls of its template in `_templates/moving`, and its page
+the scripts in `_static/moving`. Nothing shifts when a script takes over: the room is kept.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from pathlib import Path
+from typing import ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+SHARED = "moving"  # the script that all of them use
+DATA = re.compile(r'<script [^>]*data-moving="(\w+)">(.*?)</script>', re.S)
+IMAGE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
+
+
+class MovingFigures(SphinxPostTransform):
+    """Move a cell's data into the figure that the cell drew, with the controls."""
+
+    default_priority = 500  # when it is settled which of its forms an output is shown in
+    formats: ClassVar = ("html",)
+
+    def run(self, **kwargs: object) -> None:
+        """Do so for each cell of the page."""
+        for raw in list(self.document.findall(nodes.raw)):
+            found = DATA.search(raw.astext())
+            if found:
+                self._join(found[1], raw)
+
+    def _join(self, name: str, data: nodes.raw) -> None:
+        output = _around(data, "cell_output")
+        figures = list(self.document.findall(nodes.figure))
+        before = [figure for figure in figures if figure.line < _around(output, "cell").line]
+        if not before:
+            raise ValueError(
+                f"{self.env.docname}: the cell that shows the moving figure {name} must stand "
+                "below a cell that draws its still figure, got none."
+            )
+        figure = before[-1]
+        image = figure.next_node(nodes.image)
+        values = json.loads(DATA.search(data.astext())[2])
+        context = {"figure": figure["ids"][0], "data": values}
+        controls = self.app.builder.templates.render(f"moving/{name}.html", context)
+        shipped = html.escape(IMAGE.sub(self._as_file, json.dumps(values, separators=(",", ":"))))
+        kept = f'<template data-moving="{name}">{shipped}</template>'  # no script in our pages
+        markup = nodes.raw("", controls + kept, format="html")
+        parts = nodes.container("", image.deepcopy(), markup, classes=["moving-parts"])
+        figure["classes"] += ["moving", f"moving-{name}"]
+        figure["moving"] = name
+        figure.replace(image, parts)
+        output.parent.remove(output)
+
+    def _as_file(self, image: re.Match) -> str:
+        """Address of an image that is large: it is loaded when the figure comes into sight."""
+        content = base64.b64decode(image[2])
+        name = f"{hashlib.sha256(content).hexdigest()}.{image[1]}"
+        folder = Path(self.app.outdir, self.app.builder.imagedir)
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+        return f"{self.app.builder.imgpath}/{name}"
+
+
+def _around(node: nodes.Node, kind: str) -> nodes.Element:
+    while kind not in node.get("classes", ()):
+        node = node.parent
+    return node
+
+
+def add_scripts(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Give a page the scripts of its moving figures, and no other page."""
+    names = [figure["moving"] for figure in _figures(doctree) if "moving" in figure]
+    for name in [SHARED, *names] if names else []:
+        app.add_js_file(f"moving/{name}.js")
+
+
+def _figures(doctree: nodes.document | None) -> list[nodes.figure]:
+    return list(doctree.findall(nodes.figure)) if doctree else []
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the transform, the scripts and the sheet."""
+    app.add_post_transform(MovingFigures)
+    app.add_css_file("moving.css")
+    app.connect("html-page-context", add_scripts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
