@@ -1,7 +1,7 @@
 """Questions to answer before a result is shown.
 
 Directives:
-    predict NAME           a question with its choices, one of which is right (`:right: 2`). The next
+    predict NAME           a question with its choices, one of them right (`:right: 2`). The next
                            cell, with its outputs and the text behind it, becomes its answer, up to
                            the cell after it or the next heading; `:cells: 2` takes one more cell.
     predictions            all questions of the book; a script says how the reader answered
@@ -10,7 +10,6 @@ A question is a `details` element with everything in it. Where scripts run, `pre
 `fieldset` of it, and the answer opens when the reader has chosen.
 """
 
-import html
 from typing import ClassVar
 
 from docutils import nodes
@@ -62,11 +61,11 @@ class Predict(SphinxDirective):
         known = self.env.__dict__.setdefault("predictions", {})
         if any(name in names for names in known.values()):
             raise self.error(f"{{predict}} {name}: there is another question of that name.")
-        known.setdefault(self.env.docname, {})[name] = asked.question
         node = predict(name=name, right=right, cells=self.options.get("cells", 1))
         node["ids"] = [f"predict-{name}"]
         summary = predict_part("", tag="summary", classes=["predict-question"])
         summary += self._parsed(asked.question)
+        known.setdefault(self.env.docname, {})[name] = summary.deepcopy()
         choices = predict_part("", tag="ol", classes=["predict-choices"])
         for choice, feedback in zip(asked.choices, asked.feedback, strict=True):
             item = predict_part("", tag="li")
@@ -119,18 +118,26 @@ class Predictions(SphinxDirective):
 def list_predictions(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Write the list, in the order of the pages."""
     for node in list(doctree.findall(predictions)):
-        items = [
-            f'<li data-predict="{name}"><a href="{app.builder.get_relative_uri(page, other)}'
-            f'#predict-{name}">{html.escape(question)}</a></li>'
-            for other, names in _in_order(app.env)
-            for name, question in names.items()
-        ]
-        node.replace_self(
-            nodes.raw("", f'<ul class="predictions">{"".join(items)}</ul>', format="html")
-        )
+        questions = predict_part("", tag="ul", classes=["predictions"])
+        for other, names in _in_order(app.env):
+            for name, question in names.items():
+                address = f"{app.builder.get_relative_uri(page, other)}#predict-{name}"
+                link = nodes.reference("", "", internal=True, refuri=address)
+                for paragraph in question.findall(nodes.paragraph):
+                    link += paragraph.deepcopy().children
+                item = predict_part("", tag="li", classes=[], name=name)
+                item += nodes.inline("", "", link)
+                questions += item
+        node.replace_self(questions)
 
 
-def _in_order(env: BuildEnvironment) -> list[tuple[str, dict[str, str]]]:
+def texts(env: BuildEnvironment) -> dict[str, list[str]]:
+    """What is asked on each page, in plain text."""
+    known = getattr(env, "predictions", {})
+    return {page: [q.astext() for q in names.values()] for page, names in known.items()}
+
+
+def _in_order(env: BuildEnvironment) -> list[tuple[str, dict[str, nodes.Element]]]:
     known = getattr(env, "predictions", {})
     pages = [env.config.root_doc, *env.toctree_includes.get(env.config.root_doc, [])]
     return [(page, known[page]) for page in pages if page in known]
@@ -143,10 +150,9 @@ def forget(app: Sphinx, env: BuildEnvironment, page: str) -> None:
 
 def merge(app: Sphinx, env: BuildEnvironment, pages: set[str], other: BuildEnvironment) -> None:
     """Take over what another process has read."""
-    found = {page: names for page, names in getattr(other, "predictions", {}).items()}
-    env.__dict__.setdefault("predictions", {}).update(
-        {page: names for page, names in found.items() if page in pages}
-    )
+    found = getattr(other, "predictions", {})
+    known = env.__dict__.setdefault("predictions", {})
+    known.update({page: names for page, names in found.items() if page in pages})
 
 
 def visit_predict(self: HTML5Translator, node: predict) -> None:
@@ -165,7 +171,8 @@ def depart_predict(self: HTML5Translator, node: predict) -> None:
 def visit_part(self: HTML5Translator, node: predict_part) -> None:
     """Open a part."""
     kinds = f' class="{" ".join(node["classes"])}"' if node["classes"] else ""
-    self.body.append(f"<{node['tag']}{kinds}>")
+    name = f' data-predict="{node["name"]}"' if "name" in node else ""
+    self.body.append(f"<{node['tag']}{kinds}{name}>")
 
 
 def depart_part(self: HTML5Translator, node: predict_part) -> None:

@@ -2,7 +2,7 @@
 
 Sphinx keeps what it read, and forgets what it complained about. So each page is read again after a
 build that failed, was cut short or gave a warning, and when code changed that shapes pages. And
-each is written again when a title or a label changed, which other pages show.
+each is written again when a title, a label or a question changed, which other pages show.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+import predicting
 from condlesson import addresses, asking, bibliography, book, notebooks, scaffold, translation
 
 SHAPING = (addresses, asking, bibliography, book, notebooks, scaffold, translation)
@@ -34,7 +35,7 @@ def end(app: Sphinx, exception: Exception | None) -> None:
 def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
     """Every page, if what others show of pages is no longer the same."""
     titles = {name: title.astext() for name, title in env.titles.items()}
-    shown = titles, env.get_domain("std").labels, getattr(env, "predictions", {})
+    shown = titles, env.get_domain("std").labels, predicting.texts(env)
     before, env.shown_elsewhere = getattr(env, "shown_elsewhere", None), shown
     return env.found_docs if before not in (None, shown) else set()
 

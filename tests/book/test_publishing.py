@@ -35,7 +35,7 @@ def test_a_description_says_what_the_page_is_about(name):
 def test_a_page_says_how_long_it_takes_to_read(name):
     [told] = [tag.get_text() for tag in page(name).select("h1 + .reading-time")]
     [minutes] = re.findall(r"^(\d+) minutes? to read$", told)
-    words = len(text_without(name, "pre, .cell_output, math").split())
+    words = len(text_without(name, "pre, .cell_output, math, .predictions").split())
     assert 0.7 < int(minutes) / (words / 200) < 1.3
 
 

@@ -1,0 +1,155 @@
+"""Questions in a browser: by keyboard and by pointer, kept and forgotten, and without scripts."""
+
+import pytest
+
+from tests.book.built import HTML, PAGES, page
+from tests.browser.chromium import browser
+from tests.browser.site import visit
+
+pytestmark = pytest.mark.slow
+
+ASKING = [name for name in PAGES if page(name).select("details.predict")]
+QUESTION = "neighbours"  # on the page of exercise 1; its third choice is right
+FORBIDDEN = """
+Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("forbidden", "SecurityError"); },
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def context(chromium):
+    opened = chromium.new_context(viewport={"width": 1300, "height": 900})
+    yield opened
+    opened.close()
+
+
+def address(name):
+    return (HTML / f"{name}.html").as_uri()
+
+
+def box(opened):
+    return opened.locator(f"fieldset#predict-{QUESTION}")
+
+
+def answer(opened):
+    return opened.locator(f"details.predict[data-predict={QUESTION}]")
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_every_question_can_be_answered(context, name):
+    with visit(context, address(name)) as opened:
+        boxes = opened.page.locator("fieldset.predict-box").all()
+        assert len(boxes) == len(page(name).select("details.predict"))
+        for number, shown in enumerate(boxes):
+            assert shown.locator("legend").inner_text().strip()
+            details = opened.page.locator("details.predict").nth(number)
+            right = int(details.get_attribute("data-right"))
+            shown.locator("input").nth(right - 1).check()
+            shown.locator("button").click()
+            assert details.get_attribute("open") is not None
+            assert "As you predicted." in shown.get_by_role("status").inner_text()
+        assert opened.complaints == []
+
+
+def test_a_question_by_keyboard_alone(context):
+    with visit(context, address("exercise-1")) as opened:
+        table = answer(opened.page).locator("table")
+        assert not table.is_visible()
+        assert not box(opened.page).locator("button").is_enabled()
+        box(opened.page).locator("input").first.focus()
+        opened.page.keyboard.press("Space")
+        opened.page.keyboard.press("ArrowDown")
+        assert not table.is_visible()  # to move is not yet to choose
+        opened.page.keyboard.press("Tab")
+        opened.page.keyboard.press("Enter")
+        assert table.is_visible()
+        told = box(opened.page).get_by_role("status").inner_text()
+        assert "A surprise." in told
+        assert "Many hands stand still" in told
+
+
+def test_answers_are_kept_and_the_first_counts(context):
+    with visit(context, address("exercise-1")) as opened:
+        for choice in (0, 2):
+            box(opened.page).locator("input").nth(choice).check()
+            box(opened.page).locator("button").click()
+        assert "As you predicted." in box(opened.page).get_by_role("status").inner_text()
+        opened.page.reload()
+        assert box(opened.page).locator("input").nth(0).is_checked()
+        assert answer(opened.page).locator("table").is_visible()
+        opened.page.goto(address("takeaways"))
+        item = opened.page.locator(f".predictions [data-predict={QUESTION}]")
+        assert "surprised you" in item.inner_text()
+        assert "You have answered 1 of" in opened.page.locator(".predictions-told").inner_text()
+        opened.page.get_by_role("button", name="Forget my answers").click()
+        assert "not answered" in item.inner_text()
+        assert "Forgotten." in opened.page.locator(".predictions-told").inner_text()
+        item.locator("a").click()
+        opened.page.wait_for_url("**/exercise-1.html*")
+        assert not box(opened.page).locator("input").nth(0).is_checked()
+        assert box(opened.page).is_visible()
+
+
+def test_the_answer_opens_without_a_guess(context):
+    with visit(context, address("exercise-1")) as opened:
+        answer(opened.page).locator("summary").first.click()
+        assert answer(opened.page).locator("table").is_visible()
+
+
+def test_a_link_to_a_figure_behind_a_question_opens_it(context):
+    with visit(context, address("exercise-1") + "#fig-heatmap") as opened:
+        opened.page.locator("#fig-heatmap img").wait_for()
+
+
+def test_nothing_breaks_where_storage_is_forbidden(context):
+    context.add_init_script(FORBIDDEN)
+    with visit(context, address("exercise-1")) as opened:
+        box(opened.page).locator("input").first.check()
+        box(opened.page).locator("button").click()
+        assert answer(opened.page).locator("table").is_visible()
+        opened.page.goto(address("takeaways"))
+        assert "answered none" in opened.page.locator(".predictions-told").inner_text()
+        assert opened.complaints == []
+
+
+def test_without_scripts_nothing_is_lost(chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    opened = context.new_page()
+    opened.goto(address("exercise-1"))
+    assert not answer(opened).locator("table").is_visible()
+    answer(opened).locator("summary").first.click()
+    assert answer(opened).locator("table").is_visible()
+    assert "these are not random" in answer(opened).inner_text().lower()
+    context.close()
+
+
+def test_all_questions_are_listed_in_order():
+    listed = [item["data-predict"] for item in page("takeaways").select(".predictions > li")]
+    asked = [
+        question["data-predict"]
+        for name in PAGES
+        for question in page(name).select("details.predict")
+    ]
+    assert listed == asked
+    assert len(listed) > 25
+    for item in page("takeaways").select(".predictions > li a"):
+        name, _, target = item["href"].partition("#")
+        assert page(name.removesuffix(".html")).select(f"[id={target}]")
+
+
+def test_results_are_behind_their_questions():
+    for name in ASKING:
+        for question in page(name).select("details.predict"):
+            choices = question.select(".predict-choices > li")
+            assert len(choices) >= 2
+            assert 1 <= int(question["data-right"]) <= len(choices)
+            assert all(choice.select_one(".predict-feedback").get_text(strip=True)
+                       for choice in choices)  # fmt: skip
+            assert question.select_one(".predict-answer").select(".cell_output"), name
