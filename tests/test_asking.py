@@ -1,10 +1,12 @@
 """Questions of the pages, taken apart; and right answers that rest on recorded runs."""
 
 import pytest
+import torch
 
-from condlesson import SEEDS, VARIANTS, asking, load_run
+from condlesson import SEEDS, VARIANTS, asking, load_model, load_run
 from condlesson.comparison import conclude, paired_difference
 from condlesson.designs import DESIGNS
+from condlesson.probes import modulation
 from condlesson.questions import QUESTIONS, answer
 
 CONTENT = """How many
@@ -87,6 +89,18 @@ def test_help_of_eight(runs):
 def test_four_questions(runs):
     decided = [name for name in ("help", "encoding", "place", "adagn") if winners(name, runs)]
     assert decided == ["help"]
+
+
+def test_structure():
+    trained = load_model(load_run("adagn", SEEDS[0]))
+    embedded = trained.embed(torch.tensor([50, 950]))
+    louder = {}
+    for block in ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1"):
+        gamma, _ = modulation(getattr(trained, block).norm_1, embedded)
+        louder[block] = (gamma[1] > gamma[0]).float().mean().item()
+    assert max(louder, key=louder.get) == "dec_1"
+    assert louder["enc_1"] < 0.1
+    assert all(0.4 < louder[block] < 0.55 for block in ("enc_2", "enc_3", "bottleneck", "dec_2"))
 
 
 def test_fair_pairs(runs):

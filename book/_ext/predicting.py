@@ -3,13 +3,15 @@
 Directives:
     predict NAME           a question with its choices, one of them right (`:right: 2`). The next
                            cell, with its outputs and the text behind it, becomes its answer, up to
-                           the cell after it or the next heading; `:cells: 2` takes one more cell.
+                           the cell after it, the next question, the next heading, or a comment
+                           `% answered`. `:cells: 2` takes one more cell, `:whole-section:` all.
     predictions            all questions of the book; a script says how the reader answered
 
 A question is a `details` element with everything in it. Where scripts run, `predict.js` makes a
 `fieldset` of it, and the answer opens when the reader has chosen.
 """
 
+import math
 from typing import ClassVar
 
 from docutils import nodes
@@ -44,6 +46,7 @@ class Predict(SphinxDirective):
     option_spec: ClassVar = {
         "right": directives.positive_int,
         "cells": directives.nonnegative_int,
+        "whole-section": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -61,7 +64,8 @@ class Predict(SphinxDirective):
         known = self.env.__dict__.setdefault("predictions", {})
         if any(name in names for names in known.values()):
             raise self.error(f"{{predict}} {name}: there is another question of that name.")
-        node = predict(name=name, right=right, cells=self.options.get("cells", 1))
+        cells = math.inf if "whole-section" in self.options else self.options.get("cells", 1)
+        node = predict(name=name, right=right, cells=cells)
         node["ids"] = [f"predict-{name}"]
         summary = predict_part("", tag="summary", classes=["predict-question"])
         summary += self._parsed(asked.question)
@@ -91,15 +95,18 @@ class TakeAnswers(SphinxTransform):
     def apply(self, **_: object) -> None:
         """Move the nodes."""
         for question in list(self.document.findall(predict)):
-            answer = predict_part("", tag="div", classes=["predict-answer"])
-            answer += self._answer(question)
+            answer = predict_part("", tag="details", classes=["predict-answer"])
+            summary = predict_part("", nodes.Text("The answer"), tag="summary")
+            answer += [summary, *self._answer(question)]
             question += answer
 
     def _answer(self, question: predict) -> list[nodes.Node]:
         parent, cells, taken = question.parent, 0, []
         for node in parent.children[parent.index(question) + 1 :]:
             cells += "cell" in node.get("classes", []) if isinstance(node, nodes.Element) else 0
-            ends = isinstance(node, nodes.section | nodes.target | predict)
+            ends = isinstance(node, nodes.section | nodes.target | predict) or (
+                isinstance(node, nodes.comment) and "answered" in node.astext().split("\n")
+            )
             if ends or cells > question["cells"]:
                 break
             taken.append(node)
@@ -120,6 +127,9 @@ def list_predictions(app: Sphinx, doctree: nodes.document, page: str) -> None:
     for node in list(doctree.findall(predictions)):
         questions = predict_part("", tag="ul", classes=["predictions"])
         for other, names in _in_order(app.env):
+            title = nodes.inline("", app.env.titles[other].astext())
+            page_item = predict_part("", title, tag="li", classes=[])
+            of_page = predict_part("", tag="ul", classes=[])
             for name, question in names.items():
                 address = f"{app.builder.get_relative_uri(page, other)}#predict-{name}"
                 link = nodes.reference("", "", internal=True, refuri=address)
@@ -127,7 +137,9 @@ def list_predictions(app: Sphinx, doctree: nodes.document, page: str) -> None:
                     link += paragraph.deepcopy().children
                 item = predict_part("", tag="li", classes=[], name=name)
                 item += nodes.inline("", "", link)
-                questions += item
+                of_page += item
+            page_item += of_page
+            questions += page_item
         node.replace_self(questions)
 
 

@@ -35,7 +35,7 @@ def end(app: Sphinx, exception: Exception | None) -> None:
 def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
     """Every page, if what others show of pages is no longer the same."""
     titles = {name: title.astext() for name, title in env.titles.items()}
-    shown = titles, env.get_domain("std").labels, predicting.texts(env)
+    shown = titles, dict(env.get_domain("std").labels), predicting.texts(env)
     before, env.shown_elsewhere = getattr(env, "shown_elsewhere", None), shown
     return env.found_docs if before not in (None, shown) else set()
 

@@ -18,11 +18,12 @@
   for (const details of document.querySelectorAll("details.predict")) {
     const name = details.dataset.predict;
     const right = Number(details.dataset.right);
-    const summary = details.querySelector("summary");
     const list = details.querySelector(".predict-choices");
+    const answer = details.querySelector(".predict-answer");
+    const summary = answer.querySelector("summary");
     const fieldset = make("fieldset", "predict-box");
     const legend = make("legend", "predict-question");
-    legend.append(...summary.childNodes);
+    legend.append(...details.querySelector("summary").childNodes);
     fieldset.append(legend);
     const feedback = [];
     for (const [index, item] of [...list.children].entries()) {
@@ -39,7 +40,6 @@
       fieldset.append(label);
       feedback.push(item.querySelector(".predict-feedback"));
     }
-    list.remove();
     const button = make("button", "predict-button", "Show what happens");
     button.type = "button";
     button.disabled = true;
@@ -47,9 +47,9 @@
     status.setAttribute("role", "status");
     fieldset.append(button, status);
     summary.textContent = "Without a guess: the answer";
-    details.before(fieldset);
     fieldset.id = details.id;
-    details.removeAttribute("id");
+    answer.dataset.predict = name;
+    details.replaceWith(fieldset, answer);
 
     const chosen = () => Number(fieldset.querySelector("input:checked")?.value || 0);
     const show = (choice) => {
@@ -57,7 +57,7 @@
       status.replaceChildren(word, feedback[choice - 1]);
       status.dataset.outcome = choice === right ? "right" : "surprise";
       summary.textContent = "The answer";
-      details.open = true;
+      answer.open = true;
     };
     fieldset.addEventListener("change", () => { button.disabled = false; });
     button.addEventListener("click", () => {
@@ -77,6 +77,7 @@
 
   const list = document.querySelector(".predictions");
   if (!list) return;
+  const items = list.querySelectorAll("[data-predict]");
   const told = make("p", "predictions-told");
   told.setAttribute("role", "status");
   const button = make("button", "predict-button", "Forget my answers");
@@ -85,7 +86,7 @@
     const answers = read();
     let answered = 0;
     let surprises = 0;
-    for (const item of list.children) {
+    for (const item of items) {
       const answer = answers[item.dataset.predict];
       answered += Boolean(answer);
       surprises += Boolean(answer?.surprised);
@@ -95,8 +96,8 @@
       item.dataset.outcome = answer ? (answer.surprised ? "surprise" : "right") : "none";
     }
     told.textContent = answered
-      ? `You have answered ${answered} of ${list.children.length} questions. ${surprises} surprised you.`
-      : `You have answered none of the ${list.children.length} questions in this browser yet.`;
+      ? `You have answered ${answered} of ${items.length} questions. ${surprises} surprised you.`
+      : `You have answered none of the ${items.length} questions in this browser yet.`;
     button.disabled = !answered;
   };
   button.addEventListener("click", () => {

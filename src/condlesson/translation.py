@@ -146,7 +146,7 @@ class Translator(Inline):
     def _options(self, content: str, name: str, line: int) -> tuple[dict[str, str], str, int]:
         lines, options = content.splitlines(keepends=True), {}
         while lines and (match := _OPTION.fullmatch(lines[0].rstrip())):
-            if match[1] not in (*IGNORED_OPTIONS, "read-only", "right", "cells"):
+            if match[1] not in (*IGNORED_OPTIONS, "read-only", "right", "cells", "whole-section"):
                 raise self._error(line, f"the option {match[1]} of {{{name}}} is not known.")
             options[match[1]] = match[2]
             del lines[0]
