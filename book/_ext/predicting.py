@@ -5,6 +5,7 @@ Directives:
                            cell, with its outputs and the text behind it, becomes its answer, up to
                            the cell after it, the next question, the next heading, or a comment
                            `% answered`. `:cells: 2` takes one more cell, `:whole-section:` all.
+                           `:mistake: batch_axis` asks what `condlesson.mistakes` asks of that one.
     predictions            all questions of the book; a script says how the reader answered
 
 A question is a `details` element with everything in it. Where scripts run, `predict.js` makes a
@@ -24,6 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 from condlesson.asking import take_apart
+from condlesson.mistakes import MISTAKES
 
 
 class predict(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
@@ -44,6 +46,7 @@ class Predict(SphinxDirective):
     required_arguments = 1
     has_content = True
     option_spec: ClassVar = {
+        "mistake": directives.unchanged_required,
         "right": directives.positive_int,
         "cells": directives.nonnegative_int,
         "whole-section": directives.flag,
@@ -52,15 +55,9 @@ class Predict(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         name = self.arguments[0]
         try:
-            asked = take_apart("\n".join(self.content))
-        except ValueError as error:
+            question, choices, right = self._asked()
+        except (KeyError, ValueError) as error:
             raise self.error(f"{{predict}} {name}: {error}") from error
-        right = self.options.get("right", 0)
-        if not 1 <= right <= len(asked.choices):
-            raise self.error(
-                f"{{predict}} {name}: right must be the number of a choice, from 1 to "
-                f"{len(asked.choices)}, got {right}."
-            )
         known = self.env.__dict__.setdefault("predictions", {})
         if any(name in names for names in known.values()):
             raise self.error(f"{{predict}} {name}: there is another question of that name.")
@@ -68,16 +65,38 @@ class Predict(SphinxDirective):
         node = predict(name=name, right=right, cells=cells)
         node["ids"] = [f"predict-{name}"]
         summary = predict_part("", tag="summary", classes=["predict-question"])
-        summary += self._parsed(asked.question)
+        summary += question
         known.setdefault(self.env.docname, {})[name] = summary.deepcopy()
-        choices = predict_part("", tag="ol", classes=["predict-choices"])
-        for choice, feedback in zip(asked.choices, asked.feedback, strict=True):
+        listed = predict_part("", tag="ol", classes=["predict-choices"])
+        for choice in choices:
             item = predict_part("", tag="li")
-            for text, kind in ((choice, "predict-choice"), (feedback, "predict-feedback")):
-                item += predict_part("", *self._parsed(text), tag="div", classes=[kind])
-            choices += item
-        node += [summary, choices]
+            for text, kind in zip(choice, ("predict-choice", "predict-feedback"), strict=True):
+                item += predict_part("", *text, tag="div", classes=[kind])
+            listed += item
+        node += [summary, listed]
         return [node]
+
+    def _asked(self) -> tuple[list[nodes.Node], list[tuple[list, list]], int]:
+        """The question, its choices with what to say to each, and the number of the right one.
+
+        Raises:
+            ValueError: something is missing or wrong.
+            KeyError: there is no such mistake.
+        """
+        if "mistake" in self.options:
+            asked = MISTAKES[self.options["mistake"]].question
+            choices = [(_plain(c.text), _plain(c.feedback)) for c in asked.choices]
+            right = [choice.is_right for choice in asked.choices].index(True) + 1
+            return _plain(asked.text), choices, right
+        asked = take_apart("\n".join(self.content))
+        right, count = self.options.get("right", 0), len(asked.choices)
+        if not 1 <= right <= count:
+            raise ValueError(
+                f"right must be the number of a choice, from 1 to {count}, got {right}."
+            )
+        pairs = zip(asked.choices, asked.feedback, strict=True)
+        choices = [(self._parsed(choice), self._parsed(feedback)) for choice, feedback in pairs]
+        return self._parsed(asked.question), choices, right
 
     def _parsed(self, text: str) -> list[nodes.Node]:
         source, line = self.get_source_info()
@@ -85,6 +104,10 @@ class Predict(SphinxDirective):
         lines = StringList(text.splitlines(), items=[(source, line)] * len(text.splitlines()))
         self.state.nested_parse(lines, self.content_offset, holder)
         return holder.children
+
+
+def _plain(text: str) -> list[nodes.Node]:
+    return [nodes.paragraph("", text)]
 
 
 class TakeAnswers(SphinxTransform):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -17,6 +18,8 @@ import condlesson
 from condlesson import addresses
 
 LONGEST = 160  # characters of a description; search engines cut longer ones
+NO_PROSE = (nodes.literal_block, nodes.math, nodes.math_block, nodes.citation, addnodes.desc)
+NO_PROSE_CLASSES = {"cell_output", "predictions"}
 UNSET = "OWNER"  # the owner in _config.yml as long as nobody has decided
 CARD_ALT = "A clock with many hands, and beside it the title of the lesson."
 
@@ -43,8 +46,8 @@ def describe_page(app: Sphinx, page: str, template: str, context: dict, doctree:
         "commit": commit,
         "commit_date": date,
     }
-    minutes = app.env.metadata.get(page, {}).get("wordcount", {}).get("minutes", 0)
-    if minutes and "body" in context:  # at the speed of myst_words_per_minute
+    minutes = round(_words(doctree) / app.config.myst_words_per_minute) if doctree else 0
+    if minutes:
         told = f"{minutes} minute{'s' * (minutes > 1)} to read"
         context["body"] = context["body"].replace(
             "</h1>", f'</h1>\n<p class="reading-time">{told}</p>', 1
@@ -86,6 +89,21 @@ def _description(doctree: nodes.document | None) -> str:
     head = text[: LONGEST - 1]
     sentence = max(head.rfind(mark) for mark in (". ", "? ", "! "))
     return head[: sentence + 1] if sentence > LONGEST / 3 else f"{head.rsplit(' ', 1)[0]}…"
+
+
+def _words(doctree: nodes.document) -> int:
+    """How many words of prose a page has, those of its questions and folded parts included."""
+    return sum(len(text.split()) for text in doctree.findall(nodes.Text) if _is_prose(text))
+
+
+def _is_prose(text: nodes.Text) -> bool:
+    node, in_sentence = text.parent, False
+    while node is not None:
+        if isinstance(node, NO_PROSE) or NO_PROSE_CLASSES.intersection(node.get("classes", [])):
+            return False
+        in_sentence = in_sentence or isinstance(node, nodes.paragraph | nodes.title)
+        node = node.parent
+    return in_sentence
 
 
 def _last_commit(folder: Path) -> tuple[str, str]:

@@ -12,9 +12,18 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 import predicting
-from condlesson import addresses, asking, bibliography, book, notebooks, scaffold, translation
+from condlesson import (
+    addresses,
+    asking,
+    bibliography,
+    book,
+    mistakes,
+    notebooks,
+    scaffold,
+    translation,
+)
 
-SHAPING = (addresses, asking, bibliography, book, notebooks, scaffold, translation)
+SHAPING = (addresses, asking, bibliography, book, mistakes, notebooks, scaffold, translation)
 HERE = Path(__file__).parent
 
 

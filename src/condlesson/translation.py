@@ -146,7 +146,14 @@ class Translator(Inline):
     def _options(self, content: str, name: str, line: int) -> tuple[dict[str, str], str, int]:
         lines, options = content.splitlines(keepends=True), {}
         while lines and (match := _OPTION.fullmatch(lines[0].rstrip())):
-            if match[1] not in (*IGNORED_OPTIONS, "read-only", "right", "cells", "whole-section"):
+            if match[1] not in (
+                *IGNORED_OPTIONS,
+                "read-only",
+                "right",
+                "cells",
+                "mistake",
+                "whole-section",
+            ):
                 raise self._error(line, f"the option {match[1]} of {{{name}}} is not known.")
             options[match[1]] = match[2]
             del lines[0]
@@ -201,6 +208,8 @@ class Translator(Inline):
 
     def _predict(self, directive: _Directive) -> list[str]:
         """The question, and each choice with what to say to it folded away."""
+        if "mistake" in directive.options:  # which shows itself, by the page's own import
+            return [Code(f'MISTAKES["{directive.options["mistake"]}"].question')]
         asked = take_apart(directive.content)
         question = self.inline(f"**Predict.** {asked.question}", directive.line)
         pairs = zip(asked.choices, asked.feedback, strict=True)
