@@ -13,7 +13,7 @@ from PIL import Image
 
 import figures
 from condlesson import plots
-from tests.book.built import HTML, PAGES, article
+from tests.book.built import HTML, PAGES, ROOT, article
 from tests.test_plots import FAMILIES, SEEN_AS, lab, linear
 
 CONTRAST = 4.5
@@ -121,3 +121,13 @@ def test_images_inside_keep_their_values():
 
     assert "image/webp" in after
     assert np.abs(pixels(after) - pixels(before)).mean() < 4  # of 256 levels
+
+
+def test_moving_figures_have_the_colours_of_still_ones():
+    sheet = (ROOT / "book" / "_static" / "moving.css").read_text()
+    light, dark = (
+        dict(re.findall(r"(--moving-\w+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r"\{([^{}]*--moving-page: [^{}]*)\}", sheet)
+    )
+    assert len(light) > 5
+    assert {name: figures.DARK[colour] for name, colour in light.items()} == dark
