@@ -76,7 +76,7 @@ def test_the_book_has_notebooks_of_its_exercises_and_none_of_the_landing_page():
     assert {f"exercise-{n}" for n in (1, 2, 3, 4)} <= set(book.with_notebook)
     assert set(book.pages) == {path.stem for path in PAGES_DIR.glob("*.md")}
     assert "index" not in book.with_notebook
-    assert book.targets["fig-heatmap"] == Target("exercise-1", "Fig. 2")
+    assert book.targets["fig-dials"] == Target("exercise-1", "Fig. 1")
     assert book.references["ho2020"].year == "2020"
 
 
