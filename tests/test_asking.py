@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from condlesson import SEEDS, VARIANTS, asking, load_model, load_run
-from condlesson.comparison import conclude, paired_difference
+from condlesson import SEEDS, VARIANTS, asking, count_parameters, load_model, load_run
+from condlesson.comparison import paired_difference
 from condlesson.designs import DESIGNS
 from condlesson.probes import modulation
 from condlesson.questions import QUESTIONS, answer
@@ -61,7 +61,7 @@ def losses(runs):
 def winners(name, runs):
     """Networks that a question's differences credit with a lower loss."""
     found = answer(QUESTIONS[name], runs).differences
-    return {d.b for d in found if "lower validation loss" in conclude(d) and d.mean < 0}
+    return {d.b for d in found if d.winner == d.b}
 
 
 def test_one_seed(runs):
@@ -106,6 +106,6 @@ def test_structure():
 def test_fair_pairs(runs):
     difference = paired_difference(runs["none"], runs["simple"])
     assert difference.b == "simple"
-    counts = {v: sum(p.numel() for p in VARIANTS[v]().parameters()) for v in VARIANTS}
+    counts = {v: count_parameters(VARIANTS[v]()) for v in VARIANTS}
     assert counts["simple"] / counts["none"] < 1.05
     assert min(counts["sinusoidal"], counts["adagn"]) / counts["none"] > 1.25

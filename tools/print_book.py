@@ -60,7 +60,7 @@ def one_page(site: Path, folder: Path) -> str:
         '<!doctype html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8">'
         f"<title>{escape(title)}</title>"
         f'<link rel="stylesheet" href="{to_site}/_static/book.css"></head>\n'
-        f'<body class="whole-book">{articles}</body></html>\n'
+        f"<body>{articles}</body></html>\n"
     )
 
 

@@ -93,12 +93,13 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
     pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
-    moving = [path.read_text("utf-8") for path in sorted((static / "moving").glob("*.js"))]
-    used = _words(" ".join([*scripts.values(), *moving])).union(*map(_names, pages))
+    own = Path(app.srcdir) / "_static"
+    ours = [path.read_text("utf-8") for path in sorted(own.rglob("*.js"))]  # some are of one page
+    used = _words(" ".join([*scripts.values(), *ours])).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
     sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
-    _remove_parts(static, Path(app.srcdir) / "_static")
+    _remove_parts(static, own)
 
 
 def _words(script: str) -> set[str]:
@@ -221,7 +222,7 @@ def _can_match(selector: list[ast.Node], used: set[str]) -> bool:
 def _icon_font(path: Path, sheet: str) -> str:
     """A rule that holds the font of the icons that a sheet names; theirs is the OFL 1.1 licence."""
     escaped = re.sub(r"\\([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), sheet)
-    font = TTFont(path)
+    font = TTFont(path, recalcTimestamp=False)  # the same icons, the same bytes
     subsetter = Subsetter(Options(name_IDs=[], notdef_outline=False))
     subsetter.populate(unicodes={ord(icon) for icon in ICON.findall(escaped)})
     subsetter.subset(font)

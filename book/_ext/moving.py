@@ -33,9 +33,9 @@ class MovingFigures(SphinxPostTransform):
         for raw in list(self.document.findall(nodes.raw)):
             found = DATA.search(raw.astext())
             if found:
-                self._join(found[1], raw)
+                self._join(found[1], json.loads(found[2]), raw)
 
-    def _join(self, name: str, data: nodes.raw) -> None:
+    def _join(self, name: str, values: dict, data: nodes.raw) -> None:
         output = _around(data, "cell_output")
         figures = list(self.document.findall(nodes.figure))
         before = [figure for figure in figures if figure.line < _around(output, "cell").line]
@@ -46,7 +46,6 @@ class MovingFigures(SphinxPostTransform):
             )
         figure = before[-1]
         image = figure.next_node(nodes.image)
-        values = json.loads(DATA.search(data.astext())[2])
         context = {"figure": figure["ids"][0], "data": values}
         controls = self.app.builder.templates.render(f"moving/{name}.html", context)
         shipped = html.escape(IMAGE.sub(self._as_file, json.dumps(values, separators=(",", ":"))))
@@ -76,13 +75,10 @@ def _around(node: nodes.Node, kind: str) -> nodes.Element:
 
 def add_scripts(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Give a page the scripts of its moving figures, and no other page."""
-    names = [figure["moving"] for figure in _figures(doctree) if "moving" in figure]
+    figures = doctree.findall(nodes.figure) if doctree else ()
+    names = [figure["moving"] for figure in figures if "moving" in figure]
     for name in [SHARED, *names] if names else []:
         app.add_js_file(f"moving/{name}.js")
-
-
-def _figures(doctree: nodes.document | None) -> list[nodes.figure]:
-    return list(doctree.findall(nodes.figure)) if doctree else []
 
 
 def setup(app: Sphinx) -> dict:

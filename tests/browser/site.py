@@ -22,6 +22,20 @@ addEventListener("securitypolicyviolation", (event) => {
   watched.forbidden.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`);
 });
 """
+# Reading either of them is an error, as where a browser keeps nothing.
+STORAGE_FORBIDDEN = """
+for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, {
+    configurable: true,
+    get() { throw new DOMException("forbidden", "SecurityError"); },
+  });
+}
+"""
+
+
+def as_file(name: str) -> str:
+    """Address of a built page in its folder."""
+    return (HTML / f"{name}.html").as_uri()
 
 
 class Quiet(SimpleHTTPRequestHandler):

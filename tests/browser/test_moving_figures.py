@@ -22,8 +22,7 @@ from condlesson import (
 from condlesson.outputs import denoise_lied_to, to_bytes
 from condlesson.probes import modulation, pair_similarities
 from tests.book.built import HTML
-from tests.browser.chromium import browser
-from tests.browser.site import served, visit
+from tests.browser.site import Visit, visit
 
 pytestmark = pytest.mark.slow
 
@@ -97,18 +96,6 @@ class Figure:
         return self.root.locator(".moving-says").inner_text()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def site():
-    with served() as address:
-        yield address
-
-
 @pytest.fixture
 def opened(chromium, site):
     """Opens the page of a figure, in a window of its own."""
@@ -117,13 +104,8 @@ def opened(chromium, site):
     def start(name, address=None, **options):
         contexts.append(chromium.new_context(**{"viewport": SIZES["screen"], **options}))
         page = contexts[-1].new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda line: line.type in ("error", "warning") and page.complaints.append(line.text),
-        )
-        page.goto(f"{address or site}/{PAGES[name]}.html", wait_until="networkidle")
+        seen = Visit(page).open(f"{address or site}/{PAGES[name]}.html")
+        page.complaints = seen.complaints
         return page
 
     yield start

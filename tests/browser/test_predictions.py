@@ -2,25 +2,13 @@
 
 import pytest
 
-from tests.book.built import HTML, PAGES, page
-from tests.browser.chromium import browser
-from tests.browser.site import visit
+from tests.book.built import PAGES, page
+from tests.browser.site import STORAGE_FORBIDDEN, as_file, visit
 
 pytestmark = pytest.mark.slow
 
 ASKING = [name for name in PAGES if page(name).select("details.predict")]
 QUESTION = "neighbours"  # on the page of exercise 1; its third choice is right
-FORBIDDEN = """
-Object.defineProperty(window, "localStorage", {
-  get() { throw new DOMException("forbidden", "SecurityError"); },
-});
-"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture
@@ -28,10 +16,6 @@ def context(chromium):
     opened = chromium.new_context(viewport={"width": 1300, "height": 900})
     yield opened
     opened.close()
-
-
-def address(name):
-    return (HTML / f"{name}.html").as_uri()
 
 
 def box(opened):
@@ -44,7 +28,7 @@ def answer(opened):
 
 @pytest.mark.parametrize("name", ASKING)
 def test_every_question_can_be_answered(context, name):
-    with visit(context, address(name)) as opened:
+    with visit(context, as_file(name)) as opened:
         boxes = opened.page.locator("fieldset.predict-box").all()
         assert len(boxes) == len(page(name).select("details.predict"))
         for number, shown in enumerate(boxes):
@@ -59,7 +43,7 @@ def test_every_question_can_be_answered(context, name):
 
 
 def test_a_question_by_keyboard_alone(context):
-    with visit(context, address("exercise-1")) as opened:
+    with visit(context, as_file("exercise-1")) as opened:
         table = answer(opened.page).locator("table")
         assert not table.is_visible()
         assert not box(opened.page).locator("button").is_enabled()
@@ -76,7 +60,7 @@ def test_a_question_by_keyboard_alone(context):
 
 
 def test_answers_are_kept_and_the_first_counts(context):
-    with visit(context, address("exercise-1")) as opened:
+    with visit(context, as_file("exercise-1")) as opened:
         for choice in (0, 2):
             box(opened.page).locator("input").nth(choice).check()
             box(opened.page).locator("button").click()
@@ -84,7 +68,7 @@ def test_answers_are_kept_and_the_first_counts(context):
         opened.page.reload()
         assert box(opened.page).locator("input").nth(0).is_checked()
         assert answer(opened.page).locator("table").is_visible()
-        opened.page.goto(address("takeaways"))
+        opened.page.goto(as_file("takeaways"))
         item = opened.page.locator(f".predictions [data-predict={QUESTION}]")
         assert "surprised you" in item.inner_text()
         assert "You have answered 1 of" in opened.page.locator(".predictions-told").inner_text()
@@ -98,23 +82,23 @@ def test_answers_are_kept_and_the_first_counts(context):
 
 
 def test_the_answer_opens_without_a_guess(context):
-    with visit(context, address("exercise-1")) as opened:
+    with visit(context, as_file("exercise-1")) as opened:
         answer(opened.page).locator("summary").first.click()
         assert answer(opened.page).locator("table").is_visible()
 
 
 def test_a_link_to_a_figure_behind_a_question_opens_it(context):
-    with visit(context, address("exercise-1") + "#fig-heatmap") as opened:
+    with visit(context, as_file("exercise-1") + "#fig-heatmap") as opened:
         opened.page.locator("#fig-heatmap img").wait_for()
 
 
 def test_nothing_breaks_where_storage_is_forbidden(context):
-    context.add_init_script(FORBIDDEN)
-    with visit(context, address("exercise-1")) as opened:
+    context.add_init_script(STORAGE_FORBIDDEN)
+    with visit(context, as_file("exercise-1")) as opened:
         box(opened.page).locator("input").first.check()
         box(opened.page).locator("button").click()
         assert answer(opened.page).locator("table").is_visible()
-        opened.page.goto(address("takeaways"))
+        opened.page.goto(as_file("takeaways"))
         assert "answered none" in opened.page.locator(".predictions-told").inner_text()
         assert opened.complaints == []
 
@@ -122,7 +106,7 @@ def test_nothing_breaks_where_storage_is_forbidden(context):
 def test_without_scripts_nothing_is_lost(chromium):
     context = chromium.new_context(java_script_enabled=False)
     opened = context.new_page()
-    opened.goto(address("exercise-1"))
+    opened.goto(as_file("exercise-1"))
     question = opened.locator(f"details#predict-{QUESTION}")
     feedback = question.get_by_text("These are not random")
     assert not feedback.is_visible()

@@ -8,6 +8,7 @@ from pypdf import PdfReader
 
 from tests.book.built import HTML, PAGES, article
 from tests.browser.chromium import browser
+from tests.browser.site import as_file
 from tools import print_book, screenshots
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,7 @@ def test_links_inside_the_book_lead_to_sheets(book):
 def test_a_reader_who_prints_from_the_dark_gets_white_paper_with_nothing_folded():
     with browser() as chromium:
         page = chromium.new_page(color_scheme="dark")
-        page.goto((HTML / "exercise-1.html").as_uri())
+        page.goto(as_file("exercise-1"))
         folded = page.locator("article details:not([open])")
         before = folded.count()
         assert before > 3

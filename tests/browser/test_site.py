@@ -8,8 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from tests.book.built import HTML, PAGES
-from tests.browser.chromium import browser
-from tests.browser.site import EVERY_PAGE, served, visit
+from tests.browser.site import EVERY_PAGE, STORAGE_FORBIDDEN, as_file, visit
 
 pytestmark = pytest.mark.slow
 
@@ -55,18 +54,6 @@ SCROLLING = """
 """
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def site():
-    with served() as address:
-        yield address
-
-
 @pytest.fixture
 def desktop(chromium):
     """A context of its own, and so with nothing in its cache."""
@@ -96,7 +83,7 @@ def test_a_page_is_light_and_quiet_and_stands_still(desktop, site, name):
 
 @every_page
 def test_a_page_works_as_a_file(desktop, name):
-    with visit(desktop, (HTML / f"{name}.html").as_uri()) as opened:
+    with visit(desktop, as_file(name)) as opened:
         assert [url for url in opened.asked if not url.startswith(("file:", "data:"))] == []
         assert opened.complaints == []
         assert opened.forbidden == []
@@ -106,7 +93,7 @@ def test_a_page_works_as_a_file(desktop, name):
 
 @every_page
 def test_everything_fits_a_phone(phone, name):
-    with visit(phone, (HTML / f"{name}.html").as_uri()) as opened:
+    with visit(phone, as_file(name)) as opened:
         assert opened.page.evaluate("document.scrollingElement.scrollWidth") == PHONE["width"]
         assert opened.page.evaluate(CUT_OFF) == []
         assert opened.page.evaluate(SCROLLING) == []
@@ -115,7 +102,7 @@ def test_everything_fits_a_phone(phone, name):
 
 @every_page
 def test_axe_finds_nothing(desktop, name):
-    with visit(desktop, (HTML / f"{name}.html").as_uri()) as opened:
+    with visit(desktop, as_file(name)) as opened:
         found = []
         for size in (DESKTOP, PHONE):
             opened.page.set_viewport_size(size)
@@ -132,7 +119,7 @@ def test_axe_finds_nothing(desktop, name):
 def test_a_page_can_be_read_without_scripts(chromium, name):
     context = chromium.new_context(java_script_enabled=False, viewport=DESKTOP, color_scheme="dark")
     page = context.new_page()
-    page.goto((HTML / f"{name}.html").as_uri())
+    page.goto(as_file(name))
     assert page.locator("article h1").is_visible()
     assert page.locator("article p").last.inner_text().strip()
     assert page.locator(".needs-script:visible").count() == 0
@@ -189,14 +176,7 @@ def test_figures_follow_the_theme(desktop, site, scheme):
 
 
 def test_nothing_breaks_where_storage_is_forbidden(desktop, site):
-    desktop.add_init_script("""
-        for (const name of ["localStorage", "sessionStorage"]) {
-          Object.defineProperty(window, name, {
-            configurable: true,
-            get() { throw new DOMException("forbidden", "SecurityError"); },
-          });
-        }
-    """)
+    desktop.add_init_script(STORAGE_FORBIDDEN)
     with visit(desktop, f"{site}/exercise-1.html") as opened:
         opened.page.locator(".theme-switch-button").click()
         assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"
