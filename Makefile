@@ -3,6 +3,9 @@
 # TORCH=cpu   take the CPU-only torch (a tenth of the download) from PyTorch's own index. That
 #             address is not reachable from every network; without the variable pip takes torch
 #             from where it takes everything else.
+# RELEASES=newest  take the newest releases that pyproject.toml allows, not the pinned ones; name
+#             a VENV beside it. With it the package alone can be tested on Python 3.10 too.
+# COLAB=today run the notebooks with the versions that Colab has today, not those in tests/colab.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
 # name=...    the page that `make page` begins.
@@ -12,6 +15,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
+RELEASES ?= pinned
+COLAB ?= pinned
 DATA ?= data
 PORT ?= 8000
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -20,34 +25,45 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := _build/html
 CLAIMS := _build/claims.xml
-COLAB := _build/colab
+COLAB_VENV := _build/colab-$(COLAB)
+COLAB_PACKAGES_pinned := tests/colab/requirements.txt
+COLAB_PACKAGES_today := _build/colab-today.txt
+COLAB_PACKAGES := $(or $(COLAB_PACKAGES_$(COLAB)),$(error COLAB must be pinned or today, got $(COLAB)))
 PYTEST := $(BIN)/python -m pytest
 # --toc: a relative path would be looked for in book/.
 BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab pdf screenshots lint format bench runs runs-verify clean
+.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab links pdf screenshots lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  TORCH=cpu takes the CPU-only torch: make book TORCH=cpu"
 
+# What is installed, and on which Python 3.
+TORCH_pinned = $$(grep -E '^torch(vision)?==' requirements.txt)
+TORCH_newest := torch torchvision
+ALL_pinned := --requirement requirements.txt
+ALL_newest := --upgrade --editable ".[test]"
+MINOR_pinned := 11
+MINOR_newest := 10
+MINOR := $(or $(MINOR_$(RELEASES)),$(error RELEASES must be pinned or newest, got $(RELEASES)))
+
 setup: $(STAMP) ## make .venv and install everything into it
 
 # The stamp is written last: a set-up that was cut short is done again.
 $(STAMP): requirements.txt pyproject.toml setup.py
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "PYTHON must be 3.11 or newer, got $$($(PYTHON) --version 2>&1)." \
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(MINOR)))' || { \
+	  echo "PYTHON must be 3.$(MINOR) or newer, got $$($(PYTHON) --version 2>&1)." \
 	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 ifeq ($(TORCH),cpu)
-	$(BIN)/python -m pip install $$(grep -E '^torch(vision)?==' requirements.txt) \
-	  --index-url $(TORCH_CPU_INDEX)
+	$(BIN)/python -m pip install $(TORCH_$(RELEASES)) --index-url $(TORCH_CPU_INDEX)
 else ifneq ($(TORCH),)
 	$(error TORCH must be cpu or unset, got $(TORCH). For CUDA leave it out)
 endif
-	$(BIN)/python -m pip install --requirement requirements.txt
+	$(BIN)/python -m pip install $(ALL_$(RELEASES))
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
@@ -107,24 +123,35 @@ test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 test-unit: $(STAMP) ## only the tests that need no built book (seconds)
 	$(PYTEST) --ignore=tests/book -m "not slow"
 
-test-colab: $(STAMP) $(COLAB)/.installed ## run the notebooks as Colab would (minutes)
+test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)
 	$(MAKE) --no-print-directory notebooks wheel
-	$(COLAB)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl \
+	$(COLAB_VENV)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl \
 	  _build/condlesson-lesson.zip
 
 # Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
-$(COLAB)/.installed: tests/colab/requirements.txt | $(STAMP)
-	$(BIN)/python -m venv --clear $(COLAB)
+$(COLAB_VENV)/.installed: $(COLAB_PACKAGES) tests/colab/runner.txt | $(STAMP)
+	$(BIN)/python -m venv --clear $(COLAB_VENV)
 ifeq ($(TORCH),cpu)
-	$(COLAB)/bin/python -m pip install $$(grep '^torch==' $<) --index-url $(TORCH_CPU_INDEX)
+	$(COLAB_VENV)/bin/python -m pip install $$(grep '^torch==' $<) --index-url $(TORCH_CPU_INDEX)
 endif
-	$(COLAB)/bin/python -m pip install --requirement $<
+	$(COLAB_VENV)/bin/python -m pip install --requirement $< --requirement tests/colab/runner.txt
 	touch $@
 
-lint: $(STAMP) ## check style and format of the code, and the pages
+$(COLAB_PACKAGES_today): | $(STAMP)
+	$(BIN)/python tests/colab/today.py > $@.partial
+	mv $@.partial $@
+
+# Pages run only if they must, as for `make html`, and nothing is written into the site.
+links: $(STAMP) ## ask for every address outside the book that it names (needs a network)
+	$(BIN)/jupyter-book build --builder custom --custom-builder linkcheck $(BUILD) || { \
+	  echo "Addresses that do not answer:"; grep -F '[broken]' _build/linkcheck/output.txt; exit 1; } >&2
+
+lint: $(STAMP) ## check style and format of the code, the pages, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m tools.lint_pages
+	$(BIN)/zizmor --quiet --offline --pedantic .github
+	@! command -v actionlint >/dev/null || actionlint
 
 format: $(STAMP) ## mend the format, and what style the tool can mend
 	$(BIN)/ruff check --fix

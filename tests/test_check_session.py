@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import warnings
+from contextlib import contextmanager
 
 import IPython
 import matplotlib.pyplot as plt
@@ -239,6 +240,13 @@ class Deterministic:
         torch.use_deterministic_algorithms(False)
 
 
+@contextmanager
+def warnings_as_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
 STATES = {
     "dtype": Dtype,
     "seeds": Seeds,
@@ -248,7 +256,7 @@ STATES = {
     "meta": lambda: torch.device("meta"),
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
-    "warnings": lambda: warnings.catch_warnings(action="error"),
+    "warnings": warnings_as_errors,
     "numpy errors": lambda: np.errstate(all="raise"),
 }
 SAMPLES = {

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path, PurePath
 
 import pytest
-import tomllib
 
 import condlesson
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where pytest brings it
+    import tomli as tomllib
 
 SRC = Path(__file__).parents[1] / "src"
 EXTRAS = ("matplotlib", "torchvision", "diffusers", "tqdm")

@@ -42,7 +42,7 @@ def repository_url() -> str:
     checkout, else from the metadata of the installed package.
 
     Raises:
-        ValueError: The address is not of the form https://host/owner/name, or there is none.
+        ValueError: The address is not of the form `https://host/owner/name`, or there is none.
     """
     url = os.environ.get("CONDLESSON_REPOSITORY") or _setting("url") or _installed_url()
     url = url.rstrip("/").removesuffix(".git")

@@ -49,13 +49,15 @@ def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
     return folder
 
 
-def make_html(folder: Path, source: Path = ROOT / "src") -> subprocess.CompletedProcess:
+def make_html(
+    folder: Path, source: Path = ROOT / "src", target: str = "html"
+) -> subprocess.CompletedProcess:
     """Run `make html` there with this environment, which is taken as set up (-o)."""
     environment = {**os.environ, "PYTHONPATH": str(source)}
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that runs these tests
         environment.pop(name, None)
     return subprocess.run(
-        ["make", "-o", f"{sys.prefix}/.installed", "html", f"VENV={sys.prefix}"],
+        ["make", "-o", f"{sys.prefix}/.installed", target, f"VENV={sys.prefix}"],
         cwd=folder,
         env=environment,
         capture_output=True,

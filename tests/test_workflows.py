@@ -1,0 +1,173 @@
+"""What runs on GitHub: least rights, pinned actions, and commands that run here too."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.contents import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
+TEXTS = {path.stem: path.read_text() for path in sorted(FOLDER.glob("*.yml"))}
+WORKFLOWS = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+JOBS = {
+    f"{name}.{job}": content
+    for name, workflow in WORKFLOWS.items()
+    for job, content in workflow["jobs"].items()
+}
+# GitHub gives runs of other triggers than these the right to write, on code of a stranger.
+TRIGGERS = {"push", "pull_request", "schedule", "workflow_dispatch"}
+# Which jobs may write, and what.
+MAY_WRITE = {"publish.publish": {"contents": "write"}, "weekly.report": {"issues": "write"}}
+
+
+def steps(job: dict, key: str) -> list:
+    """What the steps of a job have under a key."""
+    return [step[key] for step in job["steps"] if key in step]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_only_read(name):
+    workflow = WORKFLOWS[name]
+    assert set(workflow[True]) <= TRIGGERS  # YAML reads the key `on` as a truth
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_has_a_limit_and_takes_pinned_actions_that_keep_no_credentials(name):
+    job = JOBS[name]
+    assert "timeout-minutes" in job
+    assert [use for use in steps(job, "uses") if not re.fullmatch(r".+@[0-9a-f]{40}", use)] == []
+    checkouts = [step for step in job["steps"] if "actions/checkout@" in step.get("uses", "")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_only_the_jobs_that_must_may_write_and_one_step_of_each(name):
+    job = JOBS[name]
+    rights = {key: right for key, right in job.get("permissions", {}).items() if right != "read"}
+    assert rights == MAY_WRITE.get(name, {})
+    with_token = [step for step in job["steps"] if "github.token" in str(step)]
+    assert with_token == (job["steps"][-1:] if rights else [])
+    assert not any("secrets." in str(step) for step in job["steps"])
+
+
+def test_the_same_action_has_the_same_hash_everywhere():
+    uses = {use for job in JOBS.values() for use in steps(job, "uses")}
+    names = [use.partition("@")[0] for use in uses]
+    assert len(names) == len(set(names))
+
+
+def test_the_package_is_tested_on_every_python_it_promises():
+    versions = JOBS["test.package"]["strategy"]["matrix"]["python"]
+    [oldest] = re.findall(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert versions == [oldest, "3.11", "3.12", "3.13"]
+
+
+def test_a_cache_of_pages_has_what_decides_in_its_key_and_nothing_published_comes_from_one():
+    cached = [
+        step["with"]
+        for job in JOBS.values()
+        for step in job["steps"]
+        if "actions/cache@" in step.get("uses", "")
+    ]
+    assert cached
+    for settings in cached:
+        assert settings["path"] == "_build/.jupyter_cache"
+        assert settings["key"] == "pages-${{ hashFiles('book/**', 'src/**', 'requirements.txt') }}"
+    assert "cache:" not in TEXTS["publish"]
+    assert "actions/cache" not in TEXTS["publish"]
+
+
+COMMANDS = sorted({run for job in JOBS.values() for run in steps(job, "run")})
+
+
+@pytest.mark.parametrize("command", [run for run in COMMANDS if run.startswith("make ")])
+def test_make_knows_the_command(command):
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(
+        [*command.split(), "--dry-run", "-o", f"{sys.prefix}/.installed", f"VENV={sys.prefix}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_pull_request_is_tested_with_the_commands_of_continuous_integration():
+    script = (ROOT / ".ci" / "run").read_text()
+    targets = re.findall(r"^(?:exec )?(make [\w-]+)$", script, re.M)
+    assert targets == ["make test", "make test-colab"]
+    assert steps(JOBS["test.book"], "run") == [f"{target} TORCH=cpu" for target in targets]
+
+
+def test_what_publishes_builds_for_its_own_repository_and_pushes_last():
+    job = JOBS["publish.publish"]
+    address = "${{ github.server_url }}/${{ github.repository }}"
+    assert job["env"]["CONDLESSON_REPOSITORY"] == address
+    assert JOBS["test.preview"]["env"]["CONDLESSON_REPOSITORY"] == address
+    build, publish = steps(job, "run")
+    assert build == "make book TORCH=cpu"
+    assert publish.startswith(".ci/publish ")
+
+
+def test_contributing_says_of_each_command_that_it_runs():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.partition("## What runs on GitHub")[2].partition("\n## ")[0]
+    ours = [command for command in COMMANDS if command.startswith(("make ", ".ci/"))]
+    assert len(ours) > 6
+    for command in ours:
+        called = re.match(r"[\w./-]+(?: [A-Za-z][\w=./-]*)*", command)[0].removesuffix(" TORCH=cpu")
+        assert f"`{called}`" in section
+
+
+# `gh` that writes down its arguments, and knows of one open issue or of none.
+FAKE_GH = """#!/usr/bin/env python3
+import json, os, sys
+with open(os.environ["CALLS"], "a") as calls:
+    print(json.dumps(sys.argv[1:]), file=calls)
+if sys.argv[1:3] == ["issue", "list"]:
+    print(os.environ["OPEN"])
+"""
+
+
+def report(folder: Path, number: str) -> list[list[str]]:
+    """What `.ci/report` asks of gh when two of three jobs failed."""
+    (folder / "gh").write_text(FAKE_GH)
+    (folder / "gh").chmod(0o755)
+    results = {"newest": "failure", "colab": "success", "links": "failure"}
+    environment = {
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "CALLS": str(folder / "calls"),
+        "OPEN": number,
+        "JOBS": json.dumps({name: {"result": result} for name, result in results.items()}),
+        "RUN": "https://example.org/runs/7",
+    }
+    subprocess.run([ROOT / ".ci" / "report"], env=environment, check=True)
+    return [json.loads(line) for line in (folder / "calls").read_text().splitlines()]
+
+
+def test_a_failure_opens_an_issue_that_names_the_jobs_and_the_run(tmp_path):
+    *_, last = report(tmp_path, "")
+    assert last[:2] == ["issue", "create"]
+    body = last[last.index("--body") + 1]
+    assert re.findall("^- (.*)", body, re.M) == ["newest", "links"]
+    assert "https://example.org/runs/7" in body
+    assert last[last.index("--label") + 1] == "weekly"
+
+
+def test_a_second_failure_becomes_a_comment_on_the_open_issue(tmp_path):
+    label, listing, last = report(tmp_path, "12")
+    assert label[:3] == ["label", "create", "weekly"]
+    assert "open" in listing
+    assert last[:3] == ["issue", "comment", "12"]
+    assert "- links" in last[-1]
