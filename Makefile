@@ -9,6 +9,7 @@
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
 # name=...    the page that `make page` begins.
+# BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
 # DATA=...    the torchvision root that `make runs` trains on.
 
@@ -35,7 +36,7 @@ BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab links pdf screenshots lint format bench runs runs-verify clean
+.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab links pdf screenshots preview lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -145,6 +146,11 @@ $(COLAB_PACKAGES_today): | $(STAMP)
 links: $(STAMP) ## ask for every address outside the book that it names (needs a network)
 	$(BIN)/jupyter-book build --builder custom --custom-builder linkcheck $(BUILD) || { \
 	  echo "Addresses that do not answer:"; grep -F '[broken]' _build/linkcheck/output.txt; exit 1; } >&2
+
+preview: $(STAMP) ## set the pages beside those of an earlier site, and list what differs; BASE=dir
+	$(MAKE) --no-print-directory html
+	$(BIN)/python -m tools.preview "$(BASE)" $(SITE) _build/preview
+	@echo "The preview is at $(CURDIR)/_build/preview/index.html"
 
 lint: $(STAMP) ## check style and format of the code, the pages, and the workflows
 	$(BIN)/ruff check

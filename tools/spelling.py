@@ -1,7 +1,11 @@
-"""Spelling of the pages: every word is in the dictionary or in words.txt, and it is British.
+"""Spelling of the pages: every word is in a dictionary or in words.txt, and it is British.
 
 pyspellchecker has the dictionary, of American and some British words; typos knows the American
 spellings, and many misspellings with their cure. Both are given the words alone, without code.
+
+In a translation, words of its language are right as well as the English ones, of which there may
+be many left, and typos, which knows English only, is not asked. Of a language without a dictionary
+nothing is said.
 """
 
 import json
@@ -12,6 +16,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import yaml
 from spellchecker import SpellChecker
 
 from condlesson.book import Page
@@ -21,19 +26,25 @@ from tools.prose import passages, plain
 __all__ = ["WORDS", "check"]
 
 WORDS = Path(__file__).with_name("words.txt")
+CONFIG = Path(__file__).parents[1] / "_config.yml"
 _WORD = re.compile(r"(?<![\w.@/])[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?![\w@/])")
 
 
-def check(texts: dict[str, Page]) -> Iterator[Finding]:
+def check(texts: dict[str, Page], language: str | None = None) -> Iterator[Finding]:
     """Words that are wrong, or not known.
 
     Args:
         texts: Pages by path.
+        language: Of the book, as "de" or "pt_BR"; by default the one in `_config.yml`.
     """
+    language = (language or _language()).partition("_")[0]
+    if language not in SpellChecker.languages():
+        return
     lines = [line for path, page in texts.items() for line in _lines(path, page)]
     ours = _ours()
     american = set()
-    for place, word, right in _misspelt("\n".join(text for *_, text in lines)):
+    text_of_all = "\n".join(text for *_, text in lines)
+    for place, word, right in _misspelt(text_of_all) if language == "en" else ():
         path, line, _ = lines[place]
         if word not in ours:
             american.add((path, line, word))
@@ -41,8 +52,9 @@ def check(texts: dict[str, Page]) -> Iterator[Finding]:
             yield Finding(path, line, "spelling", fault, f"Write {' or '.join(right)}.")
     for path, line, text in lines:
         for word in dict.fromkeys(_WORD.findall(text)):
-            if not _is_known(word) and (path, line, word) not in american:
-                guess = ", ".join(sorted(_dictionary().candidates(word.lower()) or [])[:3])
+            if not _is_known(word, language) and (path, line, word) not in american:
+                guesses = _dictionary(language).candidates(word.lower()) or []
+                guess = ", ".join(sorted(guesses)[:3])
                 cure = f"If it is right, add it to tools/words.txt{guess and f'; else: {guess}'}."
                 yield Finding(path, line, "spelling", f"{word} is in no dictionary.", cure)
 
@@ -69,15 +81,15 @@ def _misspelt(text: str) -> Iterator[tuple[int, str, list[str]]]:
             yield found["line_num"] - 1, found["typo"], found["corrections"]
 
 
-def _is_known(word: str) -> bool:
+def _is_known(word: str, language: str) -> bool:
     stem = re.sub(r"['\u2019]s?$", "", word)
     return (
         len(stem) == 1
         or stem.isupper()
         or stem in _ours()
         or stem.lower() in _ours()
-        or stem.lower() in _dictionary()
-        or word.lower().replace("\u2019", "'") in _dictionary()
+        or stem.lower() in _dictionary(language)
+        or word.lower().replace("\u2019", "'") in _dictionary(language)
     )
 
 
@@ -87,6 +99,10 @@ def _ours() -> frozenset[str]:
     return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
+def _language() -> str:
+    return yaml.safe_load(CONFIG.read_text("utf-8"))["sphinx"]["config"]["language"]
+
+
 @cache
-def _dictionary() -> SpellChecker:
-    return SpellChecker(language="en", distance=1)
+def _dictionary(language: str) -> SpellChecker:
+    return SpellChecker(language=sorted({"en", language}), distance=1)
