@@ -99,7 +99,7 @@ $(CLAIMS): tests/test_claims.py requirements.txt $(shell find src/condlesson -ty
 
 notebooks: $(STAMP) ## write the exercise and solution notebooks, and the archive to hand out
 	rm -rf _build/notebooks
-	$(BIN)/condlesson notebooks _build/notebooks --archive _build/condlesson-lesson.zip
+	$(BIN)/python -m tools.write_notebooks _build/notebooks _build/condlesson-lesson.zip
 
 # setuptools would put what an earlier build left in build/ into the wheel.
 wheel: $(STAMP) ## build the package, with the pages in it

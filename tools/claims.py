@@ -1,6 +1,6 @@
 """Every number and every marked statement of the book, and where it comes from.
 
-python -m tools.claims            the ledger: page, line, value, source, sentence (runs the pages)
+python -m tools.claims            the ledger: page, line, value, source, sentence
 python -m tools.claims --hold     only whether all marked statements hold
 
 A number of a page is measured, if a cell hands it over; or cited, if a paper is named with it. A
@@ -195,7 +195,7 @@ def ledger(
         results: Verdict on each marked statement.
     """
     for path, page in texts.items():
-        places = _places(page)
+        places, given = _places(page), values.get(page.name, {})
         citations: list[str] = []
         for passage in passages(page):
             if passage.kind == ALT:
@@ -203,21 +203,28 @@ def ledger(
             is_row = passage.text.lstrip().startswith("|")
             citations = _citations(passage.text) or (citations if is_row else [])
             for sentence in passage.sentences():
-                yield from _measured(path, sentence, values.get(page.name, {}), places)
+                yield from _measured(path, sentence, given, places)
                 if citations and (numbers := _numbers(sentence)):
-                    papers = ", ".join(citations)
-                    yield Claim(path, sentence.line, "cited", ", ".join(numbers), papers,
-                                sentence.text)  # fmt: skip
-            yield from _checked(path, passage, results)
+                    papers, text = ", ".join(citations), _filled(sentence.text, given)
+                    yield Claim(path, sentence.line, "cited", ", ".join(numbers), papers, text)
+            yield from _checked(path, passage, results, given)
 
 
 def _measured(
     path: str, sentence: Sentence, values: Mapping[str, object], places: Mapping[str, str]
 ) -> Iterator[Claim]:
-    text = _GLUE.sub(lambda match: format(values[match[1]], match[2] or ""), sentence.text)
+    text = _filled(sentence.text, values)
     for name, form in _GLUE.findall(sentence.text):
-        value = f"{name} = {format(values[name], form)}"
-        yield Claim(path, sentence.line, "measured", value, places[name], text)
+        if name in values:  # a page without cells may say how a number is written
+            value = f"{name} = {format(values[name], form)}"
+            yield Claim(path, sentence.line, "measured", value, places[name], text)
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    """The text with its numbers, as far as they are known."""
+    return _GLUE.sub(
+        lambda match: format(values[match[1]], match[2]) if match[1] in values else match[0], text
+    )
 
 
 def _places(page: Page) -> dict[str, str]:
@@ -231,9 +238,12 @@ def _places(page: Page) -> dict[str, str]:
     }
 
 
-def _checked(path: str, passage: Passage, results: Mapping[str, str]) -> Iterator[Claim]:
+def _checked(
+    path: str, passage: Passage, results: Mapping[str, str], values: Mapping[str, object]
+) -> Iterator[Claim]:
     is_row = passage.text.lstrip().startswith("|")
-    sentence = " ".join([*(["The table that ends in"] * is_row), *passage.text.split()])
+    words = _filled(passage.text, values).split()
+    sentence = " ".join([*(["The table that ends in"] * is_row), *words])
     for name, _ in passage.claims:
         verdict = results.get(name, "was not checked")
         yield Claim(path, passage.line, "checked", verdict, f"test_{name}", sentence)
@@ -263,17 +273,17 @@ def main(*options: str, results: Path = RESULTS) -> None:
     book = Book(ROOT / "book")
     texts = read_texts(book)
     if "--hold" not in options:
-        from condlesson.measured import measure
+        from tools.glued import glued
 
-        glued = [page for page in book.pages.values() if "{glue:" in page.text]
-        values = measure([book.folder / f"{page.name}.md" for page in glued])
+        names = [page.name for page in book.pages.values() if "{glue:" in page.text]
+        values = glued([book.folder / f"{name}.md" for name in names])
         claims = list(ledger(texts, values, verdicts(results)))
         print(*claims, sep="\n")
         kinds = [claim.kind for claim in claims]
         print(*(f"{kinds.count(kind)} {kind}" for kind in ("measured", "cited", "checked")))
     else:
         marks = ((path, p) for path, page in texts.items() for p in passages(page))
-        claims = [claim for path, p in marks for claim in _checked(path, p, verdicts(results))]
+        claims = [claim for path, p in marks for claim in _checked(path, p, verdicts(results), {})]
     false = [claim for claim in claims if claim.kind == "checked" and claim.value != "holds"]
     if false:
         sys.exit("\n".join(["Not true, or no longer:", *map(str, false)]))

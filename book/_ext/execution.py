@@ -10,12 +10,11 @@ import multiprocessing
 import os
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract, ProjectNb
-from jupyter_cache.cache.db import NbProjectRecord
+from jupyter_cache.cache.db import NbCacheRecord, NbProjectRecord
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
@@ -108,20 +107,42 @@ def _notebook(path: Path) -> NotebookNode | None:
     return read_myst_markdown_notebook(text, add_source_map=True, path=path)
 
 
-def _is_current(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
-    """Whether the cache holds the page's outputs; those that are out of date are dropped."""
+def cached_page(path: Path, folder: Path) -> NotebookNode | None:
+    """A page with its outputs, if a cache holds them and they are what it would give today.
+
+    Args:
+        path: File of the page.
+        folder: The cache.
+    """
+    notebook = _notebook(path)
+    if notebook is None or not folder.is_dir():  # a cache that is not there would be made
+        return None
+    return _known(get_cache(folder), notebook)[1]
+
+
+def _known(
+    cache: JupyterCacheAbstract, notebook: NotebookNode
+) -> tuple[NbCacheRecord | None, NotebookNode | None, str]:
+    """What the cache has of the page: the record, its outputs if they are current, or why not."""
     try:
         record = cache.match_cache_notebook(notebook)
     except KeyError:
-        return False
-    with suppress(KeyError):
-        known = cache.get_cache_bundle(record.pk).nb.metadata.get(INPUTS, {})
-        reason = inputs.changed(known)
-        if not reason:
-            return True
+        return None, None, ""
+    try:
+        old = cache.get_cache_bundle(record.pk).nb
+    except KeyError:
+        return record, None, "the cache"
+    reason = inputs.changed(old.metadata.get(INPUTS, {}))
+    return record, None if reason else old, reason
+
+
+def _is_current(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
+    """Whether the cache holds the page's outputs; those that are out of date are dropped."""
+    record, outputs, reason = _known(cache, notebook)
+    if record and not outputs:
         logger.info("%s runs again: %s changed", path.name, reason)
-    cache.remove_cache(record.pk)
-    return False
+        cache.remove_cache(record.pk)
+    return outputs is not None
 
 
 def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:

@@ -8,7 +8,7 @@ checks up. The same pages give the same bytes.
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -78,7 +78,11 @@ _CHECK = re.compile(r"^(check_\w+)\(", re.M)
 
 
 def write_notebooks(
-    folder: str | Path, book: Book | None = None, *, overwrite: bool = False
+    folder: str | Path,
+    book: Book | None = None,
+    *,
+    overwrite: bool = False,
+    measured: Mapping[str, Mapping] | None = None,
 ) -> list[Path]:
     """Write all notebooks.
 
@@ -87,6 +91,8 @@ def write_notebooks(
         book: The pages; by default those of the package.
         overwrite: Write over notebooks that are there and differ, as those that somebody has
             worked in do.
+        measured: For each page the values that it glues, as `condlesson.measured.measure` returns
+            them; by default the pages are run for them.
 
     Returns:
         The files.
@@ -100,7 +106,8 @@ def write_notebooks(
     import nbformat
 
     book = book or Book()
-    measured = measure([book.folder / f"{name}.md" for name in book.with_notebook])
+    if measured is None:
+        measured = measure([book.folder / f"{name}.md" for name in book.with_notebook])
     made = {}
     for kind in KINDS:
         for name, page in book.with_notebook.items():

@@ -22,6 +22,7 @@ kernelspec:
 # Page {name}
 
 Some words.
+{more}
 
 ```{{code-cell}} ipython3
 import os
@@ -42,6 +43,30 @@ from toy import other
 recorded = Path(other.__file__).parent / "recorded"
 print("two shows", other.__doc__, len(list(recorded.glob("*.json"))))""",
 }
+MORE = {
+    "index": """
+```{predictions}
+```
+""",
+    "one": """
+(place)=
+## A place
+
+:::{predict} which
+:right: 2
+Which of them?
+
+- This one.
+
+  No.
+
+- That one.
+
+  Yes.
+:::
+""",
+    "two": "There is {ref}`place`.\n",
+}
 PACKAGE = {
     "__init__.py": "",
     "direct.py": '"""Doubles."""\n\nfrom toy.indirect import TWO\n\n\n'
@@ -59,6 +84,8 @@ CHANGES = {
     "nothing": (ONE, "", "", "", "one.html", "one shows 8 [1]"),
     "a sentence": (ONE, "Some words.", "Other words.", "", "one.html", "Other words."),
     "a title": (ONE, "# Page one", "# Page uno", "", "index.html", "Page uno"),
+    "a heading with a label": (ONE, "## A place", "## A spot", "", "two.html", "A spot"),
+    "a question": (ONE, "Which of them?", "Which of both?", "", "index.html", "Which of both?"),
     "a tag": (ONE, "import os", ":tags: [hide-input]\n\nimport os", "", "one.html", "hide-input"),
     "a tag that touches execution": (
         *(ONE, "hide-input]", "hide-input, raises-exception]"),
@@ -97,7 +124,7 @@ class Tiny:
         tiny_book(folder, "")
         (folder / "_toc.yml").write_text(TOC)
         for name, code in CODE.items():
-            self.write(f"book/{name}.md", PAGE.format(name=name, code=code))
+            self.write(f"book/{name}.md", PAGE.format(name=name, code=code, more=MORE[name]))
         for name, content in PACKAGE.items():
             self.write(f"{TOY}/{name}", content)
 
@@ -174,7 +201,7 @@ def test_pages_run_side_by_side(tmp_path):
     tiny = Tiny(tmp_path / "book")
     spans = "import time; begun = time.time(); time.sleep(4); print('span', begun, time.time())"
     for name in ("one", "two"):
-        tiny.write(f"book/{name}.md", PAGE.format(name=name, code=spans))
+        tiny.write(f"book/{name}.md", PAGE.format(name=name, code=spans, more=""))
     sound, _, output = tiny.build()
     assert sound, output
     found = [re.search(r"span ([\d.]+) ([\d.]+)", tiny.shown(f"{n}.html")) for n in ("one", "two")]
