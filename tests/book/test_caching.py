@@ -22,7 +22,6 @@ kernelspec:
 # Page {name}
 
 Some words.
-{more}
 
 ```{{code-cell}} ipython3
 import os
@@ -30,6 +29,8 @@ with open(os.environ["RUN_LOG"], "a") as log:
     log.write("{name}\\n")
 {code}
 ```
+
+{more}
 """
 CODE = {
     "index": """from ipykernel.connect import get_connection_info
@@ -64,6 +65,8 @@ Which of them?
 
   Yes.
 :::
+
+It is that one.
 """,
     "two": "There is {ref}`place`.\n",
 }
