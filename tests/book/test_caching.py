@@ -45,10 +45,7 @@ recorded = Path(other.__file__).parent / "recorded"
 print("two shows", other.__doc__, len(list(recorded.glob("*.json"))))""",
 }
 MORE = {
-    "index": """
-```{predictions}
-```
-""",
+    "index": "",
     "one": """
 (place)=
 ## A place
@@ -68,7 +65,12 @@ Which of them?
 
 It is that one.
 """,
-    "two": "There is {ref}`place`.\n",
+    "two": """
+There is {ref}`place`.
+
+```{predictions}
+```
+""",
 }
 PACKAGE = {
     "__init__.py": "",
@@ -88,7 +90,7 @@ CHANGES = {
     "a sentence": (ONE, "Some words.", "Other words.", "", "one.html", "Other words."),
     "a title": (ONE, "# Page one", "# Page uno", "", "index.html", "Page uno"),
     "a heading with a label": (ONE, "## A place", "## A spot", "", "two.html", "A spot"),
-    "a question": (ONE, "Which of them?", "Which of both?", "", "index.html", "Which of both?"),
+    "a question": (ONE, "Which of them?", "Which of both?", "", "two.html", "Which of both?"),
     "a tag": (ONE, "import os", ":tags: [hide-input]\n\nimport os", "", "one.html", "hide-input"),
     "a tag that touches execution": (
         *(ONE, "hide-input]", "hide-input, raises-exception]"),
