@@ -1,15 +1,19 @@
 """What Sphinx must read or write again although no page changed.
 
-Sphinx keeps what it read, and forgets what it complained about. So each page is read again after a
-build that failed, was cut short or gave a warning, and when code changed that shapes pages. And
-each is written again when a title, a label or a question changed, which other pages show.
+Sphinx keeps what it read, and forgets what it complained about. So a page is read again after a
+warning about it; and every page, after a warning about none, after a build that failed or was cut
+short, and when code changed that shapes pages. Each is written again when a title, a label or a
+question changed, which other pages show.
 """
 
 import hashlib
+import logging
 from pathlib import Path
 
+from docutils.nodes import Node
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.logging import NAMESPACE, get_node_location
 
 import predicting
 from condlesson import (
@@ -25,20 +29,42 @@ from condlesson import (
 
 SHAPING = (addresses, asking, bibliography, book, mistakes, notebooks, scaffold, translation)
 HERE = Path(__file__).parent
+ALL = "*"
 
 
-def read_all(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
-    """Every page, if the last build did not end well."""
+class Complaints(logging.Handler):
+    """Collects which pages warnings are about; one about no page is about all."""
+
+    def __init__(self, app: Sphinx) -> None:
+        super().__init__(logging.WARNING)
+        self.app = app
+        self.pages: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note the page."""
+        place = getattr(record, "location", None)
+        if isinstance(place, Node):
+            place = get_node_location(place)
+        name = (place[0] if isinstance(place, tuple) else place or "").partition(":")[0]
+        env = self.app.env
+        names = {name, env.path2doc(name)} & env.found_docs if env else set()
+        self.pages |= names or {ALL}
+
+
+def read_again(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
+    """Pages that the last build warned about; all, if it did not come to its end."""
     unsound = _mark(app)
-    found = env.found_docs if unsound.exists() else set()
-    unsound.touch()
-    return found
+    noted = unsound.read_text().split() if unsound.exists() else []
+    unsound.write_text(ALL)
+    return env.found_docs if ALL in noted else env.found_docs.intersection(noted)
 
 
 def end(app: Sphinx, exception: Exception | None) -> None:
-    """Remember whether this build ended well."""
+    """Remember how this build ended."""
     if exception is None and not app._warncount:
         _mark(app).unlink(missing_ok=True)
+    elif exception is None and app.complaints.pages:
+        _mark(app).write_text("\n".join(app.complaints.pages))
 
 
 def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
@@ -62,7 +88,9 @@ def _version() -> int:
 
 def setup(app: Sphinx) -> dict:
     """Another `env_version` makes Sphinx forget what it has read."""
-    app.connect("env-get-outdated", read_all)
+    app.complaints = Complaints(app)
+    logging.getLogger(NAMESPACE).addHandler(app.complaints)
+    app.connect("env-get-outdated", read_again)
     app.connect("env-updated", write_all)
     app.connect("build-finished", end)
     return {"env_version": _version(), "parallel_read_safe": True, "parallel_write_safe": True}

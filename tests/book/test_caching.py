@@ -201,6 +201,22 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     assert (sound, ran) == (True, ["one"]), output
 
 
+def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
+    (tmp_path / "book").mkdir()
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    tiny.change(ONE, "Some words.", "See {ref}`nowhere`.")
+    for _ in range(2):  # the second time it fails although nothing changed
+        sound, ran, output = tiny.build()
+        assert (sound, ran) == (False, []), output
+        assert "nowhere" in output
+        assert "0 added, 1 changed" in output
+    tiny.change(ONE, "{ref}`nowhere`", "{ref}`place`")
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "0 added, 1 changed" in output
+
+
 def test_pages_run_side_by_side(tmp_path):
     (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")

@@ -5,6 +5,7 @@ counts is what a reader sees: sentences that say what goes where, and lines of s
 of the pages, which cost minutes to make, are brought along.
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -68,11 +69,16 @@ class Section(NamedTuple):
         return any(NOT_RUN not in line for line in self.lines)
 
 
+def sections(text: str) -> list[Section]:
+    """The parts of a text with headings; one inside a block is none."""
+    blank = re.sub(r"^(`{3,}).*?^\1$", lambda block: " " * len(block[0]), text, flags=re.M | re.S)
+    starts = [heading.end() for heading in re.finditer("^## ", blank, re.M)]
+    parts = [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
+    return [Section(part.partition("\n")[0], list(STEP.finditer(part))) for part in parts]
+
+
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-SECTIONS = [
-    Section(text.partition("\n")[0], list(STEP.finditer(text)))
-    for text in re.split(r"^## ", TEXT, flags=re.M)[1:]
-]
+SECTIONS = sections(TEXT)
 WALKS = [section for section in SECTIONS if section.is_run]
 
 
