@@ -17,6 +17,7 @@ PAGE = """<!DOCTYPE html><html><head><link href="_static/book.css?v=1"></head><b
 <p>A first <em>sentence</em>. A <a href="b.html">link</a>.</p>
 <pre>one = 1
 two = 2</pre>
+<table><tr><th>Document</th><th>Run Time (s)</th></tr><tr><td>a</td><td>3.5</td></tr></table>
 <figure><img src="_images/{name}.svg" alt="A curve.">
 <figcaption>Fig. 3 A curve</figcaption></figure>
 <img src="_images/other.svg" alt="Another picture.">
@@ -58,6 +59,7 @@ UNIMPORTANT = {
     "the version of a style sheet": ("book.css?v=1", "book.css?v=2"),
     "the table of contents": ("Page b</a></nav>", "Page c</a></nav>"),
     "what comes next": ('href="b.html">next', 'href="c.html">next'),
+    "seconds of a run": ("<td>3.5</td>", "<td>4.5</td>"),
     "a launch link": ("launch.example", "launch.example/new"),
     "nothing": ("Page", "Page"),
 }

@@ -25,13 +25,17 @@ from bs4 import BeautifulSoup, Tag
 
 __all__ = ["Article", "Comparison", "Difference", "compare", "write_preview"]
 
-ASIDE = "nav.launch, nav.prev-next-footer, .headerlink"  # of an article, what is not said in it
+# Of an article, what is not said in it, and when each page was run.
+ASIDE = (
+    "nav.launch, nav.prev-next-footer, .headerlink, table:has(th:-soup-contains('Run Time (s)'))"
+)
 BLOCKS = ("address, blockquote, div, dd, dt, figcaption, figure, h1, h2, h3, h4, h5, h6, legend, "
           "li, p, pre, section, summary, td, th, tr")  # fmt: skip
 INDICES = ("404.html", "genindex.html", "search.html")  # change with every page
 BUILT = re.compile(r"(\.(?:css|js|svg|png))\?[^\s\"']*")  # a version behind a file's name
 STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+:root { background: Canvas; color: CanvasText; }
 body { margin: 2rem auto; max-width: 50rem; padding: 0 1rem; overflow-wrap: anywhere; }
 li > p, details > p { margin: 0.3rem 0; }
 ins { background: #c6f0cf; color: #10361a; }
@@ -266,8 +270,8 @@ def _items(texts: Sequence[str]) -> str:
 def _heading(article: Article, *versions: str) -> str:
     title = html.escape(article.title)
     links = [
-        f'<a href="{version}/{html.escape(article.name)}">{version}'
-        f"<span hidden> of {title}</span></a>"
+        f'<a href="{version}/{html.escape(article.name)}" aria-label="{version}: {title}">'
+        f"{version}</a>"
         for version in versions
     ]
     return f"<h2>{title}</h2><p>{' · '.join(links)}</p>"

@@ -86,14 +86,16 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
 
 def write_assets(app: Sphinx, error: Exception | None) -> None:
     """Write the sheet and the script, and remove what they are made of."""
-    static = Path(app.outdir) / "_static"
-    if error or not (static / THEME_SHEETS[0]).is_file():  # there is none if nothing was written
+    static, own = Path(app.outdir) / "_static", Path(app.srcdir) / "_static"
+    if error:
+        return
+    if not (static / THEME_SHEETS[0]).is_file():  # no page was written: the last files are good
+        _remove_parts(static, own)
         return
     scripts = {name: _without_map((static / name).read_text("utf-8")) for name in SCRIPTS + OTHERS}
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
     pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
-    own = Path(app.srcdir) / "_static"
     ours = [path.read_text("utf-8") for path in sorted(own.rglob("*.js"))]  # some are of one page
     used = _words(" ".join([*scripts.values(), *ours])).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}

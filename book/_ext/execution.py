@@ -149,7 +149,7 @@ def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode)
     """Take the outputs of the same code with other tags, if there are some and they are current."""
     code = [_executed(cell) for cell in _code(notebook)]
     for record in cache.list_cache_records():
-        if record.uri != str(path):
+        if Path(record.uri).name != path.name:  # a cache may come from another folder
             continue
         old = cache.get_cache_bundle(record.pk).nb
         cells = _code(old)
