@@ -170,6 +170,30 @@ def test_words_are_in_order_and_needed(book):
     assert [word for word in words if word.lower() not in said.lower()] == []
 
 
+@pytest.mark.parametrize(
+    ("language", "unknown"),
+    [("en", ["Straße"]), ("de", []), ("de_AT", []), ("fr", ["Straße"]), ("is", None)],
+)
+def test_a_translation_has_the_words_of_its_language_and_english_ones(language, unknown):
+    page = Page("page", "# Page\n\nDie Straße has a color, xqzwv.")
+    found = [finding.fault.split()[0] for finding in spelling.check({"p.md": page}, language)]
+    if unknown is None:  # no dictionary
+        assert found == []
+    else:
+        assert set(unknown) | {"xqzwv"} <= set(found)
+        assert ("Straße" in found) == bool(unknown)
+        assert ("color" in found) == (language == "en")
+
+
+def test_the_language_is_that_of_the_book(monkeypatch, tmp_path):
+    config = tmp_path / "_config.yml"
+    monkeypatch.setattr(spelling, "CONFIG", config)
+    page = Page("page", "# Page\n\nA straße.")
+    for language, is_known in (("en", False), ("de", True)):
+        config.write_text(f"sphinx: {{config: {{language: {language}}}}}")
+        assert (list(spelling.check({"p.md": page})) == []) == is_known
+
+
 def test_the_command_fails_with_the_number_of_faults():
     command = [sys.executable, "-m", "tools.lint_pages", str(ROOT / "book" / "index.md")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
