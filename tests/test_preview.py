@@ -118,7 +118,7 @@ def test_the_page_lists_pages_with_links_to_both_versions(sites, tmp_path):
     assert "_static/book.css" in page.get_text()
     assert not (tmp_path / "out" / "before" / ".git").exists()
     assert summary.splitlines() == [
-        "The site changes. 1 page stays as before.",
+        "Of the pages, 1 changed, 1 new, 1 gone, 1 as before.",
         "",
         "- changed: Page a (a.html): 1 line of text",
         "- new: Page b (d.html)",
@@ -136,7 +136,7 @@ def test_nothing_published_and_nothing_changed_are_told_apart(sites, tmp_path):
     assert told[0].startswith(
         "Nothing was published before, so every page is new.\n\n- new: Page a"
     )
-    assert told[1] == "Nothing changes on the site. 3 pages stay as before.\n"
+    assert told[1] == "Of the pages, none changed, 3 as before.\n"
 
 
 def test_the_table_of_contents_is_said_once(sites):

@@ -157,13 +157,12 @@ class Difference(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The whole in a sentence or two."""
-        kept = _number(self.unchanged, "page stays", "pages stay") + " as before."
+        """The whole in a sentence."""
         if not self.changed and not self.gone and not self.unchanged:
             return "Nothing was published before, so every page is new."
-        if any(self[:4]):
-            return f"The site changes. {kept}"
-        return f"Nothing changes on the site. {kept}"
+        counts = {"changed": len(self.changed), "new": len(self.added), "gone": len(self.gone)}
+        told = [f"{count} {word}" for word, count in counts.items() if count] or ["none changed"]
+        return f"Of the pages, {', '.join(told)}, {self.unchanged} as before."
 
     def summary(self) -> str:
         """The list, as Markdown."""
