@@ -1,5 +1,7 @@
 """What several test files share."""
 
+import signal
+
 import pytest
 import torch
 
@@ -18,6 +20,12 @@ TINY = TrainConfig(
     val_images=40,
     precision="float32",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Python's own answer to Ctrl-C, which a shell takes away from what runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
