@@ -1,8 +1,10 @@
 """What holds for the repository as a whole: what is in it, how large, and who imports whom."""
 
 import ast
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +178,18 @@ def test_versions_agree():
     versions = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert versions[0] == condlesson.__version__
     assert citation["title"] == yaml.safe_load((ROOT / "_config.yml").read_text())["title"]
+
+
+def test_the_extensions_load_without_torch():
+    """Loading it takes longer than a build in which nothing changed."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["local_extensions"]
+    code = f"import sys; import {', '.join(config)}; print('torch' in sys.modules)"
+    places = os.pathsep.join(str(ROOT / name) for name in ("book/_ext", "src"))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"

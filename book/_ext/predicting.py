@@ -25,7 +25,6 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 from condlesson.asking import take_apart
-from condlesson.mistakes import MISTAKES
 
 
 class predict(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
@@ -84,6 +83,8 @@ class Predict(SphinxDirective):
             KeyError: there is no such mistake.
         """
         if "mistake" in self.options:
+            from condlesson.mistakes import MISTAKES  # loads torch, which takes longer than a build
+
             asked = MISTAKES[self.options["mistake"]].question
             choices = [(_plain(c.text), _plain(c.feedback)) for c in asked.choices]
             right = [choice.is_right for choice in asked.choices].index(True) + 1

@@ -15,19 +15,20 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.logging import NAMESPACE, get_node_location
 
+import condlesson
 import predicting
-from condlesson import (
-    addresses,
-    asking,
-    bibliography,
-    book,
-    mistakes,
-    notebooks,
-    scaffold,
-    translation,
-)
 
-SHAPING = (addresses, asking, bibliography, book, mistakes, notebooks, scaffold, translation)
+# Modules of the package that shape pages; their files count, so none of them need be loaded.
+SHAPING = [
+    "addresses",
+    "asking",
+    "bibliography",
+    "book",
+    "mistakes",
+    "notebooks",
+    "scaffold",
+    "translation",
+]
 HERE = Path(__file__).parent
 ALL = "*"
 
@@ -80,7 +81,8 @@ def _mark(app: Sphinx) -> Path:
 
 
 def _version() -> int:
-    files = [*sorted(HERE.glob("*.py")), *(Path(module.__file__) for module in SHAPING)]
+    package = Path(condlesson.__file__).parent
+    files = [*sorted(HERE.glob("*.py")), *(package / f"{name}.py" for name in SHAPING)]
     files.append(HERE.parents[1] / "requirements.txt")
     content = b"".join(path.read_bytes() for path in files)
     return int.from_bytes(hashlib.sha256(content).digest()[:6], "big")
