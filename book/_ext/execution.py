@@ -165,7 +165,7 @@ def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode)
 
 
 def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphinx) -> None:
-    """Run pages, as many at a time as there are cores; checks and those with most cells begin."""
+    """Run pages, one more at a time than there are cores; checks and those with most cells begin."""
     config = app.env.mystnb_config
     limits = config.execution_timeout, config.execution_allow_errors
     distinct = {cache.create_hashed_notebook(nb)[1]: path for path, nb in pages.items()}
@@ -175,7 +175,7 @@ def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphi
         NbProjectRecord.remove_tracebacks([record.pk], cache.db)
         jobs.append(ProcessData(record.pk, record.uri, cache, *limits))
     multiprocessing.log_to_stderr(REPORT_LEVEL)
-    with multiprocessing.Pool() as pool:
+    with multiprocessing.Pool((os.cpu_count() or 1) + 1) as pool:  # some wait
         failed = [uri for code, uri in pool.map(Worker(), jobs, chunksize=1) if code]
     if failed:
         faults = [cache.get_project_record(uri).traceback or uri for uri in failed]

@@ -19,16 +19,10 @@ import condlesson
 import predicting
 
 # Modules of the package that shape pages; their files count, so none of them need be loaded.
-SHAPING = [
-    "addresses",
-    "asking",
-    "bibliography",
-    "book",
-    "mistakes",
-    "notebooks",
-    "scaffold",
-    "translation",
-]
+SHAPING = (
+    *("addresses", "asking", "bibliography", "book"),
+    *("mistakes", "notebooks", "scaffold", "translation"),
+)
 HERE = Path(__file__).parent
 ALL = "*"
 
