@@ -165,7 +165,7 @@ def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode)
 
 
 def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphinx) -> None:
-    """Run pages, one more at a time than there are cores; checks and those with most cells begin."""
+    """Run pages, one more at a time than there are cores; checks, then long pages, begin."""
     config = app.env.mystnb_config
     limits = config.execution_timeout, config.execution_allow_errors
     distinct = {cache.create_hashed_notebook(nb)[1]: path for path, nb in pages.items()}
