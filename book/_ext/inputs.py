@@ -11,6 +11,7 @@ import hashlib
 import os
 import platform
 import re
+import sys
 from functools import cache
 from importlib.util import source_from_cache
 from pathlib import Path
@@ -61,11 +62,24 @@ def changed(inputs: Inputs) -> str:
     return ""
 
 
+@cache
 def environment() -> str:
-    """Python's version, the pins without their comments, and how reading is noted."""
+    """Python, the pins without their comments, what is installed of them, how reading is noted."""
     pins = re.findall(r"^[^#\s].*", PINS.read_text(), re.M)
-    known = "\n".join([platform.python_version(), *pins, TRACER.read_text()])
+    names = {pin.partition("==")[0] for pin in pins}
+    installed = sorted(path.stem for path in _distributions() if _project(path) in names)
+    known = "\n".join([platform.python_version(), *pins, *installed, TRACER.read_text()])
     return f"environment {_digest(known.encode())}"
+
+
+def _distributions() -> list[Path]:
+    """Folders that pip left, one a package. To ask for versions takes a hundred times as long."""
+    return [path for folder in sys.path for path in Path(folder).glob("*.dist-info")]
+
+
+def _project(distribution: Path) -> str:
+    """The name of a package as pins write it."""
+    return re.sub(r"[-_.]+", "-", distribution.stem.rpartition("-")[0]).lower()
 
 
 def _source(path: Path) -> Path:

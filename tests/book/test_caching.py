@@ -117,6 +117,11 @@ CHANGES = {
     "a recorded run that none reads": (f"{TOY}/recorded/b.json", "2", "3", "", "one.html", "8"),
     "a new recorded run": (f"{TOY}/recorded/c.json", "", "[4]", "two", "two.html", "new one. 3"),
     "a pin": ("requirements.txt", "tqdm==", "tqdm==9", "index one two", "index.html", "Page index"),
+    "another version of what has a pin": (
+        *("src/tqdm-9.dist-info/METADATA", "", "Name: tqdm"),
+        *("index one two", "index.html", "Page index"),
+    ),
+    "a package without a pin": ("src/mine-9.dist-info/METADATA", "", "", "", "one.html", "8"),
     "a comment on pins": ("requirements.txt", "# The lesson.", "# Ours.", "", "one.html", "8"),
 }
 
