@@ -31,6 +31,9 @@ COLAB_PACKAGES_pinned := tests/colab/requirements.txt
 COLAB_PACKAGES_today := _build/colab-today.txt
 COLAB_PACKAGES := $(or $(COLAB_PACKAGES_$(COLAB)),$(error COLAB must be pinned or today, got $(COLAB)))
 PYTEST := $(BIN)/python -m pytest
+# Unit tests share the cores, a thread each. Those on the built book run alone: some take the time.
+UNIT := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope \
+  --ignore=tests/book --ignore=tests/browser
 # --toc: a relative path would be looked for in book/.
 BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
@@ -119,10 +122,11 @@ screenshots: $(STAMP) ## a picture of every built page, light and dark, wide and
 test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory book
-	$(PYTEST) $(COVERAGE)
+	$(UNIT) $(COVERAGE)
+	$(PYTEST) tests/book tests/browser
 
-test-unit: $(STAMP) ## only the tests that need no built book (seconds)
-	$(PYTEST) --ignore=tests/book -m "not slow"
+test-unit: $(STAMP) ## only the tests that need no built book (minutes)
+	$(UNIT) -m "not slow"
 
 test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)
 	$(MAKE) --no-print-directory notebooks wheel
