@@ -8,8 +8,10 @@ jupyter-cache's own workers. MyST-NB finds every page there and runs none.
 
 import multiprocessing
 import os
+import signal
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jupyter_cache import get_cache
@@ -63,13 +65,16 @@ class Worker(ExecutionWorkerLocalMProc):
             # so that no number depends on what else was run.
             os.environ["OMP_NUM_THREADS"] = "1"
             os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # where a page asks for two, they may wait
-            result = single_nb_execution(
-                project_nb.nb,
-                cwd=str(Path(project_nb.uri).parent),
-                timeout=data.timeout,
-                allow_errors=data.allow_errors,
-                config=Config(KernelManager=_sockets(Path(folder))),
-            )
+            # In the main thread nbclient would catch the signal that ends this process, and go on.
+            with ThreadPoolExecutor(1) as thread:
+                result = thread.submit(
+                    single_nb_execution,
+                    project_nb.nb,
+                    cwd=str(Path(project_nb.uri).parent),
+                    timeout=data.timeout,
+                    allow_errors=data.allow_errors,
+                    config=Config(KernelManager=_sockets(Path(folder))),
+                ).result()
             read = notes.read_text("utf-8", "surrogateescape")
         code = "\n".join(cell.source for cell in _code(result.nb))
         result.nb.metadata[INPUTS] = inputs.inputs_of(read, code, started)
@@ -132,8 +137,13 @@ def _known(
         old = cache.get_cache_bundle(record.pk).nb
     except KeyError:
         return record, None, "the cache"
-    reason = inputs.changed(old.metadata.get(INPUTS, {}))
+    reason = _changed(old)
     return record, None if reason else old, reason
+
+
+def _changed(notebook: NotebookNode) -> str:
+    """What the outputs depend on and is no longer the same; empty if they are current."""
+    return inputs.changed(notebook.metadata.get(INPUTS, {}))
 
 
 def _is_current(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
@@ -153,7 +163,7 @@ def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode)
             continue
         old = cache.get_cache_bundle(record.pk).nb
         cells = _code(old)
-        if [_executed(cell) for cell in cells] != code or inputs.changed(old.metadata[INPUTS]):
+        if [_executed(cell) for cell in cells] != code or _changed(old):
             continue
         for cell, new in zip(cells, _code(notebook), strict=True):
             cell.metadata = new.metadata
@@ -175,7 +185,10 @@ def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphi
         NbProjectRecord.remove_tracebacks([record.pk], cache.db)
         jobs.append(ProcessData(record.pk, record.uri, cache, *limits))
     multiprocessing.log_to_stderr(REPORT_LEVEL)
-    with multiprocessing.Pool((os.cpu_count() or 1) + 1) as pool:  # some wait
+    workers = (os.cpu_count() or 1) + 1  # some wait
+    # Ctrl-C goes to all processes of a terminal; this one ends the others.
+    ignore = signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.Pool(workers, *ignore) as pool:
         failed = [uri for code, uri in pool.map(Worker(), jobs, chunksize=1) if code]
     if failed:
         faults = [cache.get_project_record(uri).traceback or uri for uri in failed]

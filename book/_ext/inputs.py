@@ -50,6 +50,8 @@ def inputs_of(notes: str, code: str, started: float) -> Inputs:
 
 def changed(inputs: Inputs) -> str:
     """The first input that is no longer what it was; empty if all are the same."""
+    if not inputs:  # MyST-NB ran it, since these cells were new when the others had run
+        return "the page, while it ran,"
     if environment() not in inputs:
         return "Python or the pinned packages"
     for key, was in inputs.items():

@@ -32,6 +32,20 @@ with open(os.environ["RUN_LOG"], "a") as log:
 
 {more}
 """
+# As a terminal does: to the process that runs the page, and to the one that builds the book.
+PATIENCE = 60
+CTRL_C = f"""import psutil, signal, time
+worker = psutil.Process().parent()
+for process in (worker, worker.parent()):
+    process.send_signal(signal.SIGINT)
+time.sleep({PATIENCE})
+"""
+# As somebody who saves the page while it runs.
+EDIT = """from pathlib import Path
+text = Path("one.md").read_text()
+if "twice" + "(4)" in text:
+    Path("one.md").write_text(text.replace("twice" + "(4)", "twice(5)"))
+"""
 CODE = {
     "index": """from ipykernel.connect import get_connection_info
 print("kernels listen by", get_connection_info(unpack=True)["transport"])""",
@@ -204,6 +218,35 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     tiny.change(ONE, "1 / 0; ", "")
     sound, ran, output = tiny.build()
     assert (sound, ran) == (True, ["one"]), output
+
+
+def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
+    (tmp_path / "book").mkdir()
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "import os\n", f"import os\n{EDIT}")
+    sound, _, output = tiny.build()
+    assert sound, output
+    assert "one shows 10" in tiny.shown("one.html")
+    tiny.change(ONE, "import os", ":tags: [hide-input]\n\nimport os")
+    for expected in (["one"], []):
+        sound, ran, output = tiny.build()
+        assert (sound, ran) == (True, expected), output
+        assert "one shows 10" in tiny.shown("one.html")
+
+
+def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
+    (tmp_path / "book").mkdir()
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "import os\n", f"import os\n{CTRL_C}")
+    begun = time.monotonic()
+    sound, ran, output = tiny.build()
+    assert not sound
+    assert "Interrupted!" in output
+    assert time.monotonic() - begun < PATIENCE
+    tiny.change(ONE, CTRL_C, "")
+    sound, ran, output = tiny.build()
+    assert sound, output
+    assert "one" in ran
 
 
 def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
