@@ -155,4 +155,5 @@ def main(port: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with contextlib.suppress(KeyboardInterrupt):  # in the first build; uvicorn has its own
+        main(*sys.argv[1:])

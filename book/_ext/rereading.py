@@ -3,7 +3,8 @@
 Sphinx keeps what it read, and forgets what it complained about. So a page is read again after a
 warning about it; and every page, after a warning about none, after a build that failed or was cut
 short, and when code changed that shapes pages. Each is written again when a title, a label or a
-question changed, which other pages show.
+question changed, which other pages show. Nor does Sphinx take a page from the site that is gone
+from the book.
 """
 
 import hashlib
@@ -70,6 +71,17 @@ def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
     return env.found_docs if before not in (None, shown) else set()
 
 
+def drop_gone(app: Sphinx, env: BuildEnvironment, *_: object) -> list[str]:
+    """Take pages from the site that are in the book no more; nothing is read again for that."""
+    sources = Path(app.outdir, "_sources")
+    for source in sources.rglob("*.md"):
+        name = source.relative_to(sources).with_suffix("").as_posix()
+        if name not in env.found_docs:
+            Path(app.outdir, f"{name}.html").unlink(missing_ok=True)
+            source.unlink()
+    return []
+
+
 def _mark(app: Sphinx) -> Path:
     return Path(app.doctreedir, "unsound")
 
@@ -87,6 +99,7 @@ def setup(app: Sphinx) -> dict:
     app.complaints = Complaints(app)
     logging.getLogger(NAMESPACE).addHandler(app.complaints)
     app.connect("env-get-outdated", read_again)
+    app.connect("env-get-outdated", drop_gone)
     app.connect("env-updated", write_all)
     app.connect("build-finished", end)
     return {"env_version": _version(), "parallel_read_safe": True, "parallel_write_safe": True}

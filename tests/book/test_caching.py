@@ -249,6 +249,20 @@ def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
     assert "one" in ran
 
 
+def test_a_page_that_is_gone_is_not_in_the_site(tmp_path):
+    (tmp_path / "book").mkdir()
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    (tiny.folder / ONE).rename(tiny.folder / "book" / "uno.md")
+    tiny.change("_toc.yml", "file: one", "file: uno")
+    sound, _, output = tiny.build()
+    assert sound, output
+    site = tiny.folder / "_build" / "html"
+    assert sorted(path.stem for path in (site / "_sources").iterdir()) == ["index", "two", "uno"]
+    assert "one shows 8" in tiny.shown("uno.html")
+    assert not (site / "one.html").exists()
+
+
 def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
     (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
