@@ -24,7 +24,6 @@ from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_note
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from traitlets.config import Config
 
@@ -192,7 +191,8 @@ def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphi
         failed = [uri for code, uri in pool.map(Worker(), jobs, chunksize=1) if code]
     if failed:
         faults = [cache.get_project_record(uri).traceback or uri for uri in failed]
-        raise ExtensionError("\n".join(["these pages could not be run:", *faults]))
+        logger.error("\n".join(["these pages could not be run:", *faults]))
+        raise SystemExit(1)  # at any other exception Sphinx would forget all that it has read
 
 
 def _turn(notebook: NotebookNode) -> tuple[bool, int]:

@@ -218,6 +218,12 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     tiny.change(ONE, "1 / 0; ", "")
     sound, ran, output = tiny.build()
     assert (sound, ran) == (True, ["one"]), output
+    tiny.change(ONE, "print(", "1 / 0; print(")
+    assert not tiny.build()[0]
+    tiny.change(ONE, "1 / 0; ", "")
+    sound, ran, output = tiny.build()  # nothing else was forgotten
+    assert (sound, ran) == (True, []), output
+    assert "0 added, 1 changed" in output
 
 
 def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
