@@ -32,8 +32,9 @@ COLAB_PACKAGES_today := _build/colab-today.txt
 COLAB_PACKAGES := $(or $(COLAB_PACKAGES_$(COLAB)),$(error COLAB must be pinned or today, got $(COLAB)))
 PYTEST := $(BIN)/python -m pytest
 # Unit tests share the cores, a thread each. Those on the built book run alone: some take the time.
+BOOK_TESTS := tests/book tests/browser
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope \
-  --ignore=tests/book --ignore=tests/browser
+  $(addprefix --ignore=,$(BOOK_TESTS))
 # --toc: a relative path would be looked for in book/.
 BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
@@ -123,7 +124,7 @@ test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory book
 	$(UNIT) $(COVERAGE)
-	$(PYTEST) tests/book tests/browser
+	$(PYTEST) $(BOOK_TESTS)
 
 test-unit: $(STAMP) ## only the tests that need no built book (minutes)
 	$(UNIT) -m "not slow"

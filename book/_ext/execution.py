@@ -186,8 +186,8 @@ def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphi
     multiprocessing.log_to_stderr(REPORT_LEVEL)
     workers = (os.cpu_count() or 1) + 1  # some wait
     # Ctrl-C goes to all processes of a terminal; this one ends the others.
-    ignore = signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.Pool(workers, *ignore) as pool:
+    ignored = signal.SIGINT, signal.SIG_IGN
+    with multiprocessing.Pool(workers, initializer=signal.signal, initargs=ignored) as pool:
         failed = [uri for code, uri in pool.map(Worker(), jobs, chunksize=1) if code]
     if failed:
         faults = [cache.get_project_record(uri).traceback or uri for uri in failed]

@@ -1,8 +1,8 @@
 """What Sphinx must read or write again although no page changed.
 
 Sphinx keeps what it read, and forgets what it complained about. So a page is read again after a
-warning about it; and every page, after a warning about none, after a build that failed or was cut
-short, and when code changed that shapes pages. Each is written again when a title, a label or a
+warning about it; and every page, after a warning about none, after a build that broke off while it
+read, and when code changed that shapes pages. Each is written again when a title, a label or a
 question changed, which other pages show. Nor does Sphinx take a page from the site that is gone
 from the book.
 """

@@ -145,6 +145,7 @@ class Tiny:
 
     def __init__(self, folder: Path):
         self.folder, self.log = folder, folder.parent / "log"
+        folder.mkdir()
         tiny_book(folder, "")
         (folder / "_toc.yml").write_text(TOC)
         for name, code in CODE.items():
@@ -178,7 +179,6 @@ class Tiny:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny") / "book"
-    folder.mkdir()
     tiny = Tiny(folder)
     cache = get_cache(folder / "_build" / ".jupyter_cache")
     limit = cache.get_cache_limit()
@@ -206,7 +206,6 @@ def test_only_pages_whose_inputs_changed_run(tiny, change):
 
 
 def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
-    (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
     tiny.change(ONE, "print(", "1 / 0; print(")
     sound, ran, output = tiny.build()
@@ -227,7 +226,6 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
 
 
 def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
-    (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
     tiny.change(ONE, "import os\n", f"import os\n{EDIT}")
     sound, _, output = tiny.build()
@@ -241,7 +239,6 @@ def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
 
 
 def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
-    (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
     tiny.change(ONE, "import os\n", f"import os\n{CTRL_C}")
     begun = time.monotonic()
@@ -256,7 +253,6 @@ def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
 
 
 def test_a_page_that_is_gone_is_not_in_the_site(tmp_path):
-    (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
     assert tiny.build()[0]
     (tiny.folder / ONE).rename(tiny.folder / "book" / "uno.md")
@@ -270,7 +266,6 @@ def test_a_page_that_is_gone_is_not_in_the_site(tmp_path):
 
 
 def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
-    (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
     assert tiny.build()[0]
     tiny.change(ONE, "Some words.", "See {ref}`nowhere`.")
@@ -286,7 +281,6 @@ def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
 
 
 def test_pages_run_side_by_side(tmp_path):
-    (tmp_path / "book").mkdir()
     tiny = Tiny(tmp_path / "book")
     spans = "import time; begun = time.time(); time.sleep(4); print('span', begun, time.time())"
     for name in ("one", "two"):
