@@ -46,6 +46,13 @@ def test_the_page_keeps_the_rules_and_runs(root):
     assert "fig-my-page" in dict(page.targets())
 
 
+def test_the_lesson_is_found_in_another_language(root):
+    contents = root / "_toc.yml"
+    contents.write_text(contents.read_text().replace("The lesson", "Die Lektion"))
+    add_page("meine-seite", root)
+    assert entries(root)["Die Lektion"][-1] == "meine-seite"
+
+
 @pytest.mark.parametrize(
     "name", ["My-Page", "my page", "../page", "-page", "page-", "page.md", "1"]
 )
@@ -70,7 +77,7 @@ def test_an_entry_without_a_page_is_pointed_out(root):
 
 def test_contents_without_the_lesson_are_refused(root):
     (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    with pytest.raises(ValueError, match="must have a part 'The lesson' with pages, got none"):
+    with pytest.raises(ValueError, match="must have a part with the page exercise-1, got none"):
         add_page("my-page", root)
     assert not (root / "book" / "my-page.md").exists()
 

@@ -13,7 +13,7 @@ __all__ = ["add_page"]
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = Path(__file__).with_name("page_template.md")
-PART = "The lesson"
+OURS = "exercise-1"  # a page of the lesson: parts have other names in other languages
 
 
 def add_page(name: str, root: Path = ROOT) -> Path:
@@ -27,7 +27,7 @@ def add_page(name: str, root: Path = ROOT) -> Path:
         The page's file.
 
     Raises:
-        ValueError: The name is no name for a page, or the table of contents has no such part.
+        ValueError: The name is no name for a page, or the table of contents has no lesson.
         FileExistsError: There is a page of that name.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
@@ -45,14 +45,19 @@ def add_page(name: str, root: Path = ROOT) -> Path:
 
 def _enter(contents: str, name: str) -> str:
     """The table of contents, with the page behind the last one of the lesson."""
-    if re.search(rf"^\s*- file: {name}\s*(#.*)?$", contents, re.M):
+    if _names(contents, name):
         raise ValueError(f"_toc.yml has an entry {name} already, and there is no such page.")
-    part = re.search(rf"^  - caption: {PART}\n(?:    .*\n)+", contents, re.M)
-    files = list(re.finditer(r"^( *- file: ).*\n", part[0], re.M)) if part else []
-    if not files:
-        raise ValueError(f"_toc.yml must have a part {PART!r} with pages, got none.")
+    parts = re.finditer(r"^  - caption: .*\n(?:    .*\n)+", contents, re.M)
+    part = next((part for part in parts if _names(part[0], OURS)), None)
+    if not part:
+        raise ValueError(f"_toc.yml must have a part with the page {OURS}, got none.")
+    files = list(re.finditer(r"^( *- file: ).*\n", part[0], re.M))
     end = part.start() + files[-1].end()
     return f"{contents[:end]}{files[-1][1]}{name}\n{contents[end:]}"
+
+
+def _names(contents: str, name: str) -> bool:
+    return bool(re.search(rf"^\s*- file: {name}\s*(#.*)?$", contents, re.M))
 
 
 def main(name: str = "") -> None:

@@ -11,7 +11,8 @@ CELL = re.compile(r"^```\{code-cell\}.*?^```", re.M | re.S)
 EXERCISE = re.compile(r"^```\{scaffold\} (?:[\w.]+\.)?(\w+)$", re.M)
 SOURCE = {name: (ROOT / "book" / f"{name}.md").read_text() for name in PAGES}
 CHECKED = {name: CALL.findall("\n".join(CELL.findall(text))) for name, text in SOURCE.items()}
-EXERCISES = [f"exercise-{number}" for number in (1, 2, 3, 4)]
+TO_WRITE = re.compile(r"^```\{scaffold\} (?!condlesson\.broken\.)", re.M)  # and not to mend
+EXERCISES = [name for name, text in SOURCE.items() if TO_WRITE.search(text)]
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -30,7 +31,7 @@ def test_every_exercise_has_a_check_and_a_solution_behind_it(name):
         assert re.search(rf"\{{solution\}} [\w.]+\.{exercise}$", behind, re.M)
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", [f"exercise-{number}" for number in (1, 2, 3, 4)])
 def test_every_exercise_page_ends_in_further_tasks(name):
     _, _, further = SOURCE[name].partition("\n## More to do")
     assert 2 <= len(EXERCISE.findall(further)) <= 3

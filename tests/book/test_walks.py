@@ -34,7 +34,7 @@ STEP = re.compile(
     + r"|[Ii]n `(?P<in>[^`]+)`, change `(?P<old>[^`]+)` to `(?P<by>[^`]+)`",
     re.M | re.S,
 )
-NOT_RUN, FAILS = "  # not in CI: ", "  # fails: "
+NOT_RUN, FAILS = "  # not followed: ", "  # fails: "
 # Needs an address, a fork, a person, MNIST and hours, or other people's servers.
 KNOWN_NOT_RUN = {
     "make test-unit",
