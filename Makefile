@@ -95,9 +95,10 @@ page: $(STAMP) ## begin a page from the template, and enter it in _toc.yml; name
 claims: $(CLAIMS) ## list what the book claims, with values and sources; fail if it no longer holds
 	$(BIN)/python -m tools.claims
 
-# Tested again only when code, runs or pins changed. A test that fails does not stop make here:
+# Tested again only when code, runs or pins changed; a folder is newer when a file in it is gone.
+# A test that fails does not stop make here:
 # tools.claims reads the results, and says which sentence is meant.
-$(CLAIMS): tests/test_claims.py requirements.txt $(shell find src/condlesson -type f -not -name '*.pyc') \
+$(CLAIMS): tests/test_claims.py requirements.txt $(shell find src/condlesson -not -path '*/__pycache__*') \
   | $(STAMP)
 	-@OMP_NUM_THREADS=1 $(PYTEST) --quiet --no-header --tb=no tests/test_claims.py --junitxml=$@
 
@@ -153,6 +154,7 @@ links: $(STAMP) ## ask for every address outside the book that it names (needs a
 	  echo "Addresses that do not answer:"; grep -F '[broken]' _build/linkcheck/output.txt; exit 1; } >&2
 
 preview: $(STAMP) ## set the pages beside those of an earlier site, and list what differs; BASE=dir
+	@test -n "$(BASE)" || { echo "BASE must be given: make preview BASE=dir" >&2; exit 1; }
 	$(MAKE) --no-print-directory html
 	$(BIN)/python -m tools.preview "$(BASE)" $(SITE) _build/preview
 	@echo "The preview is at $(CURDIR)/_build/preview/index.html"

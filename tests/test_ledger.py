@@ -30,6 +30,7 @@ RESULTS = """<testsuites><testsuite>
 <testcase name="test_sky_is_blue[day]"/>
 <testcase name="test_sky_is_blue[night]">
 <failure message="assert 'black' ==&#10;'blue'"/></testcase>
+<testcase name="test_snow_is_white"><skipped message="night"/></testcase>
 <testcase name="test_grass_is_green[a]"/><testcase name="test_grass_is_green[b]"/>
 </testsuite></testsuites>"""
 
@@ -55,9 +56,27 @@ BROKEN = {
     "a share": ("It falls by 12%.", "9: " + NO_SOURCE.format("12 %")),
     "a share in words": ("About 12 per cent.", "9: " + NO_SOURCE.format("12 %")),
     "a count": ("It has 394,240 weights.", "9: " + NO_SOURCE.format("394,240")),
+    "a count without a comma": ("It has 394240 weights.", "9: " + NO_SOURCE.format("394240")),
+    "a share in one word": ("About 12 percent.", "9: " + NO_SOURCE.format("12 %")),
+    "a share that does not break": ("About 12\u202f%.", "9: " + NO_SOURCE.format("12 %")),
+    "a negative number": ("A correlation of -0.31.", "9: " + NO_SOURCE.format("0.31")),
+    "the end of a range": ("From 1-0.45 on.", "9: " + NO_SOURCE.format("0.45")),
+    "a small number": ("It ends at 1.5e-3.", "9: " + NO_SOURCE.format("1.5e-3")),
+    "a factor": ("It is 3.2x less.", "9: " + NO_SOURCE.format("3.2")),
+    "one behind a made-up one": (
+        "Say 7.5 (made up). It ends at 0.0301.", "9: " + NO_SOURCE.format("0.0301")),
+    "one in a question": (
+        ":::{predict} a-b\n:right: 1\nIs it 0.0301?\n\n- Yes.\n:::",
+        "11: " + NO_SOURCE.format("0.0301"),
+    ),
+    "a mark without its colon": (
+        "Grass is red.\n% claim grass_is_red",
+        "10: claim: there is no test of the claim 'grass_is_red'. "
+        "Write test_grass_is_red in tests/test_claims.py.",
+    ),
     "a removed cell that works": (
         CELL + "\n" + REMOVED.format("loss = loss / 2"),
-        "13: removed-cell: a removed cell does more than glue: loss = loss / 2 "
+        "13: removed-cell: a removed cell does more than glue: `loss = loss / 2`. "
         "Show the work in a visible cell, or write it into the call of glue.",
     ),
     "a mark without a test": (
@@ -98,6 +117,10 @@ def test_a_test_without_a_mark_is_found(checks):
         "It ends at 0.0301 (made up).",
         "Two intervals of 95 %, 1,000 steps and 12,800 images.",
         "Formulas: $0.0301$, code: `0.0301`, Python 3.10, CC BY 4.0.",
+        "\\begin{align}\na &= 0.0301 \\\\\nb &= 0.5\n\\end{align}",
+        "~~~python\nloss = 0.0301\n~~~",
+        "<!-- It ended\n\nat 0.0301. -->",
+        "GPT-4.5, 60000 images, 1990.",
         "It ends at 0.0301.\n% claim: sky_is_blue",
     ],
 )
@@ -130,11 +153,25 @@ def test_a_claim_that_nobody_checked_is_no_claim_that_holds():
     assert claim.value == "was not checked"
 
 
+def test_a_number_that_is_glued_in_a_loop_or_by_name_has_a_place():
+    code = "```{code-cell} ipython3\nfor k in range(2):\n    glue(f'x{k}', k)\n```\n"
+    page = Page("page", f"{FRONT}# Page\n\nIt is {{glue:text}}`x1:.1f`.\n\n{code}")
+    [claim] = ledger({"p.md": page}, {"page": {"x1": 1}}, {})
+    assert (claim.value, claim.source) == ("x1 = 1.0", "a cell")
+
+
+def test_a_fixture_that_a_test_uses_does_not_hide_the_test(tmp_path):
+    file = tmp_path / "test_claims.py"
+    file.write_text('@pytest.mark.usefixtures("one_thread")\ndef test_sky_is_blue():\n    pass\n')
+    assert list(claims._tests(file)) == ["sky_is_blue"]
+
+
 def test_verdicts_need_every_case_to_pass(tmp_path):
     file = tmp_path / "claims.xml"
     file.write_text(RESULTS)
     assert verdicts(file) == {
         "sky_is_blue": "does not hold: assert 'black' == 'blue'",
+        "snow_is_white": "was not checked: night",
         "grass_is_green": "holds",
     }
 

@@ -24,6 +24,7 @@ mystnb:
 plots.curves(x, y);
 ```
 """
+NAMED = f"---\nmystnb:\n  figure:\n    name: fig-a\n    caption: {20 * 'words '}\n---\n"
 CAPTION = "A line that rises from left to right."
 LONG = "\n".join(f"x_{number} = {number}" for number in range(13))
 
@@ -77,6 +78,51 @@ BROKEN = {
         "book/page.md:10: alt-text: the alt text has 0 characters, not more than 20. "
         "Say what is seen, for somebody who cannot see it.",
     ),
+    "a figure by an imported name": (
+        "# Page\n\n" + cell("from condlesson.plots import curves\ncurves(x, y)", NAMED),
+        "book/page.md:9: alt-text: the alt text has 0 characters, not more than 20. "
+        "Say what is seen, for somebody who cannot see it.",
+    ),
+    "an image in HTML": (
+        "# Page\n\n<IMG src='a.png' alt='A figure.'>",
+        "book/page.md:9: alt-text: the alt text has 9 characters, not more than 20. "
+        "Say what is seen, for somebody who cannot see it.",
+    ),
+    "a wide line of an indented cell": (
+        "# Page\n\n  " + cell("y = '" + 80 * "y" + "'").replace("\n", "\n  ") + "\n",
+        "book/page.md:10: code-width: the line has 86 characters, more than 84. "
+        "Break it, or readers must scroll.",
+    ),
+    "code that is none": (
+        "# Page\n\n" + cell("x = 1\ny = ("),
+        "book/page.md:11: cell: this is no Python: '(' was never closed. "
+        "Mend it. Code that is to be shown and not run goes into a block of python.",
+    ),
+    "a tag that is no list": (
+        "# Page\n\n" + cell("x = 1") + "\nText.\n\n" + cell("x = 1", ":tags: hide-input\n\n"),
+        "book/page.md:15: cell: the options of the cell cannot be read: 'hide-input' is not of "
+        "type 'array'. Write them as YAML, and tags as a list: [one, another].",
+    ),
+    "options that are no YAML": (
+        "# Page\n\n" + cell("x = 1", "---\nmystnb: [\n---\n"),
+        "book/page.md:9: cell: the options of the cell cannot be read: Invalid YAML; while parsing "
+        "a flow node expected the node content, but found '<stream end>'. "
+        "Write them as YAML, and tags as a list: [one, another].",
+    ),
+    "an underlined title": (
+        "Page\n====\n\nText.",
+        "book/page.md:7: heading: this heading is underlined. "
+        "Begin the page with one line that starts with #, and use ## for its sections.",
+    ),
+    "a paper in a question": (
+        "# Page\n\n:::{predict} a-b\n:right: 1\nDid {cite}`nobody1900` say so?\n\n- Yes.\n:::",
+        "book/page.md:11: link: there is no reference nobody1900. "
+        "Mend the name, or add what it names.",
+    ),
+    "a word behind a long fence": (
+        "# Page\n\n```python\nx = 1\n`````\n\nA color.",
+        "book/page.md:13: spelling: color is misspelt, or American. Write colour.",
+    ),
     "no title": (
         "## Section",
         "book/page.md:1: heading: the page has no heading of the first level. "
@@ -128,6 +174,18 @@ def test_rule_says_what_is_wrong_and_what_to_do(book, fault):
 
 
 SOUND = {
+    "what IPython understands": cell("%time x = 1\ny = !ls\nfor _ in x:\n    %time y\nx.mean?"),
+    "a cell of the shell": cell("%%bash\nls | grep page"),
+    "a cell without anything": "```{code-cell} ipython3\n```",
+    "options in other forms": cell(
+        "plots.curves(x, y)",
+        f'---\nmystnb: {{figure: {{name: fig-a, "caption": "{CAPTION}"}}, '
+        f'image: {{alt : "{CAPTION}"}}}}\n---\n',
+    ),
+    "code between tildes": "~~~python\n# not a title, and no color\n~~~",
+    "a wide line of which only the output is shown": cell(
+        f"x = '{100 * 'x'}'", ":tags: [remove-input]\n\n"
+    ),
     "a cell of 12 lines and its imports": cell("from torch import (\n    nn,\n)\n" + LONG[:-10]),
     "a wide line that is not shown": cell(f"glue('x', '{100 * 'x'}')", ":tags: [remove-cell]\n\n"),
     "a figure": FIGURE.format(name="fig-a", caption=CAPTION, alt=CAPTION),
@@ -146,6 +204,22 @@ def test_rules_let_pass(book, kind):
     assert told(book, "# Page\n\n" + SOUND[kind]) == []
 
 
+@pytest.mark.parametrize(
+    "options", ["mystnb:", "mystnb:\n  figure:", "mystnb:\n  figure:\n    caption: 12"]
+)
+def test_a_figure_with_nothing_behind_its_options_has_no_caption(book, options):
+    page = "# Page\n\n" + cell("plots.curves(x, y)", f"---\n{options}\n---\n")
+    assert [line.split()[1] for line in told(book, page)][-2:] == ["caption:", "figure-name:"]
+
+
+def test_a_page_that_cannot_be_read_is_named_whichever_is_asked_for(tmp_path):
+    (tmp_path / "broken.md").write_text(FRONT + "# Page\n\n" + cell("x = ("))
+    (tmp_path / "sound.md").write_text("\ufeff" + FRONT + "# Page\n\nText.\n")
+    book = Book(tmp_path)
+    [finding] = lint({"book/sound.md": book.pages["sound"]}, book)
+    assert (finding.path, finding.line, finding.rule) == ("book/broken.md", 10, "cell")
+
+
 def test_the_book_keeps_its_rules(book):
     assert [str(finding) for finding in lint(read_texts(book), book)] == []
 
@@ -159,7 +233,7 @@ def test_a_page_that_includes_a_text_is_that_text(book):
 
 def test_every_rule_is_tested():
     tested = {message.split()[1].rstrip(":") for _, message in BROKEN.values()}
-    assert len(tested) == len(RULES) + 2  # figure has three, spelling is none of RULES
+    assert len(tested) == len(RULES) + 3  # figure has three; spelling and cell are none of RULES
     assert tested >= {rule.__name__.replace("_", "-") for rule in RULES} - {"figure", "image"}
 
 

@@ -75,6 +75,41 @@ def test_an_entry_without_a_page_is_pointed_out(root):
         add_page("inside", root)
 
 
+@pytest.mark.parametrize("name", ["search", "genindex"])
+def test_names_of_sphinx_are_taken(root, name):
+    with pytest.raises(FileExistsError, match=f"there is a page {name} already"):
+        add_page(name, root)
+
+
+def test_a_name_that_a_figure_has_is_refused(root):
+    (root / "book" / "other.md").write_text("mystnb:\n  figure:\n    name: fig-heatmap\n")
+    with pytest.raises(ValueError, match=r"other.md has a figure fig-heatmap already"):
+        add_page("heatmap", root)
+    add_page("heat", root)
+
+
+CONTENTS = {
+    "a blank line": ("      - file: exercise-2\n", "\n      - file: exercise-2\n"),
+    "quotation marks": ("- file: exercise-1\n", '- file: "exercise-1"\n'),
+    "a section at the end": (
+        "      - file: your-numbers\n",
+        "      - file: your-numbers\n        sections:\n          - file: deep\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", CONTENTS)
+def test_contents_of_any_form_get_the_page_at_the_end_of_the_lesson(root, form):
+    contents = root / "_toc.yml"
+    old, new = CONTENTS[form]
+    contents.write_text(contents.read_text().replace(old, new))
+    add_page("my-page", root)
+    lesson = yaml.safe_load(contents.read_text())["parts"][1]["chapters"]
+    assert lesson[-1] == {"file": "my-page"}
+    assert lesson[-2]["file"] == "your-numbers"
+    assert lesson[-2].get("sections", [{"file": "deep"}]) == [{"file": "deep"}]
+
+
 def test_contents_without_the_lesson_are_refused(root):
     (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     with pytest.raises(ValueError, match="must have a part with the page exercise-1, got none"):
@@ -106,6 +141,9 @@ def test_make_page_makes_a_page_that_builds_without_a_warning(tmp_path):
     done = make("page", "name=my-page")
     assert done.returncode == 0, done.stderr
     assert "book/my-page.md is written" in done.stdout
+    assert "spelling" not in done.stdout
+    done = make("page", "name=adalnx")
+    assert "book/adalnx.md:7: spelling: Adalnx is in no dictionary." in done.stdout
     contents = "format: jb-book\nroot: my-page\nchapters:\n- file: exercise-1\n"
     (root / "_toc.yml").write_text(contents)
     (root / "book" / "exercise-1.md").write_text("# What the page needs\n")

@@ -17,9 +17,8 @@ import pytest
 
 import condlesson
 from condlesson import addresses, notebooks, scaffold
-from condlesson.book import Book
+from condlesson.book import Book, PageError
 from condlesson.notebooks import KINDS, PAGES, make_archive, make_notebook, write_notebooks
-from condlesson.roles import PageError
 
 FRONT = "---\nkernelspec:\n  name: python3\n---\n"
 SMALL = f"""{FRONT}

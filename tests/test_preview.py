@@ -144,13 +144,41 @@ def test_the_table_of_contents_is_said_once(sites):
     assert compare(*sites).shared == ["the table of contents"]
 
 
-WRONG = {"none after": "Check out the branch gh-pages", "after empty": "Run: make html"}
+def test_pictures_of_one_name_are_told_apart_by_content(sites):
+    for site in sites:
+        twice = '<img src="_images/first.svg" alt="Another picture."><img><img src="_images/other'
+        edit(site / "a.html", '<img src="_images/other', twice)
+        (site / "_images" / "first.svg").write_text(f"<svg>{site}</svg>")
+    assert changes(sites) == {"a.html": ["pictures: Another picture."]}
+
+
+def test_a_picture_whose_name_is_quoted_is_found(sites):
+    for site in sites:
+        (site / "_images" / "my pic.svg").write_text(f"<svg>{site}</svg>")
+        edit(site / "a.html", "_images/other.svg", "_images/my%20pic.svg")
+    assert changes(sites) == {"a.html": ["pictures: Another picture."]}
+
+
+def test_a_footer_that_changed_is_said_once(sites):
+    for name in ("a", "b", "c"):
+        edit(sites[1] / f"{name}.html", "Version 1", "Version 2")
+    assert compare(*sites).shared == ["the footer"]
+
+
+WRONG = {
+    "none after": "Check out the branch gh-pages",
+    "after/_images after": "Check out the branch gh-pages",
+    "after empty": "Run: make html",
+    "out/before after": "must lie outside it",
+    ". after": "Check out the branch gh-pages",
+}
 
 
 @pytest.mark.parametrize("folders", WRONG)
 def test_a_folder_that_is_not_there_or_holds_no_site_is_an_error(sites, folders):
     root = sites[0].parent
     (root / "empty").mkdir()
+    shutil.copytree(sites[0], root / "out" / "before")
     named = [root / name for name in [*folders.split(), "out"]]
     done = subprocess.run(
         [sys.executable, "-m", "tools.preview", *named],

@@ -3,8 +3,8 @@ from base64 import b64encode
 import pytest
 
 from condlesson import addresses
-from condlesson.book import Book
-from condlesson.roles import Inline, PageError, _anchor
+from condlesson.book import Book, PageError
+from condlesson.roles import Inline, _anchor
 
 FRONT = "---\nkernelspec:\n  name: python3\n---\n"
 PAGES = {

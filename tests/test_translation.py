@@ -2,10 +2,9 @@ import re
 
 import pytest
 
-from condlesson.book import Book
+from condlesson.book import Book, PageError
 from condlesson.conditioning import AdaGN
 from condlesson.embeddings import sinusoidal_frequencies
-from condlesson.roles import PageError
 from condlesson.translation import STEPS, Code, Translator
 
 

@@ -119,6 +119,22 @@ def test_what_publishes_builds_for_its_own_repository_and_pushes_last():
     assert publish.startswith(".ci/publish ")
 
 
+def test_a_weekly_job_that_fails_or_hangs_is_reported():
+    report = JOBS["weekly.report"]
+    assert set(report["needs"]) == set(WORKFLOWS["weekly"]["jobs"]) - {"report"}
+    for result in ("failure", "cancelled"):  # what GitHub calls one that ran out of time
+        assert f"contains(needs.*.result, '{result}')" in report["if"]
+    assert report["if"].startswith("always() && (")
+
+
+def test_no_step_hides_that_a_command_in_it_failed():
+    assert [run for run in COMMANDS if re.search(r"^echo .*\$\(", run, re.M)] == []
+
+
+def test_only_main_is_published():
+    assert JOBS["publish.publish"]["if"] == "github.ref == 'refs/heads/main'"
+
+
 def test_contributing_says_of_each_command_that_it_runs():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     section = text.partition("## What runs on GitHub")[2].partition("\n## ")[0]
@@ -140,10 +156,10 @@ if sys.argv[1:3] == ["issue", "list"]:
 
 
 def report(folder: Path, number: str) -> list[list[str]]:
-    """What `.ci/report` asks of gh when two of three jobs failed."""
+    """What `.ci/report` asks of gh when two of four jobs failed, and one took too long."""
     (folder / "gh").write_text(FAKE_GH)
     (folder / "gh").chmod(0o755)
-    results = {"newest": "failure", "colab": "success", "links": "failure"}
+    results = {"newest": "failure", "colab": "success", "links": "failure", "late": "cancelled"}
     environment = {
         **os.environ,
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
@@ -160,7 +176,8 @@ def test_a_failure_opens_an_issue_that_names_the_jobs_and_the_run(tmp_path):
     *_, last = report(tmp_path, "")
     assert last[:2] == ["issue", "create"]
     body = last[last.index("--body") + 1]
-    assert re.findall("^- (.*)", body, re.M) == ["newest", "links"]
+    late = "late (ran out of time, or was cancelled)"
+    assert re.findall("^- (.*)", body, re.M) == ["newest", "links", late]
     assert "https://example.org/runs/7" in body
     assert last[last.index("--label") + 1] == "weekly"
 

@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 from condlesson.book import Book, Cell, Page
 from tools.finding import Finding
 from tools.prose import ALT, Passage, Sentence, passages, plain, references
+from tools.python import parse
 
 __all__ = ["CHECKS", "Claim", "ledger", "lint", "verdicts"]
 
@@ -34,10 +35,13 @@ CHOSEN = {
 }
 
 _NUMBER = re.compile(
-    r"(?<![\w.,/-])(?<!Python )(?<!CC BY )"  # no version
-    r"(?:\d+(?:\.\d+)? ?(?:%|per cent\b)|\d{1,3}(?:,\d{3})+|\d*\.\d+)(?!\w)"
+    r"(?<![\w.,/])(?<![A-Za-z]-)(?<!Python )(?<!CC BY )"  # no version
+    r"(?:\d+(?:\.\d+)?\s?(?:%|per ?cent\b)|\d{1,3}(?:,\d{3})+|\d{5,}|\d*\.\d+(?:e[+-]?\d+)?)"
+    r"(?:(?=x\b)|(?!\w))"
 )
+MADE_UP = "(made up)"  # says so of the numbers of its sentence
 _GLUE = re.compile(r"\{glue:text\}`(\w+):?([^`]*)`")
+VERDICTS = {"failure": "does not hold", "error": "does not hold", "skipped": "was not checked"}
 _CITED = ("cite", "cite:p", "cite:t")
 
 
@@ -109,7 +113,7 @@ def _tests(checks: Path) -> dict[str, int]:
         for node in functions
         if isinstance(node, ast.FunctionDef)
         and node.name.startswith("test_")
-        and not any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+        and not any("pytest.fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
     }
 
 
@@ -120,9 +124,11 @@ def _typed(path: str, page: Page) -> Iterator[Finding]:
     for passage in passages(page):
         is_row = passage.text.lstrip().startswith("|")
         cited_above = _citations(passage.text) != [] or (cited_above and is_row)
-        if passage.kind == ALT or cited_above or passage.claims or "(made up)" in passage.text:
+        if passage.kind == ALT or cited_above or passage.claims:
             continue
         for sentence in passage.sentences():
+            if MADE_UP in sentence.text:
+                continue
             for number in _numbers(sentence):
                 if number not in CHOSEN and _value(number) not in inputs:
                     fault = f"nobody measured or cited {number}."
@@ -133,9 +139,10 @@ def _typed(path: str, page: Page) -> Iterator[Finding]:
 def _removed(path: str, page: Page) -> Iterator[Finding]:
     """Removed cells that do something else than to hand numbers over."""
     for cell in _removed_cells(page):
-        for node in ast.parse(cell.source).body:
+        for node in parse(cell.source).body:
             if not (_is_glue(node) or ast.unparse(node) == "from myst_nb import glue"):
-                fault = f"a removed cell does more than glue: {ast.unparse(node).splitlines()[0]}"
+                first = ast.unparse(node).splitlines()[0]
+                fault = f"a removed cell does more than glue: `{first}`."
                 cure = "Show the work in a visible cell, or write it into the call of glue."
                 yield Finding(path, cell.line, "removed-cell", fault, cure)
                 break
@@ -146,6 +153,7 @@ def _is_glue(node: ast.stmt) -> bool:
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
         and ast.unparse(node.value.func) == "glue"
+        and len(node.value.args) > 1
         and isinstance(node.value.args[0], ast.Constant)
     )
 
@@ -156,9 +164,9 @@ def _removed_cells(page: Page) -> list[Cell]:
 
 def _numbers(sentence: Sentence) -> list[str]:
     """Numbers of a sentence that look measured: decimals, shares and exact large counts."""
-    found = [re.sub("per cent", "%", number) for number in _NUMBER.findall(plain(sentence.text))]
-    return [re.sub(r"(?<=\d)%", " %", number) for number in found if not number.endswith(",000")
-            and not re.fullmatch(r"\d+,\d00", number)]  # fmt: skip
+    found = _NUMBER.findall(plain(sentence.text))
+    exact = (number for number in found if not re.fullmatch(r"[\d,]+00", number))
+    return [re.sub(r"\s*(?:%|per ?cent)", " %", number) for number in exact]
 
 
 def _inputs(page: Page) -> set[float]:
@@ -166,8 +174,7 @@ def _inputs(page: Page) -> set[float]:
     found = set()
     for cell in page.cells:
         if cell.kind == "code" and "remove-cell" not in cell.tags:
-            code = re.sub(r"^[%!].*", "", cell.source, flags=re.M)
-            for node in ast.walk(ast.parse(code)):
+            for node in ast.walk(parse(cell.source)):
                 if isinstance(node, ast.Constant) and type(node.value) in (int, float):
                     found.add(round(float(node.value), 12))
     return found
@@ -217,7 +224,7 @@ def _measured(
     for name, form in _GLUE.findall(sentence.text):
         if name in values:  # a page without cells may say how a number is written
             value = f"{name} = {format(values[name], form)}"
-            yield Claim(path, sentence.line, "measured", value, places[name], text)
+            yield Claim(path, sentence.line, "measured", value, places.get(name, "a cell"), text)
 
 
 def _filled(text: str, values: Mapping[str, object]) -> str:
@@ -233,7 +240,7 @@ def _places(page: Page) -> dict[str, str]:
         node.value.args[0].value: f"cell at line {cell.line}: {ast.unparse(node.value.args[1])}"
         for cell in page.cells
         if cell.kind == "code"
-        for node in ast.parse(re.sub(r"^[%!].*", "", cell.source, flags=re.M)).body
+        for node in parse(cell.source).body
         if _is_glue(node)
     }
 
@@ -250,7 +257,7 @@ def _checked(
 
 
 def verdicts(file: Path = RESULTS) -> dict[str, str]:
-    """For each claim "holds", or what the test says.
+    """For each claim "holds", or what the test says; one that was skipped holds nothing.
 
     Args:
         file: What pytest wrote of its run, in JUnit's form.
@@ -258,9 +265,9 @@ def verdicts(file: Path = RESULTS) -> dict[str, str]:
     found: dict[str, str] = {}
     for case in ElementTree.parse(file).iter("testcase"):
         name = case.get("name", "").partition("[")[0].removeprefix("test_")
-        faults = [child.get("message", "") for child in case if child.tag in ("failure", "error")]
-        if faults:
-            found[name] = "does not hold: " + " ".join(faults[0].split())
+        told = [f"{VERDICTS[c.tag]}: {c.get('message', '')}" for c in case if c.tag in VERDICTS]
+        if told:
+            found[name] = " ".join(told[0].split())
         else:
             found.setdefault(name, "holds")
     return found

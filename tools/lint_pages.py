@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from condlesson.book import Book, Cell, Page
+from condlesson.book import Book, Cell, Page, PageError
 from tools import claims, spelling
 from tools.finding import Finding
 from tools.prose import passages, references
+from tools.python import parse
 
 __all__ = ["CELL_LINES", "CODE_WIDTH", "RULES", "lint", "read_texts"]
 
@@ -25,7 +26,10 @@ CODE_WIDTH = 84  # as many characters fit the column of the pages
 LEAST_WORDS = 20  # characters of a caption or an alt text that says something
 
 _INCLUDE = re.compile(r"\s*```\{include\} (\S+)\n```\s*")
-_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\([^)]*\)|<img\b(?:[^>]*?\balt=\"(?P<html>[^\"]*)\")?")
+_IMAGE = re.compile(
+    r"!\[(?P<alt>[^\]]*)\]\([^)]*\)|<img\b(?:[^>]*?\balt=([\"'])(?P<html>.*?)\2)?", re.I | re.S
+)
+_UNDERLINED = re.compile(r"\n *=+ *$")
 _PLOTTING = re.compile(r"\bplt\.|\bmatplotlib\b")
 
 
@@ -43,7 +47,7 @@ def read_texts(book: Book, root: Path = ROOT) -> dict[str, Page]:
         included = _INCLUDE.fullmatch(page.text)
         file = book.folder / (included[1] if included else f"{name}.md")
         path = file.resolve().relative_to(root.resolve())
-        texts[path.as_posix()] = Page(path.stem, file.read_text("utf-8")) if included else page
+        texts[path.as_posix()] = Page(path.stem, file.read_text("utf-8-sig")) if included else page
     for name in ("README.md", "CHANGELOG.md"):
         if (root / name).is_file():
             texts[name] = Page(name.removesuffix(".md"), (root / name).read_text("utf-8"))
@@ -64,8 +68,8 @@ def code_width(path: str, page: Page, book: Book) -> Iterator[Finding]:
     """Code that is shown fits the page."""
     for cell in _code(page):
         wide = [line for line in cell.source.splitlines() if len(line) > CODE_WIDTH]
-        if wide and "remove-cell" not in cell.tags:
-            line = cell.line + _lines_behind(page, cell.line).index(wide[0])
+        if wide and not {"remove-cell", "remove-input"} & set(cell.tags):
+            line = _place(page, cell, wide[0])
             fault = f"the line has {len(wide[0])} characters, more than {CODE_WIDTH}."
             yield Finding(path, line, "code-width", fault, "Break it, or readers must scroll.")
 
@@ -74,22 +78,22 @@ def plotting(path: str, page: Page, book: Book) -> Iterator[Finding]:
     """Figures are drawn by the package."""
     for cell in _code(page):
         if found := _PLOTTING.search(cell.source):
-            line = cell.line + _lines_behind(page, cell.line).index(_line_of(cell.source, found))
+            line = _place(page, cell, _line_of(cell.source, found))
             cure = "Write a function in condlesson.plots, and call it here."
             yield Finding(path, line, "plotting", "the cell uses Matplotlib.", cure)
 
 
 def figure(path: str, page: Page, book: Book) -> Iterator[Finding]:
     """Figures have a name, a caption and an alt text."""
+    drawing = _drawing(page)
     for cell in _code(page):
-        caption = cell.figure.get("caption", "")
-        if not (cell.figure or cell.alt or _draws(cell.source)):
+        if not (cell.figure or cell.alt or _draws(cell.source, drawing)):
             continue
         if not cell.figure.get("name"):
             cure = "Give it one under mystnb, figure, name: in the cell's options."
             yield Finding(path, cell.line, "figure-name", "the figure has no name.", cure)
-        if len(caption) <= LEAST_WORDS:
-            fault = f"the caption has {len(caption)} characters, not more than {LEAST_WORDS}."
+        if len(cell.caption) <= LEAST_WORDS:
+            fault = f"the caption has {len(cell.caption)} characters, not more than {LEAST_WORDS}."
             cure = "Say under mystnb, figure, caption: what to look at."
             yield Finding(path, cell.line, "caption", fault, cure)
         if len(cell.alt) <= LEAST_WORDS:
@@ -107,9 +111,13 @@ def image(path: str, page: Page, book: Book) -> Iterator[Finding]:
 
 
 def heading(path: str, page: Page, book: Book) -> Iterator[Finding]:
-    """A page has one title."""
+    """A page has one title, and headings have one form."""
     titles = [passage.line for passage in passages(page) if passage.text.startswith("# ")]
     cure = "Begin the page with one line that starts with #, and use ## for its sections."
+    for passage in passages(page):
+        if _UNDERLINED.search(passage.text):
+            yield Finding(path, passage.line, "heading", "this heading is underlined.", cure)
+            titles = titles or [passage.line]
     if not titles:
         yield Finding(path, 1, "heading", "the page has no heading of the first level.", cure)
     for line in titles[1:]:
@@ -145,17 +153,40 @@ RULES = (cell_length, code_width, plotting, figure, image, heading, link)
 
 
 def lint(texts: dict[str, Page], book: Book) -> list[Finding]:
-    """All faults, in the order of files and lines.
+    """All faults, in the order of files and lines; if something cannot be read, only those.
 
     Args:
         texts: What is to be checked, by path.
         book: The book whose pages the texts refer to.
     """
+    pages = {f"book/{name}.md": page for name, page in book.pages.items()}
+    if unreadable := [f for path, page in (pages | texts).items() for f in _unreadable(path, page)]:
+        return sorted(unreadable)
     found = [
         finding for path, page in texts.items() for rule in RULES
         for finding in rule(path, page, book)
     ]  # fmt: skip
     return sorted([*found, *spelling.check(texts), *claims.lint(texts, book.pages.values())])
+
+
+def _unreadable(path: str, page: Page) -> Iterator[Finding]:
+    """Cells that no rule can be asked about."""
+    try:
+        cells = _code(page)
+    except PageError as error:
+        cure = "Write them as YAML, and tags as a list: [one, another]."
+        yield Finding(path, error.line, "cell", error.fault, cure)
+        return
+    for cell in cells:
+        try:
+            parse(cell.source)
+        except SyntaxError as error:
+            lines = cell.source.splitlines()
+            line = lines[error.lineno - 1] if 0 < (error.lineno or 0) <= len(lines) else ""
+            place = _place(page, cell, line) if line.strip() else cell.line
+            fault = f"this is no Python: {error.msg}."
+            cure = "Mend it. Code that is to be shown and not run goes into a block of python."
+            yield Finding(path, place, "cell", fault, cure)
 
 
 def _code(page: Page) -> list[Cell]:
@@ -167,34 +198,45 @@ def _lines_of_code(source: str) -> int:
     lines = source.splitlines()
     counted = {
         number
-        for node in _parse(source).body
+        for node in parse(source).body
         if not isinstance(node, ast.Import | ast.ImportFrom)
         for number in range(node.lineno, node.end_lineno + 1)
-        if lines[number - 1].strip()
+        if "".join(lines[number - 1 : number]).strip()
     }
     return len(counted)
 
 
-def _parse(source: str) -> ast.Module:
-    """The code without what only IPython understands."""
-    return ast.parse(re.sub(r"^[%!].*", "", source, flags=re.M))
+def _drawing(page: Page) -> tuple[str, ...]:
+    """How calls of functions of plots begin on the page."""
+    found = ["plots.", "condlesson.plots."]
+    for cell in _code(page):
+        for node in ast.walk(parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and node.module == "condlesson.plots":
+                found += [f"{alias.asname or alias.name}(" for alias in node.names]
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                within = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                plots = [a for a in node.names if within + a.name == "condlesson.plots"]
+                found += [f"{alias.asname}." for alias in plots if alias.asname]
+    return tuple(found)
 
 
-def _draws(source: str) -> bool:
+def _draws(source: str, drawing: tuple[str, ...]) -> bool:
     """Whether a cell calls a function of plots, outside the functions that it defines."""
-    todo: list[ast.AST] = [_parse(source)]
+    todo: list[ast.AST] = [parse(source)]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.FunctionDef | ast.Lambda):
             continue
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("plots."):
+        if isinstance(node, ast.Call) and f"{ast.unparse(node.func)}(".startswith(drawing):
             return True
         todo += ast.iter_child_nodes(node)
     return False
 
 
-def _lines_behind(page: Page, line: int) -> list[str]:
-    return page.text.splitlines()[line - 1 :]
+def _place(page: Page, cell: Cell, line: str) -> int:
+    """Where a line of a cell stands in its page; the cell may be indented there."""
+    behind = page.text.splitlines()[cell.line - 1 :]
+    return cell.line + next((k for k, text in enumerate(behind) if text.strip() == line.strip()), 0)
 
 
 def _line_of(source: str, match: re.Match) -> str:

@@ -16,6 +16,7 @@ import io
 import multiprocessing
 import re
 import shutil
+import socket
 import sys
 import time
 import warnings
@@ -35,7 +36,7 @@ from starlette.types import Receive, Scope, Send
 
 HOST = "127.0.0.1"
 BUILT, SERVED, FAULT = Path("_build/html"), Path("_build/live"), Path("_build/live-fault.txt")
-WATCHED = ("book", "src", "_config.yml", "_toc.yml", "requirements.txt")
+WATCHED = ("book", "src", "CONTRIBUTING.md", "_config.yml", "_toc.yml", "requirements.txt")
 IGNORED = r"__pycache__|\.ipynb_checkpoints|/\.[^/]*$|~$"
 # What a build loads and nobody changes: nothing of the repository.
 LOADED = (
@@ -47,6 +48,7 @@ LOADED = (
 )
 # It would forbid the script that reloads a page.
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+NO_PAGE = "<!DOCTYPE html><html><head><title>No page yet</title></head><body></body></html>"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -91,7 +93,9 @@ class Rebuild:
         try:
             with contextlib.redirect_stderr(said):
                 jupyter_book(["build", *self.arguments], standalone_mode=False)
-        except (RuntimeError, SystemExit):
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, RuntimeError | SystemExit):  # these it has told already
+                print(f"{type(error).__name__}: {error}", file=said)
             FAULT.write_text(COLOURS.sub("", said.getvalue()) or "The build failed.")
             print("The build failed. The pages of the last sound one are served still.")
         else:
@@ -101,7 +105,13 @@ class Rebuild:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy the files that differ in time or size, with their times; pages without their policy."""
+    """Copy the files that differ in time or size, with their times; pages without their policy.
+
+    What is not in the source is removed.
+    """
+    for path in target.rglob("*"):
+        if path.is_file() and not (source / path.relative_to(target)).exists():
+            path.unlink()
     for path in source.rglob("*"):
         if path.is_dir():
             continue
@@ -131,8 +141,19 @@ def notice() -> str:
     )
 
 
+def check_port(port: str) -> None:
+    """End with a message if nobody can serve there."""
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        sys.exit(f"PORT must be a number from 1 to 65535, got {port!r}.")
+    try:
+        socket.create_server((HOST, int(port))).close()
+    except OSError as error:
+        sys.exit(f"PORT must be free, got {port}: {error.strerror}. Try: make live PORT=8001")
+
+
 def main(port: str, *arguments: str) -> None:
     """Build, serve, and build again after each change, until it is interrupted."""
+    check_port(port)
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()  # the children need not look through what they never change
@@ -141,6 +162,8 @@ def main(port: str, *arguments: str) -> None:
     first = multiprocessing.Process(target=rebuild, kwargs={"changed_paths": ()})
     first.start()
     first.join()
+    if FAULT.exists() and not (SERVED / "index.html").exists():
+        (SERVED / "404.html").write_text(NO_PAGE)  # which carries what is wrong
     server = RebuildServer(list(WATCHED), IgnoreFilter([], [IGNORED]), rebuild)
     app = Starlette(
         routes=[

@@ -20,6 +20,7 @@ from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
 
@@ -31,7 +32,9 @@ ASIDE = (
 )
 BLOCKS = ("address, blockquote, div, dd, dt, figcaption, figure, h1, h2, h3, h4, h5, h6, legend, "
           "li, p, pre, section, summary, td, th, tr")  # fmt: skip
+FRAME = {"header": "header:not(article *)", "footer": "footer:not(article *, .prev-next-footer)"}
 INDICES = ("404.html", "genindex.html", "search.html")  # change with every page
+BY_COMMIT = re.compile(r"\bcommit \w+|\d{4}-\d\d-\d\d")
 BUILT = re.compile(r"(\.(?:css|js|svg|png))\?[^\s\"']*")  # a version behind a file's name
 STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
@@ -61,6 +64,10 @@ class Article:
         self.title = heading.get_text().strip() if heading else name
         self.entry = f"{self.title} ({name})"
         self.contents = [link.get_text().strip() for link in page.select("nav.bd-links a")]
+        self.frame = {
+            f"the {name}": BY_COMMIT.sub("", " ".join(tag.get_text() for tag in page.select(where)))
+            for name, where in FRAME.items()
+        }
 
     @cached_property
     def text(self) -> list[str]:
@@ -75,7 +82,11 @@ class Article:
     @cached_property
     def pictures(self) -> dict[str, str]:
         """For each picture, by what it is called, a digest of its content."""
-        return {_called(image): self._content(image["src"]) for image in self.tree.select("img")}
+        found: dict[str, str] = {}
+        for image in self.tree.select("img[src]"):
+            name = _called(image)
+            found[name] = f"{found.get(name, '')}{self._content(image['src'])}"
+        return found
 
     @cached_property
     def links(self) -> set[str]:
@@ -86,12 +97,12 @@ class Article:
     def markup(self) -> str:
         """All of it, a picture's content in the place of its name."""
         tree = copy(self.tree)
-        for image in tree.select("img"):
+        for image in tree.select("img[src]"):
             image["src"] = self._content(image["src"])
         return BUILT.sub(r"\1", str(tree))
 
     def _content(self, source: str) -> str:
-        file = (self.site / self.name).parent / source.partition("?")[0]
+        file = (self.site / self.name).parent / unquote(source.partition("?")[0])
         return _digest(file) if file.is_file() else source
 
 
@@ -201,14 +212,16 @@ def compare(before: Path, after: Path) -> Difference:
         after: Folder of the newer site.
 
     Raises:
-        FileNotFoundError: There is no such folder, or no page in the newer one.
+        FileNotFoundError: There is no such folder, or no page in the newer one, or something else
+            in the older one.
     """
-    if not before.is_dir():
+    old = _articles(before) if before.is_dir() else {}
+    if not before.is_dir() or (not old and {path.name for path in before.iterdir()} - {".git"}):
         raise FileNotFoundError(
             f"BASE must be a folder with a built site, or an empty one, got {before}. Check out "
             "the branch gh-pages there, or build an earlier commit and copy its _build/html."
         )
-    old, new = _articles(before), _articles(after)
+    new = _articles(after)
     if not new:
         raise FileNotFoundError(f"{after} must hold a built site, got none. Run: make html")
     both = [Comparison(old[name], new[name]) for name in old if name in new]
@@ -230,7 +243,8 @@ def _articles(site: Path) -> dict[str, Article]:
 def _shared(before: Path, after: Path, page: Comparison) -> list[str]:
     """What stands on every page and is another, seen on one page of both."""
     contents = ["the table of contents"] * (page.before.contents != page.after.contents)
-    return [*contents, *_differing(_static(before), _static(after))]
+    frame = _differing(page.before.frame, page.after.frame)
+    return [*contents, *frame, *_differing(_static(before), _static(after))]
 
 
 def _static(site: Path) -> dict[str, str]:
@@ -252,8 +266,12 @@ def write_preview(before: Path, after: Path, out: Path) -> Difference:
 
     Raises:
         FileNotFoundError: As of `compare`.
+        ValueError: The folder lies in one of the sites, or holds one.
     """
     difference = compare(before, after)
+    for site in (before.resolve(), after.resolve()):
+        if site.is_relative_to(out.resolve()) or out.resolve().is_relative_to(site):
+            raise ValueError(f"{out} is replaced, so {site} must lie outside it, and not hold it.")
     shutil.rmtree(out, ignore_errors=True)
     for site, name in ((before, "before"), (after, "after")):
         shutil.copytree(site, out / name, ignore=shutil.ignore_patterns(".git"))
@@ -293,5 +311,5 @@ def _marked(old: Sequence[str], new: Sequence[str]) -> str:
 if __name__ == "__main__":
     try:
         print(write_preview(*map(Path, sys.argv[1:])).summary(), end="")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         sys.exit(str(error))

@@ -26,16 +26,20 @@ __all__ = [
 TEXT, CAPTION, ALT = "text", "caption", "alt text"
 # Directives whose content is text; that of every other one is code or data.
 WITH_TEXT = ("dropdown", "admonition", "note", "tip", "hint", "important", "warning", "caution",
-             "attention", "seealso", "glossary")  # fmt: skip
-CLAIM = re.compile(r"\s*% claim: *(.*?) *")
+             "attention", "danger", "error", "seealso", "glossary", "margin", "sidebar", "epigraph",
+             "card", "tab-set", "tab-item", "predict")  # fmt: skip
+WITH_NAME = ("predict",)  # their argument is no text
+CLAIM = re.compile(r"\s*% claim\b:? *(.*?) *")
 
-_FENCE = re.compile(r"\s*(`{3,}|:{3,})\s*(?:\{([\w:-]+)\})?\s*(.*)")
+_FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:-]+)\})?\s*(.*)")
+_ENDS = {"$$": "$$", r"\begin{": r"\end{", "<!--": "-->"}  # of formulas and comments
+_BLOCK = re.compile(r"\s*(\$\$|\\begin\{|<!--(?!.*-->))")
 _NOT_TEXT = re.compile(r"\([\w-]+\)=|\+{3}.*|:[\w-]+:.*|%.*|\|?(?:\s*:?-{3,}:?\s*\|?)+")
 _STARTS = re.compile(r"\s*(?:[-*] |\d+\. |\||#{1,6} )")
 _INLINE = re.compile(
     r"\{(?P<role>[a-z][\w:+-]*)\}(?P<fence>`+)(?P<content>.+?)(?P=fence)(?!`)"
     r"|(?P<code>(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
-    r"|<!--.*?-->|</?[a-z][^>]*>|https?://[^\s)>]+|\$[^$]+\$"
+    r"|<!--.*?-->|</?[a-zA-Z][^>]*>|https?://[^\s)>]+|\$[^$]+\$"
     r"|(?:!?\[[^\s\]]*)?\]\((?P<link>[^)\s]*)\)"  # with the text if that is one word: a name
     r"|!?\[(?=[^\]]*\]\()",
     re.S,
@@ -179,19 +183,25 @@ def _of_text(cell: Cell) -> list[Passage]:
 def _text_lines(source: str) -> Iterator[str]:
     """Lines of a text; those of code, formulas and of directives without text are empty."""
     fences: list[tuple[str, bool]] = []
-    is_formula = False
+    until = ""
     for line in source.splitlines():
-        is_text = not is_formula and all(shows for _, shows in fences)
+        if until:
+            until = "" if until in line else until
+            yield ""
+            continue
+        is_text = all(shows for _, shows in fences)
         fence = _FENCE.fullmatch(line)
-        if fences and fence and not fence[2] and not fence[3] and fence[1] == fences[-1][0]:
+        closes = fence and not fence[2] and not fence[3]
+        if fences and closes and fence[1].startswith(fences[-1][0]):
             fences.pop()
             yield ""
         elif fence and is_text:
             shows = fence[2] in WITH_TEXT
             fences.append((fence[1], shows))
-            yield fence[3] if shows else ""
-        elif line.lstrip().startswith("$$"):
-            is_formula = is_text and not line.strip()[2:].rstrip().endswith("$$")
+            yield fence[3] if shows and fence[2] not in WITH_NAME else ""
+        elif is_text and (block := _BLOCK.match(line)):
+            end = _ENDS[block[1]]
+            until = "" if end in line[block.end() :] else end
             yield ""
         else:
             yield line if is_text else ""
@@ -200,11 +210,12 @@ def _text_lines(source: str) -> Iterator[str]:
 def _of_figure(cell: Cell, page: Page) -> Iterator[Passage]:
     """Caption and alt text of the figure that a cell draws."""
     lines = page.text.splitlines()
-    told = ((CAPTION, "caption", cell.figure.get("caption")), (ALT, "alt", cell.alt))
+    told = ((CAPTION, "caption", cell.caption), (ALT, "alt", cell.alt))
     for kind, key, text in told:
         if text:
+            option = re.compile(rf"\s*[\"']?{key}[\"']?\s*:")
             behind = range(cell.line, len(lines))
-            line = next(k for k in behind if lines[k].strip().startswith(f"{key}:"))
+            line = next((k for k in behind if option.match(lines[k])), cell.line - 1)
             yield Passage(line + 1, text, kind)
 
 

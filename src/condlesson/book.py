@@ -8,7 +8,7 @@ from pathlib import Path
 
 from condlesson.bibliography import Reference, read_references
 
-__all__ = ["PAGES_DIR", "Book", "Cell", "Page", "Target", "has_notebook"]
+__all__ = ["PAGES_DIR", "Book", "Cell", "Page", "PageError", "Target", "has_notebook"]
 
 INSTALLED = Path(__file__).parent / "pages"
 PAGES_DIR = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[2] / "book"
@@ -17,6 +17,21 @@ _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
 _LABELLED = re.compile(r"^\(([\w-]+)\)=\n+#{1,6} +(.+?) *$", re.M)
 _EQUATION = re.compile(r"^\$\$ *\(([\w-]+)\) *$", re.M)
+_CODE_CELL = re.compile(r"^ *(`{3,}|~{3,})\{code-cell\}.*?^ *\1", re.M | re.S)
+
+
+class PageError(ValueError):
+    """A page cannot be read, or holds what a notebook cannot show.
+
+    Args:
+        page: Name of the page.
+        line: Line in its file.
+        fault: What is wrong, as a sentence.
+    """
+
+    def __init__(self, page: str, line: int, fault: str) -> None:
+        super().__init__(f"{page}.md, line {line}: {fault}")
+        self.line, self.fault = line, fault
 
 
 @dataclass(frozen=True)
@@ -38,12 +53,22 @@ class Cell:
     @property
     def figure(self) -> Mapping:
         """Name and caption of the figure that the cell draws; empty if it draws none."""
-        return self.options.get("mystnb", {}).get("figure", {})
+        return self._shown("figure")
 
     @property
     def alt(self) -> str:
         """What is seen in the figure, in words."""
-        return self.options.get("mystnb", {}).get("image", {}).get("alt", "")
+        return str(self._shown("image").get("alt") or "")
+
+    @property
+    def caption(self) -> str:
+        """What stands below the figure."""
+        return str(self.figure.get("caption") or "")
+
+    def _shown(self, key: str) -> Mapping:
+        shown = self.options.get("mystnb")
+        found = shown.get(key) if isinstance(shown, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def tags(self) -> list[str]:
@@ -84,10 +109,16 @@ class Page:
 
         Raises:
             ModuleNotFoundError: jupytext is missing.
+            PageError: What a cell says of itself is no YAML, or of another form.
         """
         # The front matter is ours; only its lines must stay, for those of what follows to be right.
         body = _FRONT_MATTER.sub(lambda match: "\n" * match[0].count("\n"), self.text)
-        notebook = _myst_to_notebook(body)
+        try:
+            notebook = _myst_to_notebook(body)
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # jupytext, YAML and nbformat have their own
+            raise PageError(self.name, *_unreadable(body, error)) from error
         found = []
         for cell, start in zip(notebook.cells, notebook.metadata["source_map"], strict=True):
             if cell.cell_type == "markdown":  # text starts behind the blank lines that are left out
@@ -111,7 +142,8 @@ class Page:
         if has_notebook(self.text):
             figures = [cell.figure for cell in self.cells if cell.figure]
             for number, figure in enumerate(figures, 1):
-                yield figure["name"], Target(self.name, f"Fig. {number}")
+                if name := figure.get("name"):
+                    yield name, Target(self.name, f"Fig. {number}")
 
 
 class Book:
@@ -129,7 +161,7 @@ class Book:
         files = sorted(folder.glob("*.md"))
         if not files:
             raise FileNotFoundError(f"{folder} must hold the book's pages, got none.")
-        self.pages = {path.stem: Page(path.stem, path.read_text("utf-8")) for path in files}
+        self.pages = {path.stem: Page(path.stem, path.read_text("utf-8-sig")) for path in files}
 
     @cached_property
     def targets(self) -> dict[str, Target]:
@@ -161,3 +193,17 @@ def _myst_to_notebook(text: str) -> object:
             "jupytext must be installed to read the pages. Install it: pip install jupytext."
         ) from error
     return myst_to_notebook(text, add_source_map=True)
+
+
+def _unreadable(text: str, error: Exception) -> tuple[int, str]:
+    """Line of the first cell that cannot be read, and what is wrong with it."""
+    line = 1
+    for cell in _CODE_CELL.finditer(text):
+        try:
+            _myst_to_notebook(cell[0])
+        except Exception as found:
+            line, error = text.count("\n", 0, cell.start()) + 1, found
+            break
+    first, *behind = str(error).partition("could not be read: ")[2].split("\n")[:2]
+    reason = " ".join([first, *behind]) or str(error).partition("\n")[0]
+    return line, f"the options of the cell cannot be read: {' '.join(reason.split()).rstrip(':')}."

@@ -14,9 +14,8 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from condlesson import addresses
-from condlesson.book import PAGES_DIR, Book, Cell, Page
+from condlesson.book import PAGES_DIR, Book, Cell, Page, PageError
 from condlesson.measured import measure
-from condlesson.roles import PageError
 from condlesson.translation import Code, Translator
 
 __all__ = ["KINDS", "PAGES", "make_archive", "make_notebook", "write_notebooks"]
@@ -194,7 +193,7 @@ def _is_check(translator: Translator, name: str) -> bool:
 
 def _below_figure(translator: Translator, cell: Cell, number: int) -> str:
     """Caption of a figure, and what is seen in it for who cannot see it."""
-    caption = translator.inline(cell.figure["caption"], cell.line)
+    caption = translator.inline(cell.caption, cell.line)
     text = f"**Fig. {number}.** *{caption}*"
     if cell.alt:
         words = html.escape(cell.alt, quote=False)

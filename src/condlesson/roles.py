@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from condlesson import addresses
 from condlesson.bibliography import Reference
-from condlesson.book import Book, Page, Target
+from condlesson.book import Book, Page, PageError, Target
 
-__all__ = ["Inline", "PageError"]
+__all__ = ["Inline"]
 
 _INLINE = re.compile(
     r"(?P<code>(?<![`}])(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
@@ -30,19 +30,6 @@ _INLINE = re.compile(
 )
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
 _WITH_TITLE = re.compile(r"(.+?)\s*<([^<>]+)>", re.S)
-
-
-class PageError(ValueError):
-    """A page holds what a notebook cannot show.
-
-    Args:
-        page: Name of the page.
-        line: Line in its file.
-        fault: What is wrong.
-    """
-
-    def __init__(self, page: str, line: int, fault: str) -> None:
-        super().__init__(f"{page}.md, line {line}: {fault}")
 
 
 @dataclass

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from condlesson import addresses, scaffold
 from condlesson.asking import take_apart
-from condlesson.roles import Inline, PageError
+from condlesson.book import PageError
+from condlesson.roles import Inline
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

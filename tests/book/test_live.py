@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
 
@@ -19,6 +20,17 @@ pytestmark = pytest.mark.slow
 TEXT = "Some words.\n\n```{code-cell} ipython3\n6 * 7\n```"
 SECONDS = 3  # from a save to the page, as CONTRIBUTING.md says
 PATIENCE = 60  # for a build that may take as long as it likes
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A book of one page, and all that is watched."""
+    tiny_book(tmp_path, TEXT)
+    for name in ("src", "tools"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "CONTRIBUTING.md").touch()
+    (tmp_path / "tools" / "live.py").write_bytes((ROOT / "tools" / "live.py").read_bytes())
+    return tmp_path
 
 
 @contextmanager
@@ -53,8 +65,11 @@ def wait_for(port):
 
 
 def get(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html") as answer:
-        return answer.read().decode()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html") as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
 
 
 def save(port, page, old, new):
@@ -68,12 +83,9 @@ def save(port, page, old, new):
         return get(port), time.perf_counter() - begun
 
 
-def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(tmp_path):
-    page = tiny_book(tmp_path, TEXT) / "book" / "index.md"
-    for name in ("src", "tools"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "tools" / "live.py").write_bytes((ROOT / "tools" / "live.py").read_bytes())
-    with live(tmp_path) as port:
+def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(folder):
+    page = folder / "book" / "index.md"
+    with live(folder) as port:
         assert "Some words" in get(port)
         for old, new in (("Some words", "Other words"), ("Other words", "New words")):
             shown, seconds = save(port, page, old, new)
@@ -89,3 +101,48 @@ def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(tmp_path):
         shown, _ = save(port, page, "6 * 7", "6 / 0")
         assert "Mended words" in shown
         assert "ZeroDivisionError" in shown.partition("build-fault")[2]
+        shown, _ = save(port, page, "6 / 0", "6 * 7")
+        assert "build-fault" not in shown
+        shown, _ = save(port, folder / "_config.yml", "title: How", "title: [How")
+        assert "Mended words" in shown
+        assert "ParserError" in shown.partition("build-fault")[2]
+        shown, _ = save(port, folder / "_config.yml", "title: [How", "title: How")
+        assert "build-fault" not in shown
+
+
+def test_a_first_build_that_fails_shows_why_and_the_page_once_it_is_mended(folder):
+    page = folder / "book" / "index.md"
+    page.write_text(page.read_text().replace("Some words", "See {ref}`no-such-label`"))
+    with live(folder) as port:
+        assert "no-such-label" in get(port).partition("build-fault")[2]
+        shown, _ = save(port, page, "See {ref}`no-such-label`", "Mended words")
+        assert "Mended words" in shown
+        assert "build-fault" not in shown
+        assert "No page yet" not in (folder / "_build" / "live" / "404.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("port", "said"), [("abc", "got 'abc'"), ("0", "got '0'"), ("70000", "got '70000'")]
+)
+def test_a_port_that_is_none_is_refused_before_anything_is_built(folder, port, said):
+    assert said in refused(folder, port)
+    assert not (folder / "_build").exists()
+
+
+def test_a_port_in_use_is_refused_before_anything_is_built(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "PORT must be free" in refused(folder, str(taken.getsockname()[1]))
+    assert not (folder / "_build").exists()
+
+
+def refused(folder, port):
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.live", port, "book"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr

@@ -1,0 +1,19 @@
+"""The code of cells as a syntax tree, with what only IPython understands."""
+
+import ast
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+__all__ = ["parse"]
+
+
+def parse(source: str) -> ast.Module:
+    """The tree of a cell; magics, shell lines and questions are calls in it.
+
+    Args:
+        source: The cell's code.
+
+    Raises:
+        SyntaxError: It is no code.
+    """
+    return ast.parse(TransformerManager().transform_cell(source))
