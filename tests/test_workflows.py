@@ -78,9 +78,12 @@ def test_a_cache_of_pages_has_what_decides_in_its_key_and_nothing_published_come
         if "actions/cache@" in step.get("uses", "")
     ]
     assert cached
-    for settings in cached:
+    names = [settings["restore-keys"] for settings in cached]
+    assert len(set(names)) == len(names)  # the addresses that pages name are not the same
+    for settings, name in zip(cached, names, strict=True):
         assert settings["path"] == "_build/.jupyter_cache"
-        assert settings["key"] == "pages-${{ hashFiles('book/**', 'src/**', 'requirements.txt') }}"
+        files = "${{ hashFiles('book/**', 'src/**', 'requirements.txt') }}"
+        assert settings["key"] == f"{name}{files}"
     assert "cache:" not in TEXTS["publish"]
     assert "actions/cache" not in TEXTS["publish"]
 

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from jupyter_cache import get_cache
@@ -91,17 +92,22 @@ def _sockets(folder: Path) -> dict[str, str]:
 
 
 def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
-    """Bring the cache up to date, and name the pages whose outputs were renewed."""
+    """Bring the cache up to date, and name the pages that Sphinx read with other outputs."""
     cache = Shared(env.mystnb_config.execution_cache_path)
     get_cache(cache.path).truncate_caches()
     checks = [Path(app.srcdir, name) for name in app.config.execution_checks]
     names = {Path(env.doc2path(name)): name for name in sorted(env.found_docs)}
     pages = {path: _notebook(path) for path in [*checks, *names]}
-    stale = {path: nb for path, nb in pages.items() if nb and not _is_current(cache, path, nb)}
+    kept = {path: _kept(cache, path, nb) for path, nb in pages.items() if nb}
+    stale = {path: pages[path] for path, record in kept.items() if not record}
     missing = {path: nb for path, nb in stale.items() if not _carry_over(cache, path, nb)}
     if missing:
         _run(cache, missing, app)
-    return {names[path] for path in stale if path in names}
+    return {
+        names[path]
+        for path, record in kept.items()
+        if path in names and not (record and _is_shown(env, names[path], record))
+    }
 
 
 def _notebook(path: Path) -> NotebookNode | None:
@@ -132,12 +138,17 @@ def _known(
         record = cache.match_cache_notebook(notebook)
     except KeyError:
         return None, None, ""
-    try:
-        old = cache.get_cache_bundle(record.pk).nb
-    except KeyError:
-        return record, None, "the cache"
-    reason = _changed(old)
+    old = _outputs(cache, record)
+    reason = _changed(old) if old else "the cache"
     return record, None if reason else old, reason
+
+
+def _outputs(cache: JupyterCacheAbstract, record: NbCacheRecord) -> NotebookNode | None:
+    """The page with its outputs; None if somebody took the file away or cut it short."""
+    try:
+        return cache.get_cache_bundle(record.pk).nb
+    except (KeyError, ValueError):
+        return None
 
 
 def _changed(notebook: NotebookNode) -> str:
@@ -145,13 +156,21 @@ def _changed(notebook: NotebookNode) -> str:
     return inputs.changed(notebook.metadata.get(INPUTS, {}))
 
 
-def _is_current(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
-    """Whether the cache holds the page's outputs; those that are out of date are dropped."""
+def _kept(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> NbCacheRecord | None:
+    """Under what the cache holds the page's outputs; those that are out of date are dropped."""
     record, outputs, reason = _known(cache, notebook)
     if record and not outputs:
         logger.info("%s runs again: %s changed", path.name, reason)
-        cache.remove_cache(record.pk)
-    return outputs is not None
+        with suppress(KeyError):  # there is no file
+            cache.remove_cache(record.pk)
+        NbCacheRecord.remove_records([record.pk], cache.db)
+    return record if outputs else None
+
+
+def _is_shown(env: BuildEnvironment, name: str, record: NbCacheRecord) -> bool:
+    """Whether these are the outputs that Sphinx has read; a build may end before it does so."""
+    read = env.nb_metadata[name].get("exec_data", {}) if hasattr(env, "nb_metadata") else {}
+    return read.get("mtime") in (None, record.created.timestamp())
 
 
 def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode) -> bool:
@@ -160,9 +179,9 @@ def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode)
     for record in cache.list_cache_records():
         if Path(record.uri).name != path.name:  # a cache may come from another folder
             continue
-        old = cache.get_cache_bundle(record.pk).nb
-        cells = _code(old)
-        if [_executed(cell) for cell in cells] != code or _changed(old):
+        old = _outputs(cache, record)
+        cells = _code(old) if old else []
+        if not old or [_executed(cell) for cell in cells] != code or _changed(old):
             continue
         for cell, new in zip(cells, _code(notebook), strict=True):
             cell.metadata = new.metadata

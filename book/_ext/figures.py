@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 # Colours of condlesson.mplstyle and plots.py on the page's dark ground; text and lines have a
 # contrast of 4.5 to 1 or more there, as the others have on white.
@@ -91,7 +92,13 @@ def _size(path: Path) -> tuple[int, int, str]:
     svg = path.read_text("utf-8")
     tag = re.search(r"<svg [^>]*>", svg)[0]
     size = [re.search(rf' {side}="([\d.]+)(pt)?"', tag) for side in ("width", "height")]
-    width, height = (round(float(side[1]) * (PIXELS if side[2] else 1)) for side in size)
+    box = re.search(r' viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', tag)
+    if all(size):
+        width, height = (round(float(side[1]) * (PIXELS if side[2] else 1)) for side in size)
+    elif box:
+        width, height = (round(float(side)) for side in box.groups())
+    else:
+        raise ExtensionError(f"{path} must say its width and height or its viewBox, got {tag}")
     return width, height, "dark-light" if is_drawn(svg) else ""
 
 

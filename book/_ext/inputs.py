@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PINS = ROOT / "requirements.txt"
 TRACER = Path(__file__).parent / "tracing" / "sitecustomize.py"
 NOT_SOURCES = {".git", "_build", "__pycache__"}
-# A page whose cells do this may show docstrings of what it imports.
-SHOWS_DOCSTRINGS = re.compile(r"__doc__|\bhelp\(|\bgetdoc\(|\?\s*$", re.M)
+OURS = "CONDLESSON_"  # how environment variables begin that the package reads
+# A page whose cells do this may show docstrings of what it imports, or all of it.
+SHOWS_DOCSTRINGS = re.compile(r"__doc__|\bhelp\(|\bgetdoc\(|\bgetsource|^\s*\?|\?\s*$", re.M)
 Inputs = dict[str, list[str]]
 
 
@@ -34,6 +35,8 @@ def inputs_of(notes: str, code: str, started: float) -> Inputs:
         started: When it began, in seconds since 1970. What changed since may have been read before
             the change or after it, so it gets no digest, and the page will run again.
     """
+    _content.cache_clear()  # a worker inherits what was read before it was started
+    _meaning.cache_clear()
     found = {environment(): []}
     for kind, _, name in sorted(line.partition("\t") for line in notes.splitlines()):
         path = _source(Path(name))
@@ -43,7 +46,7 @@ def inputs_of(notes: str, code: str, started: float) -> Inputs:
             kind = "read"
         key = f"{kind} {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}"
         digests = [_content(kind, path), _meaning(kind, path)]
-        late = path.is_file() and path.stat().st_mtime >= started
+        late = path.exists() and path.stat().st_mtime >= started
         found[key] = [] if late else digests
     return found
 
@@ -66,11 +69,12 @@ def changed(inputs: Inputs) -> str:
 
 @cache
 def environment() -> str:
-    """Python, the pins without their comments, what is installed of them, how reading is noted."""
+    """Python, pins without their comments, what is installed of them, our variables, the tracer."""
     pins = re.findall(r"^[^#\s].*", PINS.read_text(), re.M)
     names = {pin.partition("==")[0] for pin in pins}
     installed = sorted(path.stem for path in _distributions() if _project(path) in names)
-    known = "\n".join([platform.python_version(), *pins, *installed, TRACER.read_text()])
+    ours = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(OURS))
+    known = "\n".join([platform.python_version(), *pins, *installed, *ours, TRACER.read_text()])
     return f"environment {_digest(known.encode())}"
 
 
@@ -99,9 +103,9 @@ def _roots() -> list[Path]:
 
 
 def _counts(path: Path) -> bool:
-    inside = any(path.is_relative_to(root) for root in _roots())
+    inside = [path.relative_to(root).parts for root in _roots() if path.is_relative_to(root)]
     # PyTorch looks for its libraries below each folder of sys.path.
-    return inside and path.parent.exists() and not NOT_SOURCES & set(path.parts)
+    return path.parent.exists() and any(not NOT_SOURCES.intersection(parts) for parts in inside)
 
 
 def _digest(content: bytes) -> str:

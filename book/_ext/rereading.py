@@ -2,9 +2,11 @@
 
 Sphinx keeps what it read, and forgets what it complained about. So a page is read again after a
 warning about it; and every page, after a warning about none, after a build that broke off while it
-read, and when code changed that shapes pages. Each is written again when a title, a label or a
-question changed, which other pages show. Nor does Sphinx take a page from the site that is gone
-from the book.
+read or that wrote no pages, and when code changed that shapes pages. Sphinx knows a page by the
+time when it read it, and so misses one that was saved meanwhile or put back; here its content
+counts. Each is written again when something changed that stands on other pages as well: titles,
+labels, numbers of figures, questions, citations, the table of contents, scripts and styles. Nor
+does Sphinx take a page from the site that is gone from the book.
 """
 
 import hashlib
@@ -48,15 +50,29 @@ class Complaints(logging.Handler):
 
 
 def read_again(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
-    """Pages that the last build warned about; all, if it did not come to its end."""
+    """Pages that changed or that the last build warned about; all, if it wrote none to its end."""
     unsound = _mark(app)
     noted = unsound.read_text().split() if unsound.exists() else []
     unsound.write_text(ALL)
-    return env.found_docs if ALL in noted else env.found_docs.intersection(noted)
+    read = getattr(env, "sources", {})
+    changed = {name for name in env.found_docs if name in read and read[name] != _source(env, name)}
+    return env.found_docs if ALL in noted else env.found_docs.intersection(noted) | changed
+
+
+def note_source(app: Sphinx, env: BuildEnvironment, name: str) -> None:
+    """Remember what is about to be read."""
+    env.sources = {**getattr(env, "sources", {}), name: _source(env, name)}
+
+
+def _source(env: BuildEnvironment, name: str) -> str:
+    path = Path(env.doc2path(name))
+    return _digest([path]) if path.exists() else ""
 
 
 def end(app: Sphinx, exception: Exception | None) -> None:
     """Remember how this build ended."""
+    if app.builder.name != "html":  # what it has read, it did not write
+        return
     if exception is None and not app._warncount:
         _mark(app).unlink(missing_ok=True)
     elif exception is None and app.complaints.pages:
@@ -65,8 +81,16 @@ def end(app: Sphinx, exception: Exception | None) -> None:
 
 def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
     """Every page, if what others show of pages is no longer the same."""
-    titles = {name: title.astext() for name, title in env.titles.items()}
-    shown = titles, dict(env.get_domain("std").labels), predicting.texts(env)
+    entries = [citation.formatted_entry for citation in env.get_domain("cite").citations]
+    shown = (
+        {name: title.astext() for name, title in env.titles.items()},
+        dict(env.get_domain("std").labels),
+        env.toc_fignumbers,
+        predicting.texts(env),
+        [(cited.key, cited.label, str(cited.text)) for cited in entries],
+        env.external_site_map.as_json(),
+        _digest(sorted(path for path in Path(app.srcdir, "_static").rglob("*") if path.is_file())),
+    )
     before, env.shown_elsewhere = getattr(env, "shown_elsewhere", None), shown
     return env.found_docs if before not in (None, shown) else set()
 
@@ -90,8 +114,11 @@ def _version() -> int:
     package = Path(condlesson.__file__).parent
     files = [*sorted(HERE.glob("*.py")), *(package / f"{name}.py" for name in SHAPING)]
     files.append(HERE.parents[1] / "requirements.txt")
-    content = b"".join(path.read_bytes() for path in files)
-    return int.from_bytes(hashlib.sha256(content).digest()[:6], "big")
+    return int(_digest(files)[:12], 16)
+
+
+def _digest(files: list[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def setup(app: Sphinx) -> dict:
@@ -100,6 +127,7 @@ def setup(app: Sphinx) -> dict:
     logging.getLogger(NAMESPACE).addHandler(app.complaints)
     app.connect("env-get-outdated", read_again)
     app.connect("env-get-outdated", drop_gone)
-    app.connect("env-updated", write_all)
+    app.connect("env-purge-doc", note_source)
+    app.connect("env-get-updated", write_all, priority=600)  # behind what numbers the figures
     app.connect("build-finished", end)
     return {"env_version": _version(), "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,13 +1,16 @@
 """Which pages run after a change: those whose inputs changed, and no others."""
 
+import hashlib
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from jupyter_cache import get_cache
 
+import inputs
 from tests.book.built import ROOT
 from tests.book.test_broken_builds import make_html, tiny_book
 
@@ -59,7 +62,10 @@ recorded = Path(other.__file__).parent / "recorded"
 print("two shows", other.__doc__, len(list(recorded.glob("*.json"))))""",
 }
 MORE = {
-    "index": "",
+    "index": """
+```{bibliography}
+```
+""",
     "one": """
 (place)=
 ## A place
@@ -78,9 +84,15 @@ Which of them?
 :::
 
 It is that one.
+
+```{figure} _static/card.png
+:name: fig-card
+
+A card.
+```
 """,
     "two": """
-There is {ref}`place`.
+There is {ref}`place`, and {numref}`fig-card`, says {cite}`somebody`.
 
 ```{predictions}
 ```
@@ -97,7 +109,8 @@ PACKAGE = {
     "recorded/b.json": "[2]",
 }
 TOC = "format: jb-book\nroot: index\nchapters:\n- file: one\n- file: two\n"
-ONE, TOY = "book/one.md", "src/toy"
+PAPER = "@article{somebody, author={Body, Some}, title={It}, journal={J}, year={2020}}\n"
+ONE, TWO, TOY = "book/one.md", "book/two.md", "src/toy"
 # What is changed: file, old text, new text; then which pages run, and what a page shows then.
 CHANGES = {
     "nothing": (ONE, "", "", "", "one.html", "one shows 8 [1]"),
@@ -105,6 +118,23 @@ CHANGES = {
     "a title": (ONE, "# Page one", "# Page uno", "", "index.html", "Page uno"),
     "a heading with a label": (ONE, "## A place", "## A spot", "", "two.html", "A spot"),
     "a question": (ONE, "Which of them?", "Which of both?", "", "two.html", "Which of both?"),
+    "a figure in front of another": (
+        *(ONE, "It is that one.", "```{figure} _static/readme-page.png\nA page.\n```\n"),
+        *("", "two.html", "Fig. 2"),
+    ),
+    "a paper": ("book/references.bib", "year={2020}", "year={1999}", "", "two.html", "1999"),
+    "a style": (
+        *("book/_static/lesson.css", "", "main { outline-width: 77px; }"),
+        *("", "_static/book.css", "outline-width:77px"),
+    ),
+    "a script": (
+        *("book/_static/lesson.js", "", "window.edited = 1;"),
+        *("", "_static/book.js", "edited"),
+    ),
+    "the order of pages": (
+        *("_toc.yml", "- file: one\n- file: two", "- file: two\n- file: one"),
+        *("", "one.html", '<link rel="prev" title="Page two"'),
+    ),
     "a tag": (ONE, "import os", ":tags: [hide-input]\n\nimport os", "", "one.html", "hide-input"),
     "a tag that touches execution": (
         *(ONE, "hide-input]", "hide-input, raises-exception]"),
@@ -148,6 +178,7 @@ class Tiny:
         folder.mkdir()
         tiny_book(folder, "")
         (folder / "_toc.yml").write_text(TOC)
+        (folder / "book" / "references.bib").write_text(PAPER)
         for name, code in CODE.items():
             self.write(f"book/{name}.md", PAGE.format(name=name, code=code, more=MORE[name]))
         for name, content in PACKAGE.items():
@@ -163,12 +194,14 @@ class Tiny:
         assert old in text
         self.write(name, text.replace(old, new, 1) if old else text + new)
 
-    def build(self) -> tuple[bool, list[str], str]:
+    def build(self, target: str = "html", **environment: str) -> tuple[bool, list[str], str]:
         """Whether the build succeeded, which pages ran, and what it said."""
         self.log.write_text("")
+        sources = f"{self.folder / 'src'}{os.pathsep}{ROOT / 'src'}"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("RUN_LOG", str(self.log))
-            result = make_html(self.folder, f"{self.folder / 'src'}{os.pathsep}{ROOT / 'src'}")
+            for name, value in {"RUN_LOG": str(self.log), **environment}.items():
+                patch.setenv(name, value)
+            result = make_html(self.folder, sources, target)
         output = result.stdout + result.stderr
         return result.returncode == 0, sorted(self.log.read_text().split()), output
 
@@ -223,6 +256,85 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     sound, ran, output = tiny.build()  # nothing else was forgotten
     assert (sound, ran) == (True, []), output
     assert "0 added, 1 changed" in output
+
+
+@pytest.mark.parametrize("fault", ["1 / 0\n", f"import time; time.sleep(8)\n{CTRL_C}"])
+def test_a_page_that_ran_in_a_build_that_failed_is_shown_by_the_next_one(tmp_path, fault):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    tiny.change(f"{TOY}/direct.py", "TWO * x", "TWO + 100")
+    tiny.change(TWO, "import os\n", f"import os\n{fault}")
+    sound, ran, output = tiny.build()
+    assert not sound
+    assert "one" in ran
+    tiny.change(TWO, fault, "")
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "one shows 102" in tiny.shown("one.html")
+
+
+def test_a_check_of_links_keeps_nothing_from_the_site(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    tiny.change(f"{TOY}/direct.py", "TWO * x", "TWO + 100")
+    tiny.change(TWO, "# Page two", "# Page duo")
+    sound, ran, output = tiny.build("links")
+    assert (sound, ran) == (True, ["one"]), output
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "one shows 102" in tiny.shown("one.html")
+    assert "Page duo" in tiny.shown("one.html")
+
+
+def test_an_older_page_that_is_put_back_is_read_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    page, other = tiny.folder / ONE, tmp_path / "one.md"
+    shutil.copy2(page, other)
+    tiny.change(ONE, "Some words.", "Other words.")
+    assert tiny.build()[0]
+    other.rename(page)
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "Some words." in tiny.shown("one.html")
+
+
+def test_pages_run_again_where_a_variable_of_the_package_is_another(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "print(", "print(os.environ['CONDLESSON_REPOSITORY'], ")
+    for name, expected in (("a", 3), ("b", 3), ("b", 0)):
+        sound, ran, output = tiny.build(CONDLESSON_REPOSITORY=f"https://github.com/{name}/book")
+        assert (sound, len(ran)) == (True, expected), output
+        assert f"https://github.com/{name}/book one shows" in tiny.shown("one.html")
+
+
+def test_outputs_that_somebody_took_from_the_cache_are_made_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    kept = sorted((tiny.folder / "_build" / ".jupyter_cache").rglob("base.ipynb"))
+    assert len(kept) == 3
+    kept[0].write_text(kept[0].read_text()[:100])  # as a full disk leaves it
+    shutil.rmtree(kept[1].parent)
+    for expected in (2, 0):
+        sound, ran, output = tiny.build()
+        assert (sound, len(ran)) == (True, expected), output
+
+
+def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(TWO, "print(", 'names = list(recorded.iterdir())\n(recorded / "z").touch()\nprint(')
+    for expected in (["index", "one", "two"], ["two"], []):
+        sound, ran, output = tiny.build()
+        assert (sound, ran) == (True, expected), output
+
+
+def test_what_a_worker_read_for_another_page_is_read_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(inputs, "_roots", lambda: [tmp_path])
+    read = tmp_path / "read.txt"
+    for content in ("one", "two"):
+        read.write_text(content)
+        later = time.time() + 10
+        found = inputs.inputs_of(f"read\t{read}", "", later)
+        assert found[f"read {read}"][0] == hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
 def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
