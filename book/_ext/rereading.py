@@ -11,6 +11,7 @@ does Sphinx take a page from the site that is gone from the book.
 
 import hashlib
 import logging
+from copy import deepcopy
 from pathlib import Path
 
 from docutils.nodes import Node
@@ -85,7 +86,7 @@ def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
     shown = (
         {name: title.astext() for name, title in env.titles.items()},
         dict(env.get_domain("std").labels),
-        env.toc_fignumbers,
+        deepcopy(env.toc_fignumbers),  # Sphinx takes those of a page out before it reads it again
         predicting.texts(env),
         [(cited.key, cited.label, str(cited.text)) for cited in entries],
         env.external_site_map.as_json(),

@@ -286,6 +286,17 @@ def test_a_check_of_links_keeps_nothing_from_the_site(tmp_path):
     assert "Page duo" in tiny.shown("one.html")
 
 
+def test_a_sentence_has_no_other_page_written(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    other = tiny.folder / "_build" / "html" / "two.html"
+    written = other.stat().st_mtime_ns
+    tiny.change(ONE, "Some words.", "Other words.")
+    assert tiny.build()[0]
+    assert "Other words." in tiny.shown("one.html")
+    assert other.stat().st_mtime_ns == written
+
+
 def test_an_older_page_that_is_put_back_is_read_again(tmp_path):
     tiny = Tiny(tmp_path / "book")
     page, other = tiny.folder / ONE, tmp_path / "one.md"
