@@ -72,7 +72,7 @@ endif
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
-# Pages run side by side, and only those that have to: book/_ext/execution.py.
+# Pages run side by side, and only those that have to: book/_ext/execution.
 html: $(STAMP) ## run the pages that changed, and build the pages alone
 	$(BIN)/jupyter-book build $(BUILD)
 	@echo "The pages are at $(CURDIR)/$(SITE)/index.html"
@@ -80,7 +80,7 @@ html: $(STAMP) ## run the pages that changed, and build the pages alone
 book: $(STAMP) ## run the pages that changed, and build the book, with all that is published beside it
 	$(MAKE) --no-print-directory html
 	$(MAKE) --no-print-directory $(CLAIMS)
-	$(BIN)/python -m tools.claims --hold
+	$(BIN)/python -m tools.lint.claims --hold
 	$(MAKE) --no-print-directory notebooks wheel
 	rm -rf $(SITE)/notebooks $(SITE)/condlesson-*
 	cp -R _build/notebooks _build/condlesson-lesson.zip _build/wheel/*.whl $(SITE)
@@ -93,11 +93,11 @@ page: $(STAMP) ## begin a page from the template, and enter it in _toc.yml; name
 	@$(BIN)/python -m tools.new_page "$(name)"
 
 claims: $(CLAIMS) ## list what the book claims, with values and sources; fail if it no longer holds
-	$(BIN)/python -m tools.claims
+	$(BIN)/python -m tools.lint.claims
 
 # Tested again only when code, runs or pins changed; a folder is newer when a file in it is gone.
 # A test that fails does not stop make here:
-# tools.claims reads the results, and says which sentence is meant.
+# tools.lint.claims reads the results, and says which sentence is meant.
 $(CLAIMS): tests/test_claims.py requirements.txt $(shell find src/condlesson -not -path '*/__pycache__*') \
   | $(STAMP)
 	-@OMP_NUM_THREADS=1 $(PYTEST) --quiet --no-header --tb=no tests/test_claims.py --junitxml=$@
@@ -162,7 +162,8 @@ preview: $(STAMP) ## set the pages beside those of an earlier site, and list wha
 lint: $(STAMP) ## check style and format of the code, the pages, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/python -m tools.lint_pages
+	$(BIN)/lint-imports --no-cache --quiet
+	$(BIN)/python -m tools.lint.pages
 	$(BIN)/zizmor --quiet --offline --pedantic .github
 	@! command -v actionlint >/dev/null || actionlint
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))
-from condlesson.addresses import repository_url
+from condlesson.notebooks.addresses import repository_url
 
 setup(
     packages=[*find_packages("src"), "condlesson.pages"],

@@ -5,7 +5,7 @@ import linecache
 import sys
 
 from condlesson import scaffold as exercises
-from condlesson.checks.running import run_check
+from condlesson.checks.harness.run import run_check
 
 NUMBER = itertools.count(1)
 

@@ -5,8 +5,9 @@ import signal
 import pytest
 import torch
 
-from condlesson import alphas_cumprod, linear_beta_schedule, load_subset, recording
-from condlesson.outputs import CANARY_SIZES
+from condlesson import alphas_cumprod, linear_beta_schedule, load_subset
+from condlesson.experiment import recording
+from condlesson.experiment.outputs import CANARY_SIZES
 from condlesson.training import TrainConfig
 
 # Four steps an epoch, as float32 as the canary.

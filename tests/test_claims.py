@@ -8,14 +8,15 @@ sentence false. Then `make book` fails and names it: mend the sentence, and the 
 import pytest
 import torch
 
-from condlesson.comparison import paired_difference, runs_of
 from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset, to_model_range
-from condlesson.designs import DESIGNS
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
-from condlesson.judge_records import load_judge, noised_test_images
-from condlesson.judges import confidence, frechet_distance, guess_timesteps
-from condlesson.outputs import denoise_lied_to, from_bytes
+from condlesson.experiment.comparison import paired_difference, runs_of
+from condlesson.experiment.judge_records import load_judge, noised_test_images
+from condlesson.experiment.judges import confidence, frechet_distance, guess_timesteps
+from condlesson.experiment.networks import DESIGNS
+from condlesson.experiment.outputs import denoise_lied_to, from_bytes
+from condlesson.experiment.runs import COMPARED, SEEDS, load_model, load_outputs, load_run
 from condlesson.probes import (
     cosine_similarity_matrix,
     layer_inputs,
@@ -27,7 +28,6 @@ from condlesson.probes import (
     surviving_shift,
     timestep_bound,
 )
-from condlesson.runs import COMPARED, SEEDS, load_model, load_outputs, load_run
 from condlesson.training import make_model
 from condlesson.unet import VARIANTS
 

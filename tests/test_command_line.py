@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from condlesson import __main__, book, notebooks, recording, runs, sweeps
+from condlesson import __main__
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
-from condlesson.judge_records import load_judge_record
-from condlesson.runs import load_model, run_name
+from condlesson.experiment import recording, runs, sweeps
+from condlesson.experiment.judge_records import load_judge_record
+from condlesson.experiment.runs import load_model, run_name
+from condlesson.notebooks import export, pages
 from condlesson.training import TIERS, TrainConfig, TrainState
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -380,8 +382,8 @@ def small_book(tmp_path, monkeypatch):
     """One page in the place of the book's."""
     (tmp_path / "a.md").write_text("---\nkernelspec:\n  name: python3\n---\n\n# A page\n")
     (tmp_path / "references.bib").touch()
-    monkeypatch.setattr(notebooks, "Book", lambda: book.Book(tmp_path))
-    monkeypatch.setattr(notebooks, "measure", lambda paths: {path.stem: {} for path in paths})
+    monkeypatch.setattr(export, "Book", lambda: pages.Book(tmp_path))
+    monkeypatch.setattr(export, "measure", lambda paths: {path.stem: {} for path in paths})
     return tmp_path
 
 

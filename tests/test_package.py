@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import pytest
 
 import condlesson
+from condlesson.moved import MOVED
 
 try:
     import tomllib
@@ -42,12 +43,12 @@ def test_the_import_loads_next_to_nothing(child):
     loaded = {name.split(".")[0] for name in child[0]}
     assert "condlesson" in loaded
     assert loaded & {"torch", "numpy"} == set()
-    assert [name for name in child[0] if name.startswith("condlesson.")] == []
+    assert [n for n in child[0] if n.startswith("condlesson.")] == ["condlesson.moved"]
 
 
 def test_every_public_name_needs_torch_and_numpy_alone(child):
     assert child[1] == []
-    assert "condlesson.plots" not in child[2]
+    assert "condlesson.figures.plots" not in child[2]
 
 
 @pytest.mark.parametrize("name", condlesson.__all__)
@@ -58,7 +59,22 @@ def test_every_public_name_is_there(name):
 
 @pytest.mark.parametrize("name", [n for n in dir(condlesson) if n not in condlesson.__all__])
 def test_every_submodule_is_there(name):
-    assert getattr(condlesson, name) is importlib.import_module(f"condlesson.{name}")
+    found = getattr(condlesson, name)
+    assert found is importlib.import_module(found.__name__)
+    assert found.__name__.rpartition(".")[2] == name
+
+
+@pytest.mark.parametrize(("former", "now"), MOVED.items())
+def test_a_module_is_found_by_the_name_that_it_had(former, now):
+    found = importlib.import_module(f"condlesson.{now}")
+    assert importlib.import_module(f"condlesson.{former}") is found
+    assert getattr(condlesson, former) is found
+    assert found.__name__ == found.__spec__.name == f"condlesson.{now}"
+
+
+def test_a_module_that_never_was_is_not_found():
+    with pytest.raises(ModuleNotFoundError, match=r"No module named .condlesson\.clocks."):
+        importlib.import_module("condlesson.clocks")
 
 
 def test_names_come_from_the_modules_that_define_them():
@@ -66,7 +82,7 @@ def test_names_come_from_the_modules_that_define_them():
 
     assert AdaGN is importlib.import_module("condlesson.conditioning").AdaGN
     assert TrainConfig is importlib.import_module("condlesson.training").TrainConfig
-    assert load_run is importlib.import_module("condlesson.runs").load_run
+    assert load_run is importlib.import_module("condlesson.experiment.runs").load_run
 
 
 def test_no_name_is_public_twice():
@@ -86,7 +102,7 @@ def test_every_file_beside_the_modules_is_installed_with_them():
         command, cwd=SRC / "condlesson", capture_output=True, text=True, check=True
     ).stdout.split("\0")
     data = [name for name in listed if name and not name.endswith(".py")]
-    assert "condlesson.mplstyle" in data
+    assert "figures/condlesson.mplstyle" in data
     taken = {name for name in data for pattern in patterns if PurePath(name).match(pattern)}
     assert sorted(set(data) - taken) == []
 

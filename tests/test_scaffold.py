@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from condlesson import runs
 from condlesson import scaffold as exercises
 from condlesson.conditioning import AdaGN
+from condlesson.experiment import runs
 from condlesson.sampling import ddim_step
 from condlesson.unet import UNet, UNetSinusoidal
 

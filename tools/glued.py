@@ -1,7 +1,7 @@
 """Numbers that the pages hand over: from the last build, or by running a page that changed since.
 
-`condlesson.measured` runs pages wherever the package is installed. In a checkout the build has run
-them already, and keeps their outputs with digests of all that they depend on.
+`condlesson.notebooks.glued` runs pages wherever the package is installed. In a checkout the build
+has run them already, and keeps their outputs with digests of all that they depend on.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from condlesson.measured import Value, measure
+from condlesson.notebooks.glued import Value, measure
 
 sys.path.append(str(Path(__file__).parents[1] / "book" / "_ext"))
 from execution import cached_page
@@ -24,7 +24,7 @@ TEXT = "application/papermill.record/text/plain"
 
 
 def glued(paths: Sequence[Path], cache: Path = CACHE) -> dict[str, dict[str, Value]]:
-    """What pages glue, as `condlesson.measured.measure` returns it.
+    """What pages glue, as `condlesson.notebooks.glued.measure` returns it.
 
     Args:
         paths: Files of the pages.

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
-from condlesson import plots  # its style
+from condlesson.figures import plots  # its style
 
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "book" / "_static" / "card.png"

@@ -9,8 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from condlesson.book import Book
-from tools.lint_pages import lint
+from condlesson.notebooks.pages import Book
+from tools.lint.pages import lint
 
 __all__ = ["add_page"]
 

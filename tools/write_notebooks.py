@@ -7,8 +7,8 @@ They are those that `condlesson notebooks` writes, which runs every page for its
 
 import sys
 
-from condlesson.book import Book
-from condlesson.notebooks import make_archive, write_notebooks
+from condlesson.notebooks.export import make_archive, write_notebooks
+from condlesson.notebooks.pages import Book
 from tools.glued import glued
 
 

@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.osutil import relative_uri
 
-from condlesson import addresses, notebooks
+from condlesson.notebooks import addresses, export
 
 
 class Link(NamedTuple):
@@ -52,7 +52,7 @@ def take_settings(app: Sphinx, config: Config) -> None:
 
 def add_line(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Put the links below the page's title, where a reader on a phone sees them too."""
-    if page not in notebooks.PAGES:
+    if page not in export.PAGES:
         return
     links = [
         f'<a href="{html.escape(link.url)}" target="_blank" rel="noopener">Open in {link.service}'
@@ -68,7 +68,7 @@ def add_line(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 def add_buttons(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Add the links to the theme's buttons: a launch menu, and an entry of the download menu."""
-    if page not in notebooks.PAGES:
+    if page not in export.PAGES:
         return
     launch = [
         {

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from condlesson import scaffold as exercises
-from condlesson.translation import STEPS
+from condlesson.notebooks.blocks import STEPS
 
 
 class LessonMap(SphinxDirective):

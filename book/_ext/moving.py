@@ -1,8 +1,9 @@
 """Figures that move: a still figure with the data of a moving one becomes both.
 
-A cell that ends with a `condlesson.moving.Moving` puts data on the page, below a still figure. Here
-that figure gets the data, with the controls of its template in `_templates/moving`, and its page
-the scripts in `_static/moving`. Nothing shifts when a script takes over: the room is kept.
+A cell that ends with a `condlesson.figures.moving.Moving` puts data on the page, below a still
+figure. Here that figure gets the data, with the controls of its template in `_templates/moving`,
+and its page the scripts in `_static/moving`. Nothing shifts when a script takes over: the room is
+kept.
 """
 
 import base64

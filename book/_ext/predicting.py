@@ -5,7 +5,7 @@ Directives:
                            cell, with its outputs and the text behind it, becomes its answer, up to
                            the cell after it, the next question, the next heading, or a comment
                            `% answered`. `:cells: 2` takes one more cell, `:whole-section:` all.
-                           `:mistake: batch_axis` asks what `condlesson.mistakes` asks of that one.
+                           `:mistake: batch_axis` asks what `museum.mistakes` asks of that one.
     predictions            all questions of the book; a script says how the reader answered
 
 A question is a `details` element with everything in it. Where scripts run, `predict.js` makes a
@@ -24,7 +24,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
-from condlesson.asking import take_apart
+from condlesson.notebooks.predictions import take_apart
 
 
 class predict(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
@@ -83,7 +83,9 @@ class Predict(SphinxDirective):
             KeyError: there is no such mistake.
         """
         if "mistake" in self.options:
-            from condlesson.mistakes import MISTAKES  # loads torch, which takes longer than a build
+            from condlesson.museum.mistakes import (
+                MISTAKES,  # loads torch, which takes longer than a build
+            )
 
             asked = MISTAKES[self.options["mistake"]].question
             choices = [(_plain(c.text), _plain(c.feedback)) for c in asked.choices]

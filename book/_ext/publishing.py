@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import condlesson
-from condlesson import addresses
+from condlesson.notebooks import addresses
 
 LONGEST = 160  # characters of a description; search engines cut longer ones
 NO_PROSE = (nodes.literal_block, nodes.math, nodes.math_block, nodes.citation, addnodes.desc)

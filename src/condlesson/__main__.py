@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import torch
 
 import condlesson
-from condlesson import notebooks, recording, runs, sweeps
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
-from condlesson.judge_records import judge_command, missing_judges, verify_judges
-from condlesson.judges import KINDS
-from condlesson.runs import SUBSET
+from condlesson.experiment import recording, runs, sweeps
+from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
+from condlesson.experiment.judges import KINDS
+from condlesson.experiment.runs import SUBSET
+from condlesson.notebooks import export
 from condlesson.training import PRECISIONS, TIERS, TrainConfig, TrainState
 from condlesson.unet import VARIANTS
 
@@ -300,10 +301,10 @@ def _collect(args: argparse.Namespace) -> int:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
-    written = notebooks.write_notebooks(args.folder, overwrite=args.overwrite)
+    written = export.write_notebooks(args.folder, overwrite=args.overwrite)
     print(f"{len(written)} notebooks are in {args.folder}.")
     if args.archive:
-        notebooks.make_archive(args.folder, args.archive)
+        export.make_archive(args.folder, args.archive)
         print(f"The exercises and what they need are in {args.archive}.")
     return 0
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from condlesson import addresses
-from condlesson.book import Book
+from condlesson.notebooks import addresses
+from condlesson.notebooks.pages import Book
 from tests.book.built import HTML, article
 
 BOOK = Book()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from jupyter_cache import get_cache
 
-import inputs
+from execution import inputs
 from tests.book.built import ROOT
 from tests.book.test_broken_builds import make_html, tiny_book
 

@@ -13,9 +13,9 @@ from PIL import Image
 from sphinx.errors import ExtensionError
 
 import figures
-from condlesson import plots
+from condlesson.figures import plots
 from tests.book.built import HTML, PAGES, ROOT, article
-from tests.test_plots import FAMILIES, SEEN_AS, lab, linear
+from tests.figures.test_plots import FAMILIES, SEEN_AS, lab, linear
 
 CONTRAST = 4.5
 LIGHT, DARK = "#ffffff", figures.DARK["#ffffff"]

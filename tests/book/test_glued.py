@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from condlesson.book import Book
-from condlesson.measured import measure
+from condlesson.notebooks.glued import measure
+from condlesson.notebooks.pages import Book
 from tests.book.built import ROOT
 from tools import glued as tool
 from tools.glued import glued
@@ -76,7 +76,7 @@ def test_without_a_build_the_page_is_run(tmp_path, folder):
 
 def test_the_ledger_of_the_whole_book_is_printed_and_holds():
     done = subprocess.run(
-        [sys.executable, "-m", "tools.claims"],
+        [sys.executable, "-m", "tools.lint.claims"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from condlesson import addresses
+from condlesson.notebooks import addresses
 from tests.book.built import HTML, PAGES, ROOT, page
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())

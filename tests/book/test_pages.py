@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from condlesson.runs import list_runs
+from condlesson.experiment.runs import list_runs
 from tests.book.built import HTML, PAGES, article, page, text_without
 
 CODE = "pre, code, script, style, math"

@@ -12,7 +12,7 @@ from PIL import Image
 
 import condlesson
 import publishing
-from condlesson import addresses
+from condlesson.notebooks import addresses
 from tests.book.built import PAGES, ROOT, page, text_without
 from tests.book.test_broken_builds import GOOD, make_html, tiny_book
 

@@ -44,7 +44,7 @@ KNOWN_NOT_RUN = {
     ".venv/bin/condlesson train --variant gated --tier quick --out my-runs",
     "make runs DATA=data",
     ".venv/bin/condlesson train --variant simple --seed 42 --epochs 5 --images 12800 --outputs "
-    "--data data --download --out src/condlesson/recorded --again",
+    "--data data --download --out src/condlesson/experiment/recorded --again",
     "git remote add upstream ADDRESS",
     "git pull --no-rebase upstream main",
     "python3 -m venv ../repo2docker",

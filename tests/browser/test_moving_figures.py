@@ -19,7 +19,7 @@ from condlesson import (
     sinusoidal_frequencies,
     to_model_range,
 )
-from condlesson.outputs import denoise_lied_to, to_bytes
+from condlesson.experiment.outputs import denoise_lied_to, to_bytes
 from condlesson.probes import modulation, pair_similarities
 from tests.book.built import HTML
 from tests.browser.site import Visit, visit

@@ -33,7 +33,7 @@ window.moving = (() => {
     return Number(text.replaceAll(",", "")) === 0 ? text.replace("-", "") : text;
   };
 
-  // The numbers that condlesson.moving.pack has packed.
+  // The numbers that condlesson.figures.moving.pack has packed.
   const unpack = ({ step, base64 }) => {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     const view = new DataView(bytes.buffer);

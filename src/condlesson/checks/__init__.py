@@ -5,15 +5,15 @@ in a notebook and as text. What decides is what the code does, never how it is w
 raises, takes more than ten seconds, or leaves a trace in the session.
 """
 
-from condlesson.checks.blocks import check_additive_block
-from condlesson.checks.conditioned import check_adagn, check_additive_gn, check_zero_init_adagn
-from condlesson.checks.diffusing import check_ddim_update, check_draw_timesteps
+from condlesson.checks.adagn import check_adagn, check_additive_gn, check_zero_init_adagn
+from condlesson.checks.additive_block import check_additive_block
+from condlesson.checks.diffusion import check_ddim_update, check_draw_timesteps
+from condlesson.checks.embedding import check_interleaved_embedding, check_sinusoidal_embedding
 from condlesson.checks.fourier import check_random_fourier_features
-from condlesson.checks.network import check_unet_sinusoidal
-from condlesson.checks.result import CheckResult, progress
+from condlesson.checks.harness.result import CheckResult, progress
 from condlesson.checks.similarity import check_similarity_at, check_similarity_matrix
-from condlesson.checks.sinusoid import check_interleaved_embedding, check_sinusoidal_embedding
-from condlesson.checks.timestep import check_timestep_embedding, check_timestep_mlp
+from condlesson.checks.timestep_mlp import check_timestep_embedding, check_timestep_mlp
+from condlesson.checks.unet import check_unet_sinusoidal
 
 __all__ = [
     "CheckResult",

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from condlesson import embeddings
-from condlesson.checks.calling import as_factory, build, call, call_on
-from condlesson.checks.clock import inspect_hands
-from condlesson.checks.hands import fit_hands
-from condlesson.checks.result import CheckResult
-from condlesson.checks.running import Wrong, run_check
-from condlesson.checks.sinusoid import DRAWN, check_own_rows, check_repeats, check_table_shape
+from condlesson.checks.embedding import DRAWN, check_own_rows, check_repeats, check_table_shape
+from condlesson.checks.harness.answer import as_factory, build, call, call_on
+from condlesson.checks.harness.result import CheckResult
+from condlesson.checks.harness.run import Wrong, run_check
+from condlesson.checks.instruments.sinusoid import inspect_hands
+from condlesson.checks.instruments.sinusoid_fit import fit_hands
 
 __all__ = ["check_random_fourier_features"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from condlesson import embeddings, tasks
-from condlesson.checks.calling import as_function, call_on, shape
-from condlesson.checks.result import CheckResult
-from condlesson.checks.running import Wrong, run_check
+from condlesson import embeddings, exercises
+from condlesson.checks.harness.answer import as_function, call_on, shape
+from condlesson.checks.harness.result import CheckResult
+from condlesson.checks.harness.run import Wrong, run_check
 
 __all__ = ["check_similarity_at", "check_similarity_matrix"]
 
@@ -29,7 +29,7 @@ def check_similarity_at(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
         "check_similarity_at",
         fn,
         _similarity_at,
-        exercise=tasks.similarity_at,
+        exercise=exercises.similarity_at,
         praise="Well done: two dot products became one average over the hands. Next, ask it where "
         "the similarity first rises with the distance.",
     )
@@ -114,7 +114,7 @@ def check_similarity_matrix(fn: Callable[[Tensor], Tensor]) -> CheckResult:
         "check_similarity_matrix",
         fn,
         _similarity_matrix,
-        exercise=tasks.similarity_matrix,
+        exercise=exercises.similarity_matrix,
         praise="Well done. Next, give it the sinusoids of t = 0, 10, ..., 990 and look along a "
         "diagonal: what is the same all along it, and why?",
     )

@@ -1,0 +1,236 @@
+"""Checks of exercise 3: adaptive group norm, its start, and what only adds."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condlesson import conditioning, embeddings, exercises
+from condlesson.checks.harness.answer import as_factory, build
+from condlesson.checks.harness.result import CheckResult
+from condlesson.checks.harness.run import Wrong, run_check
+from condlesson.checks.instruments.modulation import FORMULA, Scores, feature_maps
+from condlesson.checks.instruments.norm import (
+    PAGE,
+    SMALL,
+    check_backward,
+    embeddings_like,
+    examine_layer,
+    examine_scores,
+    measure,
+    moved_by_t,
+    start_of,
+    with_random_parameters,
+)
+from condlesson.checks.instruments.parameters import ACTIVATIONS
+from condlesson.checks.instruments.projection import activation_note, is_linear
+
+__all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
+
+ONE_EACH = (6, 5, 6)  # as many groups as channels
+HAND_IN = "cls(num_channels, d_emb, num_groups)"
+
+
+def check_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
+    """Check an adaptive group norm.
+
+    Args:
+        cls: Called as cls(num_channels, d_emb, num_groups); an object is called with h
+            (B, C, H, W) and t_emb (B, d_emb), and returns the shape of h.
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_adagn",
+        cls,
+        _adagn,
+        exercise=conditioning.AdaGN,
+        praise="Well done: the same features, and a score of their own for every timestep. Next, "
+        "leave the 1 out and see what this check measures; then start the projection at 0.",
+    )
+
+
+def _adagn(answer: object) -> list[str]:
+    factory = as_factory(answer, HAND_IN)
+    for sizes in (SMALL, ONE_EACH):
+        layer = examine_layer(factory, sizes)
+        notes = examine_scores(layer, sizes)
+    t_emb = _real_embeddings()
+    start, zeroed = start_of(factory, t_emb)
+    return [*_check_start(start, zeroed), *notes]
+
+
+def _real_embeddings() -> Tensor:
+    """What the untrained timestep MLP makes of ten timesteps."""
+    with torch.no_grad():
+        return embeddings.TimestepEmbedding(256, PAGE[1])(torch.arange(0, 1000, 100))
+
+
+def _check_start(start: Scores, zeroed: Scores) -> list[str]:
+    """The 1 of 1 + gamma: written, or in the bias."""
+    mean, size = start.scale.mean().item(), start.scale.square().mean().sqrt().item()
+    neutral = zeroed.scale.mean().item()
+    if abs(mean - 1) < 0.25:
+        return _start_notes(start, neutral)
+    if abs(mean) < 0.3 and start.shift.mean() > 0.7:
+        raise Wrong(
+            f"The 1 is in the wrong half: at initialisation the shifts are about "
+            f"{start.shift.mean():.2g} and the scales about {size:.2g}. It belongs to gamma."
+        )
+    if abs(mean) < 0.3:
+        symptom = (
+            "silences all features: they are multiplied by 0"
+            if size < 1e-3
+            else f"shrinks your features to {size:.2g} of their size"
+        )
+        raise Wrong(
+            f"Gamma multiplies without the 1 +. At initialisation gamma is small, and the layer "
+            f"{symptom}. Write {FORMULA}."
+        )
+    is_written = abs(neutral - 1) < 2e-2
+    cure = (
+        "The 1 is in the formula; let the projection start small, and with no 1 in its bias."
+        if is_written
+        else f"Write {FORMULA}, with the 1 in there once."
+    )
+    raise Wrong(
+        f"At initialisation features are multiplied by {mean:.2g} on average, which should be "
+        f"about 1. {cure}"
+    )
+
+
+def _start_notes(start: Scores, neutral: float) -> list[str]:
+    notes = []
+    if abs(neutral) < 1e-3:
+        notes.append(
+            "Note: gamma stands without the 1 +, and its bias starts at 1 instead. Both start "
+            "alike; a weight decay on biases would pull your scale to 0, and the page's to 1."
+        )
+    elif 1e-4 < abs(neutral - 1) < 2e-2:
+        notes.append(
+            f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Does "
+            "the variance divide by n - 1 instead of n, or is eps another than 1e-5?"
+        )
+    if start.scale.std() < 1e-6 and start.shift.std() < 1e-6:
+        notes.append("Note: the projection starts at 0, so the layer starts as group norm exactly.")
+    return notes
+
+
+def check_zero_init_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
+    """Check an adaptive group norm that starts as group norm exactly.
+
+    Args:
+        cls: As in `check_adagn`.
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_zero_init_adagn",
+        cls,
+        _zero_init_adagn,
+        exercise=exercises.ZeroInitAdaGN,
+        praise="Well done: at the start every timestep plays as written, and still every weight "
+        "can learn. Next, say which bias would make the layer return 0 at the start, and why "
+        "diffusion transformers want that of a whole branch.",
+    )
+
+
+def _zero_init_adagn(answer: object) -> list[str]:
+    factory = as_factory(answer, HAND_IN)
+    for sizes in (SMALL, ONE_EACH):
+        layer = examine_layer(factory, sizes)
+        notes = examine_scores(layer, sizes)
+        t_emb = embeddings_like(16, sizes[1])
+        _check_exact(measure(build(factory, *sizes, text=f"cls{sizes}"), sizes, t_emb))
+    return notes
+
+
+def _check_exact(start: Scores) -> None:
+    gamma, beta = start.scale, start.shift
+    if (gamma - 1).abs().max() < 1e-3 and beta.abs().max() < 1e-3:
+        return
+    ranges = (
+        f"the scale of the channels runs from {gamma.min():.2g} to {gamma.max():.2g}, the shift "
+        f"from {beta.min():.2g} to {beta.max():.2g}"
+    )
+    if moved_by_t(gamma).any() or moved_by_t(beta).any():
+        cure = "It still depends on t_emb, so the projection's weight must start at 0."
+    elif gamma.abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
+        cure = "The ones are in beta's half of the bias. They belong to gamma's."
+    elif gamma.abs().max() < 1e-3:
+        cure = "Without a 1 + in the formula, gamma's half of the bias must start at 1."
+    elif (gamma - 2).abs().max() < 1e-3:
+        cure = "The 1 is in there twice, in the formula and in the bias."
+    elif (gamma - 1).abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
+        cure = "Beta's half of the bias must start at 0."
+    else:
+        cure = "The projection's bias must be set, too: gamma 1 and beta 0."
+    raise Wrong(f"At the start the layer is not group norm: {ranges}, for 1 and 0. {cure}")
+
+
+def check_additive_gn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
+    """Check a group norm that t_emb only shifts.
+
+    Args:
+        cls: As in `check_adagn`.
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_additive_gn",
+        cls,
+        _additive_gn,
+        exercise=conditioning.AdditiveGN,
+        praise="Well done: this is AdaGN without its gamma, and the shift is where no norm can "
+        "cancel it. Next, put it into UNetAdaGN in AdaGN's place, and count the parameters.",
+    )
+
+
+def _additive_gn(answer: object) -> list[str]:
+    factory = as_factory(answer, HAND_IN)
+    for sizes in (SMALL, ONE_EACH):
+        layer = examine_layer(factory, sizes, adds_only=True)
+        t_emb = embeddings_like(48, sizes[1])
+        start = measure(layer, sizes, t_emb)
+        with with_random_parameters(layer):
+            notes = _check_shift(start, measure(layer, sizes, t_emb), t_emb)
+        check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
+    return notes
+
+
+def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> list[str]:
+    shifted = moved_by_t(scores.shift)
+    if moved_by_t(scores.scale).any():
+        raise Wrong(
+            "t_emb scales the channels, too. This layer only adds: norm(h) + Linear(t_emb)."
+        )
+    if not shifted.all():
+        count = int(shifted.sum())
+        raise Wrong(
+            f"t_emb shifts {count} of {len(shifted)} channels"
+            + (
+                ", so it has no effect. Add its projection."
+                if not count
+                else ". It must shift all."
+            )
+        )
+    if (scores.shift - scores.shift[:, :1]).diff(dim=0).abs().max() < 1e-3:
+        raise Wrong("All channels are shifted by the same number. Project to num_channels numbers.")
+    linear = (n for n, f in ACTIVATIONS.items() if is_linear(scores.shift, f(t_emb).double()))
+    activation = next(linear, "")
+    if not activation:
+        raise Wrong("The shift is not linear in t_emb. One linear layer makes it: Linear(t_emb).")
+    if (scores.scale - start.scale).abs().max() < 1e-3:
+        raise Wrong(
+            "The norm has no scale and shift of its own. Nothing else scales the channels here, so "
+            "leave out affine=False."
+        )
+    if abs(start.scale.mean().item() - 1) > 0.05:
+        raise Wrong(
+            f"At the start the normalised features are multiplied by {start.scale.mean():.2g}, "
+            "which should be 1."
+        )
+    return activation_note(activation)

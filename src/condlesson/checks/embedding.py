@@ -1,0 +1,218 @@
+"""Checks of exercise 1: the sinusoidal embedding, and what can be made of it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+
+from condlesson import embeddings, exercises
+from condlesson.checks.harness.answer import as_function, call_on
+from condlesson.checks.harness.result import CheckResult
+from condlesson.checks.harness.run import NotDone, Wrong, run_check
+from condlesson.checks.instruments.sinusoid import Reading, read_clock
+
+__all__ = ["check_interleaved_embedding", "check_sinusoidal_embedding"]
+
+T = 1000
+DRAWN = torch.tensor([0, 50, 500, 501, 950, 999])  # the page's timesteps
+
+
+def check_sinusoidal_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
+    """Check a sinusoidal embedding of timesteps.
+
+    Any layout passes, since all are the same up to the order of the dimensions.
+
+    Args:
+        fn: Called as fn(t, d_emb) with t of shape (B,); returns (B, d_emb).
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_sinusoidal_embedding",
+        fn,
+        _sinusoidal_embedding,
+        exercise=embeddings.sinusoidal_embedding,
+        praise="Well done: every timestep has its own hands, sine and cosine of each. Now change "
+        "something: swap the halves, or put sines and cosines in turn, and see that it still "
+        "passes; then make the base 100, and read what is said.",
+    )
+
+
+def _sinusoidal_embedding(fn: object) -> list[str]:
+    fn = as_function(fn, "fn(t, d_emb)")
+    reading = examine_embedding(fn)
+    return [*reading.notes, *_other_timesteps(fn)]
+
+
+def examine_embedding(fn: Callable) -> Reading:
+    """What every layout of the sinusoid must do; raises `Wrong` at the first mistake."""
+    what = "fn(t, 256) with 6 timesteps"
+    emb = call_on(fn, DRAWN, 256, what=what)
+    check_table_shape(emb, 6, 256)
+    check_precision(emb)
+    if emb.requires_grad:
+        raise Wrong(
+            "The embedding carries a gradient, so something in it is trained. The sinusoid is a "
+            "fixed formula without parameters; learning is for the layers behind it."
+        )
+    check_repeats(emb, call_on(fn, DRAWN, 256, what=what), "fn(t, 256)")
+    check_own_rows(fn, emb, DRAWN, lambda f, t: call_on(f, t, 256, what="fn(t, 256)"))
+    reading = read_clock(call_on(fn, torch.arange(T), 256, what="fn(t, 256) with 1000 timesteps"))
+    for d in (64, 10):
+        other = call_on(fn, DRAWN, d, what=f"fn(t, {d})")
+        check_table_shape(other, 6, d)
+        table = call_on(fn, torch.arange(T), d, what=f"fn(t, {d})")
+        try:
+            read_clock(table)
+        except Wrong as error:
+            raise Wrong(f"With d_emb = 256 it is right, with d_emb = {d} not. {error}") from None
+    return reading
+
+
+def check_precision(emb: Tensor) -> None:
+    """Refuse embeddings in half precision."""
+    if emb.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(
+            f"The embedding is {emb.dtype}, which is too coarse: near 1 its numbers lie "
+            f"{torch.finfo(emb.dtype).eps:.2g} apart, farther than neighbouring timesteps in most "
+            "dimensions that turn slowly. Compute in float32: t.float()."
+        )
+
+
+def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
+    """Refuse embeddings of another shape than (rows, d), with the likely reason."""
+    got = tuple(emb.shape)
+    if got == (rows, d):
+        return
+    reasons = {
+        (d, rows): "It is transposed: one row for each timestep, so t[:, None] * w[None, :].",
+        (rows, d // 2): "Half is missing: each of the d/2 frequencies gives a sine and a cosine, "
+        "joined by torch.cat([sin, cos], dim=-1).",
+        (2 * rows, d // 2): "Sines and cosines are joined along the batch, dimension 0. Join them "
+        "along the last one: torch.cat([sin, cos], dim=-1).",
+        (rows, 2 * d): "d_emb dimensions need d_emb // 2 frequencies, since each gives a sine and "
+        "a cosine.",
+        (rows, d // 2, 2): "Sine and cosine still have a dimension of their own: flatten(1).",
+        (rows, 2, d // 2): "Sine and cosine still have a dimension of their own: flatten(1).",
+        (2, rows, d // 2): "Sine and cosine still have a dimension of their own. Join them with "
+        "torch.cat([sin, cos], dim=-1).",
+        (1, d): "There is one row for all timesteps. Each timestep needs its own.",
+        (d,): "The batch dimension is lost. Each timestep needs a row of its own, even if alone.",
+    }
+    raise Wrong(
+        f"{rows} timestep{'s' * (rows > 1)} and d_emb = {d} must give shape {(rows, d)}, got "
+        f"{got}. " + reasons.get(got, "One row for each timestep, d_emb numbers in it.")
+    )
+
+
+def check_repeats(first: Tensor, again: Tensor, what: str) -> None:
+    """Refuse a result that changes from call to call."""
+    if not torch.equal(first, again):
+        raise Wrong(
+            f"{what} gives another result each time, with the same t. A timestep must always have "
+            "the same embedding: draw nothing at random in the call, and make no layer there."
+        )
+
+
+def check_own_rows(
+    fn: Callable, emb: Tensor, t: Tensor, embed: Callable[[Callable, Tensor], Tensor]
+) -> None:
+    """Refuse rows that depend on anything but their own timestep."""
+    backwards = embed(fn, t.flip(0))
+    if bool((emb == emb[:1]).all()):
+        used = "none" if torch.equal(backwards, emb) else "only the first"
+        raise Wrong(
+            f"All {len(t)} rows are the same, though t = {t.tolist()}: {used} of the timesteps is "
+            "used. Keep the whole batch: t[:, None], and not t[0]."
+        )
+    if torch.equal(backwards, emb):
+        raise Wrong(
+            "A row depends on its place in the batch, and not on t: with the timesteps in another "
+            "order the rows are the same. Use t itself, not torch.arange(len(t))."
+        )
+    rows = [embed(fn, t[k : k + 1]) for k in range(len(t))]
+    for row in rows:
+        check_table_shape(row, 1, emb.shape[1])
+    off = (torch.cat(rows) - emb).abs().amax(dim=1)
+    if off.max() > 1e-4 * max(1.0, emb.abs().max().item()):
+        raise Wrong(
+            f"t = {int(t[off.argmax()])} gets one embedding alone and another one in a batch. "
+            "Something runs along the batch, dimension 0, instead of the embedding, dimension 1: a "
+            "norm or a mean, or emb[0::2] where emb[:, 0::2] is meant."
+        )
+
+
+def _other_timesteps(fn: Callable) -> list[str]:
+    """Notes on timesteps that the page's embedding takes as well."""
+    for t, text in _ALSO.items():
+        emb = None
+        with suppress(Wrong, NotDone):
+            emb = call_on(fn, t() if callable(t) else t, 64, what="")
+        if emb is None or emb.shape != (1, 64):
+            return [f"Note: {text} is not taken. The page's embedding takes it, too."]
+    half, wholes = torch.tensor([0.5]), torch.tensor([0])
+    with suppress(Wrong, NotDone):
+        if torch.equal(call_on(fn, half, 64, what=""), call_on(fn, wholes, 64, what="")):
+            return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
+    return []
+
+
+_ALSO = {
+    (lambda: torch.tensor([500.0])): "a timestep in a floating tensor",
+    (lambda: 500): "a single number, such as 500,",
+    (lambda: torch.tensor(500)): "a 0-d tensor",
+}
+
+
+def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
+    """Check an embedding in the order of the 2017 formula: sin, cos, sin, cos.
+
+    Args:
+        fn: Called as fn(t, d_emb) with t of shape (B,); returns (B, d_emb).
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_interleaved_embedding",
+        fn,
+        _interleaved_embedding,
+        exercise=exercises.interleaved_embedding,
+        praise="Well done: this is the order of the formula of 2017. Next, find the permutation "
+        "that turns it into the page's sin_cos layout, and try it with emb[:, permutation].",
+    )
+
+
+def _interleaved_embedding(fn: object) -> list[str]:
+    fn = as_function(fn, "fn(t, d_emb)")
+    matched, notes = examine_embedding(fn)
+    half = len(matched.order) // 2
+    sines, cosines = matched.order[:half], matched.order[half:]
+    even = torch.arange(half) * 2
+    if torch.equal(sines, even) and torch.equal(cosines, even + 1):
+        if matched.is_negative.any():
+            raise Wrong("The order is right, but some signs are not: sin(w_i t), not -sin(w_i t).")
+        return notes
+    raise Wrong(_order_text(sines, cosines, even))
+
+
+def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
+    start = "All sines and cosines are there, in another order: "
+    if torch.equal(sines, even + 1) and torch.equal(cosines, even):
+        return f"{start}cosines stand at even dimensions. Sines belong there, cosines at odd ones."
+    if torch.equal(sines, even // 2):
+        return (
+            f"{start}first all sines, then all cosines. This task wants them in turn: sines at "
+            "emb[:, 0::2], cosines at emb[:, 1::2]."
+        )
+    if torch.equal(cosines, even // 2):
+        return (
+            f"{start}first all cosines, then all sines. This task wants them in turn: sines at "
+            "emb[:, 0::2], cosines at emb[:, 1::2]."
+        )
+    return (
+        f"{start}sin(w_0 t) stands at dimension {int(sines[0])}, cos(w_0 t) at {int(cosines[0])}, "
+        f"sin(w_1 t) at {int(sines[1])}. Wanted are 0, 1 and 2, and so on."
+    )

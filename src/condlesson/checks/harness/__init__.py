@@ -1,0 +1,1 @@
+"""Running a learner's code safely, and saying where in it something happened."""

@@ -1,0 +1,105 @@
+"""What of an exercise is still open: gaps of its scaffold that nobody has filled yet."""
+
+import dis
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from types import CodeType
+
+from condlesson.scaffold import scaffold
+
+__all__ = ["Gap", "gaps"]
+
+Gap = tuple[str, str]  # its label, such as "TODO 2", and its hint
+
+_TODO = re.compile(r"^\s*#\s*(TODO(?: \d+)?):?\s*(.*)")
+_IDLE = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "COPY_FREE_VARS", "CACHE"}
+_PACKAGE = str(Path(__file__).parents[2])
+
+
+def gaps(answer: object, exercise: object) -> list[Gap]:
+    """Gaps in an answer, as far as its source or its compiled code shows them.
+
+    Args:
+        answer: The learner's function or class.
+        exercise: The package's solution, whose scaffold the learner started from.
+
+    Returns:
+        Label and hint of each TODO that is open; ("", "") for a gap that has lost its label.
+    """
+    known = set()
+    with suppress(ValueError, OSError, TypeError):
+        known = {line.strip() for line in scaffold(exercise).splitlines()}
+    found = []
+    for code in _codes(answer):
+        try:
+            source = textwrap.dedent(inspect.getsource(code))
+        except (OSError, TypeError, IndexError, SyntaxError):
+            found += [("", "")] if _has_gap(code) else []
+        else:
+            found += _gaps_in(source, known)
+    return sorted(dict.fromkeys(found))
+
+
+def _codes(answer: object) -> Iterator[CodeType]:
+    """Code of a function, or of the methods of a class and of its bases, as far as own."""
+    if not isinstance(answer, type):
+        answer = getattr(answer, "func", answer)  # of functools.partial
+        code = getattr(inspect.unwrap(answer) if callable(answer) else answer, "__code__", None)
+        yield from [code] if isinstance(code, CodeType) else []
+        return
+    for base in answer.__mro__:
+        if base.__module__.split(".")[0] in ("torch", "builtins"):
+            continue
+        for member in vars(base).values():
+            code = getattr(getattr(member, "__func__", member), "__code__", None)
+            if isinstance(code, CodeType) and not code.co_filename.startswith(_PACKAGE):
+                yield code
+
+
+def _gaps_in(source: str, known: set[str]) -> list[Gap]:
+    """Parts of the source that hold a lone ``...`` (or ``pass``) and no line of the learner's."""
+    found, part, label, hint = [], [], "", []
+    for line in [*source.splitlines(), "# TODO end"]:
+        mark = _TODO.match(line)
+        if mark:
+            if _is_open(part, known):
+                found.append((label, " ".join(hint)))
+            part, label, hint = [], mark[1], [mark[2]]
+        elif label and not part and line.lstrip().startswith("#"):
+            hint.append(line.strip(" #"))
+        else:
+            part.append(line.strip())
+    return found
+
+
+def _is_open(part: list[str], known: set[str]) -> bool:
+    lone = [
+        line
+        for line in part
+        if re.match(r"(\.\.\.|pass|raise NotImplementedError)\b|^\.\.\.", line)
+    ]
+    own = [line for line in part if line and line[0] != "#" and line not in known]
+    return bool(lone) and not [line for line in own if line not in lone and not _opens(line)]
+
+
+def _opens(line: str) -> bool:
+    """Whether a line is a head or a docstring, which are not what a gap waits for."""
+    return line.startswith(("def ", "class ", "@", '"""', "'''", "super().__init__"))
+
+
+def _has_gap(code: CodeType) -> bool:
+    """Whether compiled code does nothing, or holds a line that does nothing."""
+    bytecode = dis.Bytecode(code)
+    instructions = list(bytecode)
+    if all(instruction.opname in _IDLE for instruction in instructions):
+        return True
+    tries = {entry.start for entry in getattr(bytecode, "exception_entries", ())}
+    return any(
+        one.opname == "NOP" and not after.is_jump_target and after.offset not in tries
+        for one, after in pairwise(instructions)  # `while True:` and `try:` are idle lines as well
+    )

@@ -1,0 +1,250 @@
+"""The timestep MLP taken apart from outside: its layers, its activation, its sinusoid.
+
+With the first weight at 0, the first bias is what enters the activation; with the second weight
+an identity, what leaves it comes out. And with an identity as the first weight and a large bias,
+where a GELU is a straight line, the sinusoid comes out.
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+
+from condlesson.checks.harness.run import Wrong
+from condlesson.checks.instruments.mlp_layers import Layers
+from condlesson.checks.instruments.parameters import (
+    ACTIVATIONS,
+    GELU,
+    SILU,
+    activation_of,
+    overwritten,
+)
+from condlesson.checks.instruments.sinusoid import read_clock
+from condlesson.embeddings import sinusoidal_embedding
+
+__all__ = ["Layers", "examine_perceptron"]
+
+Embed = Callable[[Tensor], Tensor]
+BOUNDED = {"tanh", "sigmoid", "sine", "ReLU6", "hard tanh", "softsign"}
+SPAN = 8.0  # an activation is looked at from -8 to 8
+LINE = 20.0  # here every rectifier is a straight line
+
+
+def examine_perceptron(
+    layers: Layers, embed: Embed, *, is_whole: bool = True, stride: int = 1
+) -> list[str]:
+    """Compare an MLP with the formula, part by part; return notes or raise `Wrong`.
+
+    Args:
+        layers: Its parameters; the two biases may be in either order.
+        embed: Maps t (B,) to the first numbers of the embedding, (B, at least d_sinusoidal).
+        is_whole: The embedding ends here. If not, an activation may follow, before a projection.
+        stride: Read the sinusoid at every so many timesteps first, and at all if it is wrong.
+    """
+    layers, last = _ordered(layers, embed)
+    notes = []
+    if last != "no activation":
+        if is_whole or not last or last in BOUNDED:
+            raise Wrong(
+                f"Behind the second layer stands {_named(last)}. The embedding must "
+                "be free to point anywhere, so it ends with the linear layer, W_2 h + b_2."
+            )
+        notes.append(
+            f"Note: {last} stands before the projection{', as in most U-Nets' * (last == SILU)}. "
+            "The page has none. Both are fine."
+        )
+    notes += _check_activation(layers, embed, ACTIVATIONS[last])
+    notes += _check_sinusoid(layers, embed, stride)
+    _check_formula(layers, embed, ACTIVATIONS[last])
+    return notes
+
+
+def _named(activation: str) -> str:
+    return f"an activation, {activation}" if activation else "something more"
+
+
+def _grid(d: int, seen: int) -> Tensor:
+    """D numbers of which the first, those that are seen, go from -SPAN to SPAN."""
+    return torch.cat([torch.linspace(-SPAN, SPAN, seen), torch.zeros(d - seen)])
+
+
+def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
+    """The biases in their order, and the activation behind the last layer."""
+    w_1, b_1, w_2, b_2 = layers
+    d = layers.widths[1]
+    zeros = dict.fromkeys(layers, 0.0)
+    t = torch.tensor([7])
+    grid = _grid(d, len(embed(t)[0]))
+    _refuse_bypass(layers, embed)
+    for first, last in ((b_1, b_2), (b_2, b_1)):
+        with overwritten({**zeros, last: grid}):
+            out = embed(t)[0].detach()
+        if out.std() > 0.05:
+            after = activation_of(grid[: len(out)], out)
+            return Layers(w_1, first, w_2, last), after
+    raise Wrong(
+        f"The second bias does not reach the embedding: with all weights 0 and that bias from "
+        f"-{SPAN:g} to {SPAN:g}, the embedding hardly moves. Does the result of the last layer get "
+        "lost?"
+    )
+
+
+def _refuse_bypass(layers: Layers, embed: Embed) -> None:
+    w_1, b_1, _, b_2 = layers
+    t, zero = torch.tensor([7]), dict.fromkeys(layers, 0.0)
+    with overwritten(zero):
+        if not torch.allclose(embed(t), embed(t + 500), atol=1e-4):
+            raise Wrong(
+                "Something goes past both layers: with all weights and biases at 0 the embedding "
+                "still depends on t. There is no residual connection in this formula."
+            )
+    weight = torch.linspace(-1, 1, w_1.numel()).reshape(w_1.shape)
+    outs = []
+    for values in ({w_1: weight, b_1: 1.0}, {w_1: weight, b_2: 1.0}):
+        with overwritten({**zero, **values}):
+            outs.append(embed(t).detach())
+    if all(out.std() > 1e-4 for out in outs):
+        raise Wrong(
+            "Something goes past the second layer: with its weight at 0 the first layer still "
+            "moves the embedding. There is no residual connection in this formula."
+        )
+
+
+def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str]:
+    w_1, b_1, w_2, b_2 = layers
+    d = layers.widths[1]
+    t = torch.tensor([7])
+    grid = _grid(d, len(embed(t)[0]))
+    with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: grid}):
+        out = embed(t)[0].detach()
+    x = grid[: len(out)]
+    other = torch.where(torch.arange(d) < len(out) // 2, grid, 3.0)
+    with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: other}):
+        is_pointwise = torch.allclose(embed(t)[0].detach()[: len(x) // 2], out[: len(x) // 2])
+    found = activation_of(x, out, after)
+    if found == "no activation":
+        raise Wrong(
+            "There is no activation between the two linear layers: what enters the second is what "
+            f"left the first, from -{SPAN:g} to {SPAN:g}. Two linear layers in a row are one "
+            "linear layer, so the MLP collapses to one linear map of the sinusoid. "
+            + _put_gelu(layers, embed)
+        )
+    if found in BOUNDED:
+        raise Wrong(
+            f"The activation between the layers is {found}, which holds every value between "
+            f"{out.min():.2g} and {out.max():.2g}. Take a GELU."
+        )
+    if found in (GELU, "GELU in its tanh form"):
+        return []
+    if found:
+        more = ", as in most production U-Nets" if found == SILU else ""
+        return [f"Note: the activation is {found}{more}; the page has GELU. Both are fine."]
+    return _unknown_activation(x, out, is_pointwise)
+
+
+def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]:
+    line = torch.stack([x, torch.ones_like(x)], dim=1)
+    fitted = line @ torch.linalg.lstsq(line, out[:, None]).solution
+    if torch.allclose(fitted[:, 0], out, atol=1e-3) or out.std() < 1e-3:
+        raise Wrong(
+            "What stands between the two linear layers is linear itself, so that both are one "
+            "linear map. Put a GELU between them."
+        )
+    if is_pointwise:
+        return ["Note: the activation is none that we know; the page has GELU."]
+    raise Wrong(
+        "Between the two linear layers stands more than an activation: numbers of the hidden "
+        "layer influence one another. A GELU works on each alone."
+    )
+
+
+def _check_sinusoid(layers: Layers, embed: Embed, stride: int) -> list[str]:
+    """Let the sinusoid pass through the first layer, and read it."""
+    if _slope(layers, embed) is None:
+        return ["Note: the sinusoid cannot be read through this activation, so it is not checked."]
+    with suppress(Wrong):
+        return read_clock(_first_input(layers, embed, stride), 3e-5, stride).notes
+    table = _first_input(layers, embed, 1)
+    try:
+        return read_clock(table, 3e-5).notes
+    except Wrong as error:
+        text = str(error)
+    bent = _bent_by(table)
+    if bent:
+        text = (
+            f"{bent} goes over the sinusoid before the first layer: its values run from "
+            f"{table.min():.2f} to {table.max():.2f} instead of -1 to 1. Leave that one out."
+        )
+    raise Wrong(f"The first layer does not see the sinusoid of exercise 1. {text}")
+
+
+def _put_gelu(layers: Layers, embed: Embed) -> str:
+    bent = _bent_by(_first_input(layers, embed, 1))
+    return (
+        f"Your {bent} stands before both. Put it between them." if bent else "Put a GELU between."
+    )
+
+
+def _bent_by(table: Tensor) -> str:
+    """The activation that makes a table of the sinusoid, in any order of the columns."""
+    right = sinusoidal_embedding(torch.arange(0, len(table), 50).double(), table.shape[1])
+    for name, function in ACTIVATIONS.items():
+        bent = function(right)
+        off = torch.cdist(bent.T, table[::50].T, p=math.inf)
+        if not torch.allclose(bent, right) and off.amin(dim=1).max() < 1e-3:
+            return name
+    return ""
+
+
+def _slope(layers: Layers, embed: Embed) -> tuple[float, float] | None:
+    """Value and slope of the activation at LINE, if it is a straight line there."""
+    w_1, b_1, w_2, b_2 = layers
+    t, values = torch.tensor([7]), []
+    for x in (LINE - 1, LINE, LINE + 1):
+        with overwritten({w_1: 0.0, b_1: x, w_2: torch.eye(layers.widths[1]), b_2: 0.0}):
+            values.append(embed(t)[0, 0].item())
+    low, middle, high = values
+    slope = (high - low) / 2
+    return (middle, slope) if abs(middle - low - slope) < 1e-4 < abs(slope) else None
+
+
+def _first_input(layers: Layers, embed: Embed, stride: int) -> Tensor:
+    """What enters the first layer at every so many timesteps, in float64."""
+    value, slope = _slope(layers, embed) or (LINE, 1.0)
+    w_1, b_1, w_2, b_2 = layers
+    d_in, d = layers.widths
+    t = torch.arange(0, 1000, stride)
+    seen = len(embed(t[:1])[0])
+    parts = []
+    for start in range(0, d_in, seen):
+        width = min(seen, d_in - start)
+        chosen = torch.zeros(d, d_in)
+        chosen[torch.arange(width), start + torch.arange(width)] = 1
+        if tuple(w_1.squeeze().shape) == (d_in, d):
+            chosen = chosen.T
+        with overwritten({w_1: chosen, b_1: LINE, w_2: torch.eye(d), b_2: 0.0}):
+            parts.append((embed(t).detach().double()[:, :width] - value) / slope)
+    return torch.cat(parts, dim=1)
+
+
+def _check_formula(layers: Layers, embed: Embed, after: Callable) -> None:
+    """The whole with random weights must be the formula with the parts that were found."""
+    _, _, w_2, b_2 = layers
+    d = layers.widths[1]
+    generator = torch.Generator().manual_seed(2)
+    random = {p: torch.randn(p.shape, generator=generator) / p.numel() ** 0.25 for p in layers}
+    t = torch.tensor([3, 400, 998])
+    with overwritten(random):
+        out = embed(t).detach().double()
+    with overwritten({**random, w_2: torch.eye(d), b_2: 0.0}):
+        hidden = embed(t).detach().double()
+    if hidden.shape[1] < d or after is not ACTIVATIONS["no activation"]:
+        return  # a part of the embedding, as in the U-Net, does not tell the whole
+    matrix, bias = random[w_2].squeeze().double(), random[b_2].flatten().double()
+    if not any(torch.allclose(out, hidden @ m + bias, atol=1e-3) for m in (matrix.T, matrix)):
+        raise Wrong(
+            "Something more than the second linear layer stands behind the activation: the result "
+            "is not W_2 h + b_2. Leave it out, or put it into a block of its own."
+        )

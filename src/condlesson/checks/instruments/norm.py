@@ -1,0 +1,256 @@
+"""How an embedding scales and shifts the channels: which of the known mistakes it makes, if any."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condlesson.checks.harness.answer import build, call, call_on, shape, tensor_from
+from condlesson.checks.harness.run import Wrong
+from condlesson.checks.instruments.modulation import (
+    FORMULA,
+    Asked,
+    Scores,
+    feature_maps,
+    fit_channels,
+    name_norm,
+    read_scores,
+)
+from condlesson.checks.instruments.parameters import (
+    check_gradients,
+    overwritten,
+    squeezed,
+    trainable,
+)
+from condlesson.checks.instruments.projection import check_linear, parameter_notes
+
+__all__ = [
+    "PAGE",
+    "SMALL",
+    "Sizes",
+    "check_backward",
+    "embeddings_like",
+    "examine_layer",
+    "examine_scores",
+    "measure",
+    "moved_by_t",
+    "start_of",
+    "with_random_parameters",
+]
+
+Sizes = tuple[int, int, int]  # num_channels, d_emb, num_groups
+SMALL: Sizes = (12, 16, 4)
+PAGE: Sizes = (64, 512, 32)
+
+
+def apply(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
+    """The layer's result, of the shape of h."""
+    what = f"The layer, with h {shape(h)} and t_emb {shape(t_emb)},"
+    out = call_on(layer, h, t_emb, what=what)
+    if out.shape != h.shape:
+        raise Wrong(
+            f"{what} must return the shape of h, got {shape(out)}. Reshape what is "
+            "projected from (B, C) to (B, C, 1, 1): x[:, :, None, None]."
+        )
+    return out
+
+
+def embeddings_like(count: int, d_emb: int, seed: int = 5) -> Tensor:
+    """Standard normal embeddings (count, d_emb)."""
+    return torch.randn(count, d_emb, generator=torch.Generator().manual_seed(seed))
+
+
+def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -> nn.Module:
+    """What any conditioned norm must do: shapes, gradients, items on their own, the norm."""
+    num_channels, d_emb, num_groups = sizes
+    asked = Asked(num_channels, num_groups, adds_only)
+    layer = build(factory, *sizes, text=f"cls{sizes}")
+    h, t_emb = feature_maps(3, num_channels), embeddings_like(3, d_emb)
+    trainable(layer)
+    try:
+        out = apply(layer, h, t_emb)
+    except Wrong as error:
+        hint = "" if adds_only else _width_hint(layer, sizes)
+        raise Wrong(f"{error}{hint}") from None
+    if not torch.equal(out, apply(layer, h, t_emb)):
+        raise Wrong(
+            "The same input gives another result each time. Make every layer in __init__, none in "
+            "forward, and draw nothing at random there."
+        )
+    with with_random_parameters(layer):
+        _check_items(layer, h, t_emb, asked)
+    with with_random_parameters(layer, only_matrices=True):  # a norm last is one with its start
+        name_norm(lambda h, t_emb: apply(layer, h, t_emb), asked, t_emb[:1])
+    _check_owned(layer, sizes, t_emb)
+    return layer
+
+
+def _width_hint(layer: nn.Module, sizes: Sizes) -> str:
+    """More on an error in the call: whether the projection is too narrow."""
+    num_channels, d_emb, _ = sizes
+    shapes = [squeezed(p) for p in layer.parameters()]
+    if shapes.count((num_channels, d_emb)) == 1 and (2 * num_channels, d_emb) not in shapes:
+        return (
+            f" And the projection has {num_channels} outputs, one for each channel. A gamma and a "
+            "beta for each are 2 * num_channels."
+        )
+    return ""
+
+
+def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
+    """Refuse a layer in which t_emb acts by what no optimiser would train."""
+    with overwritten(dict.fromkeys(trainable(layer).values(), 0.0)):
+        scores = measure(layer, sizes, t_emb)
+    if moved_by_t(scores.scale).any() or moved_by_t(scores.shift).any():
+        raise Wrong(
+            "With all trainable parameters at 0 t_emb still has an effect: what projects it is "
+            "not among them, so an optimiser would not train it. Keep the layer as an attribute, "
+            "self.projection = nn.Linear(...), not in a plain list, and freeze nothing."
+        )
+
+
+def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
+    """Refuse a layer that stops a backward pass, to its parameters or to its inputs."""
+    leaves = h.clone().requires_grad_(), t_emb.clone().requires_grad_()
+    with with_random_parameters(layer):
+        check_gradients(layer, lambda: apply_raw(layer, *(x * 1.0 for x in leaves)), "The result")
+    for name, p in trainable(layer).items():
+        if len(squeezed(p)) == 2 and (p.grad == 0).double().mean() > 0.4:
+            raise Wrong(
+                f"No gradient reaches half of {name}: gamma or beta would not learn. Leave out "
+                "detach, .data and no_grad."
+            )
+    for leaf, name in zip(leaves, ("h", "t_emb"), strict=True):
+        if leaf.grad is None:
+            raise Wrong(
+                f"No gradient reaches {name}: the layers in front of this one would not learn. "
+                "Leave out detach, .data and no_grad."
+            )
+    unused = int((leaves[1].grad == 0).all(0).sum())
+    if unused > 0.4 * t_emb.shape[1]:
+        raise Wrong(
+            f"{unused} of the {t_emb.shape[1]} numbers of t_emb have no effect. Project all of it."
+        )
+
+
+def apply_raw(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
+    """The layer's result on tensors that carry gradients, without copies."""
+    return tensor_from(call(layer, h, t_emb, what="The layer"), "The layer")
+
+
+def with_random_parameters(layer: nn.Module, *, only_matrices: bool = False) -> object:
+    """Random values in parameters for a while, so that no start hides what a layer does."""
+    generator = torch.Generator().manual_seed(11)
+    return overwritten(
+        {
+            p: torch.randn(p.shape, generator=generator)
+            * (0.5 if p.ndim < 2 else p.shape[-1] ** -0.5)
+            for p in layer.parameters()
+            if len(squeezed(p)) > 1 or not only_matrices
+        }
+    )
+
+
+def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: Asked) -> None:
+    together = apply(layer, h, t_emb).detach()
+    alone = torch.cat([apply(layer, h[k : k + 1], t_emb[k : k + 1]) for k in range(len(h))])
+    if torch.allclose(together, alone.detach(), atol=1e-3):
+        return
+    first = apply(layer, h, t_emb[:1].expand(len(h), -1)).detach()
+    if torch.allclose(first, together, atol=1e-3):
+        raise Wrong(
+            "Every feature map of the batch is modulated by the first embedding, t_emb[0]. Each "
+            "has its own timestep: keep the batch dimension."
+        )
+    others = torch.cat([h[:1], 2 * h[1:]])  # does the first feature map look at the others?
+    if torch.allclose(apply(layer, others, t_emb)[0].detach(), together[0], atol=1e-3):
+        raise Wrong(
+            "A feature map is modulated by the embeddings of the whole batch, not by its own. Each "
+            "has its own timestep: average nothing over the batch, dimension 0, and do not "
+            "reshape or split across it."
+        )
+    raise Wrong(
+        "A feature map comes out differently alone and in a batch: the items influence one "
+        "another, as in a batch norm. Group norm looks at each feature map by itself: "
+        f"{asked.norm_of('num_groups', 'num_channels')}."
+    )
+
+
+def measure(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> Scores:
+    """Scale and shift of every channel for each embedding."""
+    h = feature_maps(1, sizes[0]).expand(len(t_emb), -1, -1, -1)
+    return read_scores(h, fit_channels(h, apply(layer, h, t_emb)), sizes[2])
+
+
+def examine_scores(layer: nn.Module, sizes: Sizes) -> list[str]:
+    """How gamma and beta depend on t_emb; return notes or raise `Wrong`."""
+    t_emb = embeddings_like(48, sizes[1])
+    with with_random_parameters(layer):
+        scores = measure(layer, sizes, t_emb)
+    _check_dependence(scores, sizes[0])
+    check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
+    return [*check_linear(scores, t_emb), *parameter_notes(layer, sizes)]
+
+
+def moved_by_t(values: Tensor) -> Tensor:
+    """Which channels of (N, C) change with the embedding."""
+    return values.std(0) > 1e-3
+
+
+def _check_dependence(scores: Scores, num_channels: int) -> None:
+    scaled, shifted = moved_by_t(scores.scale), moved_by_t(scores.shift)
+    if not scaled.any() and not shifted.any():
+        raise Wrong(
+            "t_emb has no effect: the result is the same for every embedding. Project it, and "
+            f"modulate with what comes out: {FORMULA}."
+        )
+    if not scaled.any():
+        raise Wrong(
+            f"Gamma is missing: each channel is scaled by {scores.scale.mean():.3g} whatever t_emb "
+            f"is, and only shifted by it. Both belong: {FORMULA}."
+        )
+    if not shifted.any():
+        raise Wrong(
+            f"Beta is missing: each channel is scaled by t_emb, but nothing is added. Both belong: "
+            f"{FORMULA}."
+        )
+    for moved, name in ((scaled, "gamma"), (shifted, "beta")):
+        if not moved.all():
+            still = (~moved).nonzero().flatten().tolist()
+            raise Wrong(
+                f"Only {int(moved.sum())} of {num_channels} channels are given a {name} by t_emb; "
+                f"channel {still[0]}{' and others have' if len(still) > 1 else ' has'} none. The "
+                f"projection must have 2 * num_channels outputs, and all must be used."
+            )
+    for values, name in ((scores.scale, "gamma"), (scores.shift, "beta")):
+        if (values - values[:, :1]).abs().max() < 1e-3 * values.abs().max():
+            raise Wrong(
+                f"All channels get one and the same {name}. Each channel has its own: the "
+                "projection has 2 * num_channels outputs."
+            )
+        halves = values[:, : num_channels // 2], values[:, num_channels // 2 :]
+        if torch.allclose(*halves, atol=1e-3):
+            raise Wrong(f"The second half of the channels repeats the {name} of the first half.")
+    for offset in (0, 1):
+        if torch.allclose(scores.scale - offset, scores.shift, atol=1e-3):
+            raise Wrong(
+                "Gamma and beta are the same numbers. The projection has 2 * num_channels outputs: "
+                "one half for gamma, the other for beta."
+            )
+
+
+def start_of(factory: Callable, t_emb: Tensor) -> tuple[Scores, Scores]:
+    """Scores of a fresh layer of the page's size, and of one whose projection is all 0."""
+    layer = build(factory, *PAGE, text=f"cls{PAGE}")
+    start = measure(layer, PAGE, t_emb)
+    zeroed = {p: 0.0 for p in layer.parameters() if not _scales_norm(layer, p, t_emb)}
+    with overwritten(zeroed):
+        return start, measure(layer, PAGE, t_emb)
+
+
+def _scales_norm(layer: nn.Module, p: nn.Parameter, t_emb: Tensor) -> bool:
+    """Whether it is the norm's own scale: it starts at 1, and at 0 no embedding scales."""
+    if squeezed(p) != PAGE[:1] or not (p == 1).all():
+        return False
+    with with_random_parameters(layer), overwritten({p: 0.0}):
+        return not moved_by_t(measure(layer, PAGE, t_emb).scale).any()

@@ -1,0 +1,120 @@
+"""Frequencies that known mistakes give the sinusoid, each with what to say about it."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from condlesson.checks.instruments.sinusoid_fit import BASE, wheel
+
+__all__ = ["Wheel", "base_text", "known_wheels"]
+
+
+class Wheel(NamedTuple):
+    """Frequencies of a mistake, and its message."""
+
+    w: Tensor
+    text: str
+    shift: float = 0.0  # of t
+    sense: float = 1.0  # -1 if t runs backwards
+
+
+def known_wheels(d: int, fastest: float) -> list[Wheel]:
+    """All of them, for embeddings of width d whose fastest hand seems to have this frequency."""
+    half = d // 2
+    i, ones = torch.arange(half, dtype=torch.float64), torch.ones(half, dtype=torch.float64)
+    found = []
+    for steps in (half, half - 1):
+        right = wheel(d, steps=steps)
+        found += [Wheel(factor * right, text) for factor, text in _FACTORS.items()]
+        found += [Wheel(right, _SHIFTED.format(shift=text), s) for s, text in _SHIFTS]
+        found += [Wheel(right, _BACKWARDS.format(last=last), last, -1.0) for last in (999, 1000)]
+        found += [Wheel(right.to(dtype).double(), _COARSE.format(dtype=dtype)) for dtype in _HALVES]
+        found.append(Wheel(BASE ** (i / steps), _RISING.format(w=BASE ** ((half - 1) / steps))))
+        found += [Wheel(wheel(d, base=b, steps=steps), base_text(b)) for b in _BASES]
+    found.append(Wheel(wheel(d, steps=d), _SLOWEST.format(w=BASE ** (-(half - 1) / d), d=d)))
+    found.append(Wheel(wheel(d, steps=half / 2), _TWICE.format(w=BASE ** (-2 * (half - 1) / half))))
+    found.append(Wheel(wheel(d, steps=half) * BASE ** (-1 / half), _FROM_ONE))
+    for steps in (half + 1, half - 2, half - 0.5, d - 1, d - 2):
+        found.append(Wheel(wheel(d, steps=steps), _STEPS.format(steps=steps, half=half)))
+    for factor in (10.0, 100.0, fastest):
+        found.append(Wheel(factor * wheel(d), _FACTOR.format(factor=factor)))
+    found += [Wheel(ones, ALL_ONE), Wheel(i + 1, _MULTIPLES), Wheel(1 / (i + 1), _MULTIPLES)]
+    return found
+
+
+_SPEED = "The fastest hand must turn 1 radian a timestep: w_0 = 1."
+_FACTORS = {
+    1 / 1000: "t is divided by 1000 before it meets the clock: the fastest hand turns 1 radian in "
+    "all the 1000 steps, so that the embeddings of all timesteps are nearly the same. Feed t "
+    "itself, 0 .. 999.",
+    1 / 999: "t is divided by 999 before it meets the clock: the fastest hand turns 1 radian in "
+    "all the 1000 steps, so that the embeddings of all timesteps are nearly the same. Feed t "
+    "itself, 0 .. 999.",
+    1000.0: "t is multiplied by 1000 before it meets the clock, so that neighbouring timesteps are "
+    "as unlike as distant ones. Feed t itself; the factor is for t in [0, 1].",
+    2 * math.pi: "The angles are 2 pi times too large. The frequencies are angular already, in "
+    f"radians per timestep: leave out the 2 pi. {_SPEED}",
+    1 / (2 * math.pi): f"The angles are 2 pi times too small: leave out the division. {_SPEED}",
+    math.pi: f"The angles are pi times too large: leave out the pi. {_SPEED}",
+    math.pi / 180: "The angles are turned from degrees into radians, so that every hand turns 57 "
+    f"times too slowly. They are radians already. {_SPEED}",
+    180 / math.pi: "The angles are turned into degrees, so that every hand turns 57 times too "
+    f"fast. torch.sin takes radians. {_SPEED}",
+}  # fmt: skip
+_FACTOR = (
+    "The angles are {factor:.4g} times the formula's: t or the frequencies are multiplied by a "
+    f"number that does not belong there. {_SPEED}"
+)
+_HALVES = torch.float16, torch.bfloat16
+_COARSE = (
+    "The frequencies are rounded to {dtype}, so that the hands are ever more off the larger t is. "
+    "Compute them in float32."
+)
+_BACKWARDS = (
+    "The clock runs backwards: your row of t is the formula's row of {last} - t. Feed t itself, "
+    "where 0 is the least noise."
+)
+_STEPS = "The exponents are i / {steps:g} instead of i / {half}, half of the embedding's width."
+_SHIFTS = ((1.0, "+ 1"), (-1.0, "- 1"))
+_SHIFTED = (
+    "The clock is set wrong: your row of t is the formula's row of t {shift}. Timesteps "
+    "count from 0, and at t = 0 every sine is 0 and every cosine 1."
+)
+_RISING = (
+    "The frequencies rise from 1 to {w:,.0f} radians a step instead of falling, so that "
+    "neighbouring timesteps look unrelated. The minus of the exponent is missing: "
+    "w_i = 10000 ** (-i / (d/2))."
+)
+_SLOWEST = (
+    "The frequencies fall half as fast as they should: the slowest hand has w = {w:.3g}, where "
+    "about 1e-4 belongs. The exponent is 2i / d, that is i / (d/2), and not i / d; or the base is "
+    "100 and not 10000, which comes to the same."
+)
+_TWICE = (
+    "The frequencies fall twice as fast as they should: the slowest hand has w = {w:.2g}, where "
+    "about 1e-4 belongs. The exponent is i / (d/2): the 2 is in there once."
+)
+_FROM_ONE = (
+    "The frequencies start at i = 1, so that the fastest hand, one radian a step, is missing. "
+    "i runs from 0 to d/2 - 1: torch.arange(half)."
+)
+ALL_ONE = (
+    "All hands turn at the same speed, w = 1: one frequency {half} times over. The exponent is 0 "
+    "everywhere. Is there an integer division, such as i // half?"
+)
+_MULTIPLES = (
+    "The frequencies are not a geometric series: they go like i + 1 or 1 / (i + 1). Each must be "
+    "the one before times the same number: w_i = 10000 ** (-i / (d/2))."
+)
+_BASES = (1000.0, 10.0, 1e5, 1e6, math.e, 2.0, 5000.0, 500000.0)
+
+
+def base_text(base: float) -> str:
+    """What to say about another base than 10000."""
+    return (
+        f"The base is {base:g} and not 10000: the slowest hand goes round in about "
+        f"{2 * math.pi * base:,.0f} timesteps instead of about 60,000. Take 10000, as in the "
+        "formula" + (", whose exponent has a factor ln(10000)." if base == math.e else ".")
+    )

@@ -1,0 +1,133 @@
+"""The timestep's path in a U-Net: its layers by their shapes, and what they compute.
+
+Set to an identity, the projection hands on 256 numbers of the embedding, so that the MLP in front
+of it can be read at the bottleneck.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from condlesson.checks.harness.run import Wrong
+from condlesson.checks.instruments.mlp import examine_perceptron
+from condlesson.checks.instruments.mlp_layers import Layers
+from condlesson.checks.instruments.parameters import listed, overwritten, squeezed, trainable
+from condlesson.checks.instruments.trace import Entrance, tensor_at
+
+__all__ = ["ACTIVATED", "D_EMB", "PATH", "WIDE", "TimePath", "check_clock", "find_path"]
+
+D_SINUSOIDAL, D_EMB, WIDE = 256, 512, 256
+PATH = (
+    "Sinusoid and MLP, TimestepEmbedding(256, 512), then nn.Linear(512, 256), added to the 256 "
+    "channels of the bottleneck"
+)
+ACTIVATED = (
+    "An activation stands between the projection and the bottleneck, so that the shift cannot take "
+    "every value. Add what nn.Linear(512, 256) gives."
+)
+_SHAPES = {(D_EMB, D_EMB), (D_EMB, D_SINUSOIDAL), (D_SINUSOIDAL, D_EMB)}  # also of convolutions
+
+
+class TimePath(NamedTuple):
+    """Parameters of the timestep's path."""
+
+    perceptron: Layers
+    projection: nn.Parameter
+
+
+def find_path(model: nn.Module, x: Tensor) -> TimePath:
+    """The path's parameters, in any order; else `Wrong`.
+
+    Args:
+        model: In evaluation mode, with the gradients of a backward pass.
+        x: One image, (1, 1, 28, 28).
+    """
+    found = {n: p for n, p in trainable(model).items() if p.grad is not None}
+    matrices = {n: p for n, p in found.items() if p.ndim in (2, 3) or squeezed(p) in _SHAPES}
+    outer = [p for p in matrices.values() if sorted(squeezed(p)) == [D_SINUSOIDAL, D_EMB]]
+    inner = [p for p in matrices.values() if squeezed(p) == (D_EMB, D_EMB)]
+    biases = [p for p in found.values() if squeezed(p) == (D_EMB,)]
+    if len(matrices) == 3 and (len(outer), len(inner), len(biases)) == (2, 1, 2):
+        first, last = _in_order(model, x, outer, biases)
+        return TimePath(Layers(first, biases[0], inner[0], biases[1]), last)
+    cut = [
+        name
+        for name, p in model.named_parameters()
+        if p.grad is None and sorted(squeezed(p)) in ([D_SINUSOIDAL, D_EMB], [D_EMB, D_EMB])
+    ]
+    if cut:
+        raise Wrong(
+            f"No gradient reaches {', '.join(cut)}: the timestep's path would never learn. Look "
+            "for detach, .data, no_grad or a frozen layer on it."
+        )
+    raise Wrong(_structure_mistake(matrices, len(outer), len(inner)))
+
+
+def _structure_mistake(matrices: dict[str, nn.Parameter], outer: int, inner: int) -> str:
+    shapes = [squeezed(p) for p in matrices.values()]
+    table = next((s[0] for s in shapes if s[0] in (1000, 1001)), 0)
+    if table:
+        reason = f"A table of {table} rows is learned; the sinusoid is missing."
+    elif any(len(s) == 1 for s in shapes):
+        reason = "t enters as one number; the sinusoid is missing."
+    elif shapes == [(WIDE, D_SINUSOIDAL)]:
+        reason = "The sinusoid is projected as it is; the timestep MLP is missing."
+    elif not inner and outer and len(shapes) <= 2:
+        reason = "The second layer of the timestep MLP is missing."
+    elif len(shapes) == 2 and inner == outer == 1:
+        reason = (
+            "The projection from 512 to 256 is missing, has another width, or is not registered, "
+            "as in a plain list."
+        )
+    else:
+        reason = "The timestep's path has other layers."
+    return f"{reason} {PATH}. Matrices found: {listed(matrices) or 'none'}."
+
+
+def _in_order(
+    model: nn.Module, x: Tensor, outer: list[nn.Parameter], biases: list[nn.Parameter]
+) -> list[nn.Parameter]:
+    """First layer and projection: behind a projection of 0, biases change nothing."""
+    t, moved = torch.tensor([5]), []
+    for p in outer:
+        with overwritten({p: 0.0}), torch.no_grad():
+            before = model(x, t)
+            with overwritten(dict.fromkeys(biases, 3.0)):
+                moved.append((model(x, t) - before).abs().max().item())
+    return outer if moved[0] > moved[1] else outer[::-1]
+
+
+def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor) -> list[str]:
+    """Read the timestep MLP through the projection; return notes or raise `Wrong`.
+
+    Args:
+        model: In evaluation mode.
+        path: Its parameters on the timestep's path.
+        entrance: Where the shift is added.
+        x: One image, as small as the network takes.
+    """
+
+    def at(t: Tensor, projection: Tensor | float) -> Tensor:
+        with overwritten({path.projection: projection}):
+            images = x.expand(len(t), -1, -1, -1)
+            return tensor_at(model, images, t, entrance.index)[:, :, 0, 0]
+
+    def shift(t: Tensor, projection: Tensor) -> Tensor:
+        return at(t, projection) - at(t[:1], 0.0)
+
+    identity = torch.eye(WIDE, D_EMB)
+    if squeezed(path.projection) != identity.shape:
+        identity = identity.T
+    t = torch.tensor([3, 400])
+    if not torch.allclose(shift(t, -2 * identity), -2 * shift(t, identity), atol=1e-3):
+        raise Wrong(ACTIVATED)
+    try:
+        return examine_perceptron(
+            path.perceptron,
+            lambda t: shift(t, identity),
+            is_whole=False,
+            stride=8,
+        )
+    except Wrong as error:
+        raise Wrong(f"The timestep's path, in front of the projection: {error}") from None

@@ -1,0 +1,109 @@
+"""Checks of exercise 2: the timestep MLP, and the similarities of embeddings."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condlesson import embeddings, exercises
+from condlesson.checks.embedding import DRAWN, check_own_rows, check_precision, check_repeats
+from condlesson.checks.harness.answer import as_factory, build, call_on, shape
+from condlesson.checks.harness.result import CheckResult
+from condlesson.checks.harness.run import NotDone, Wrong, run_check
+from condlesson.checks.instruments.mlp import examine_perceptron
+from condlesson.checks.instruments.mlp_layers import find_layers
+from condlesson.checks.instruments.parameters import check_gradients, overwritten, trainable
+
+__all__ = ["check_timestep_embedding", "check_timestep_mlp"]
+
+
+def check_timestep_embedding(cls: Callable[[int, int], nn.Module]) -> CheckResult:
+    """Check the timestep MLP: sinusoid, linear layer, GELU, linear layer.
+
+    Args:
+        cls: Called as cls(d_sinusoidal, d_emb); an object is called with t of shape (B,) and
+            returns (B, d_emb).
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_timestep_embedding",
+        cls,
+        _timestep_embedding,
+        exercise=embeddings.TimestepEmbedding,
+        praise="Well done: a fixed clock, and a small network that learns to read it. Now change "
+        "something: take SiLU for GELU, as most U-Nets do, and then leave the activation out.",
+    )
+
+
+def check_timestep_mlp(cls: Callable[[int, int], nn.Module]) -> CheckResult:
+    """Check the timestep MLP in which a bug was to be found.
+
+    Args:
+        cls: As in `check_timestep_embedding`.
+
+    Returns:
+        What was found.
+    """
+    return run_check(
+        "check_timestep_mlp",
+        cls,
+        _timestep_embedding,
+        exercise=exercises.TimestepMLP,
+        praise="Found. Without the activation the two layers would be one linear map of the "
+        "sinusoid, and no message would ever say so. Next, count how many parameters it would "
+        "waste.",
+    )
+
+
+def _timestep_embedding(answer: object) -> list[str]:
+    factory = as_factory(answer, "cls(d_sinusoidal, d_emb)")
+    notes = []
+    for d_sinusoidal, d_emb in ((256, 512), (48, 32)):
+        notes = _examine(factory, d_sinusoidal, d_emb)
+    return [*notes, *_other_timesteps(factory)]
+
+
+def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
+    text = f"cls({d_sinusoidal}, {d_emb})"
+    module = build(factory, d_sinusoidal, d_emb, text=text)
+    emb = _embed(module, DRAWN)
+    if emb.shape != (len(DRAWN), d_emb):
+        raise Wrong(
+            f"{text} must make {shape((len(DRAWN), d_emb))} of {len(DRAWN)} timesteps, got "
+            f"{shape(emb)}. One row for each timestep, d_emb numbers in it."
+        )
+    check_precision(emb)
+    trainable(module)
+    check_repeats(emb, _embed(module, DRAWN), "The module")
+    layers = find_layers(module, d_sinusoidal, d_emb, text)
+    check_gradients(module, lambda: _embed(module, DRAWN), "The embedding")
+    with overwritten(_random_values(module)):  # a second layer may start at 0
+        check_own_rows(module, _embed(module, DRAWN), DRAWN, _embed)
+    return examine_perceptron(layers, lambda t: _embed(module, t))
+
+
+def _random_values(module: nn.Module) -> dict[nn.Parameter, Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    return {
+        p: torch.randn(p.shape, generator=generator) / p.shape[-1] ** 0.5
+        for p in trainable(module).values()
+    }
+
+
+def _embed(module: Callable, t: Tensor) -> Tensor:
+    return call_on(module, t, what=f"The embedding of {len(t)} timesteps")
+
+
+def _other_timesteps(factory: Callable) -> list[str]:
+    module = build(factory, 32, 16, text="cls(32, 16)")
+    try:
+        single = call_on(module, 500, what="").shape
+    except (Wrong, NotDone):
+        single = None
+    if single == (1, 16):
+        return []
+    return [
+        "Note: a single number, such as t = 500, is not taken. The page's module takes it, too."
+    ]

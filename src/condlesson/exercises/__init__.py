@@ -1,0 +1,27 @@
+"""Further exercises, with their solutions: what a learner who finished early writes.
+
+`condlesson.scaffold` makes the exercises of them. Where something is to be mended instead of
+written, the comment after ``# BUG:`` is the line that the learner finds in the place of ours.
+Each module has the name of the module in `condlesson.checks` that checks it.
+
+Further exercises whose solution the lesson has anyway are `conditioning.AdditiveGN` and
+`embeddings.RandomFourierFeatures`.
+"""
+
+from condlesson.exercises.adagn import ZeroInitAdaGN
+from condlesson.exercises.additive_block import AdditiveBlock
+from condlesson.exercises.diffusion import ddim_update, draw_timesteps
+from condlesson.exercises.embedding import interleaved_embedding
+from condlesson.exercises.similarity import similarity_at, similarity_matrix
+from condlesson.exercises.timestep_mlp import TimestepMLP
+
+__all__ = [
+    "AdditiveBlock",
+    "TimestepMLP",
+    "ZeroInitAdaGN",
+    "ddim_update",
+    "draw_timesteps",
+    "interleaved_embedding",
+    "similarity_at",
+    "similarity_matrix",
+]

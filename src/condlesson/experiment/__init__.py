@@ -1,0 +1,1 @@
+"""The experiment: networks that differ in how they are told the time, trained and compared."""

@@ -1,0 +1,346 @@
+"""Making recorded runs: training to the end, with checkpoints, and writing what happened.
+
+What a run holds, and how it is read and checked later, is in `runs`; how a run that was stopped
+goes on, in `checkpoints`.
+"""
+
+import io
+import json
+import math
+import platform
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from condlesson.data import Mnist, load_subset, to_model_range
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment.checkpoints import Checkpoint, awaiting_signals, discard, write_whole
+from condlesson.experiment.judge_records import (
+    TOLERANCES,
+    JudgeRecord,
+    judge_canary,
+    judge_scores,
+    weights_canary,
+)
+from condlesson.experiment.judges import make_judge, train_judge
+from condlesson.experiment.outputs import (
+    OUTPUTS,
+    OUTPUTS_TOLERANCE,
+    compute_outputs,
+    outputs_canary,
+)
+from condlesson.experiment.runs import (
+    CANARY_TOLERANCES,
+    RERUN_TOLERANCES,
+    WEIGHTS_TOLERANCE,
+    Run,
+    canary_losses,
+    digest,
+    run_name,
+    weights_loss,
+)
+from condlesson.probes import lie_matrix, loss_by_timestep
+from condlesson.training import (
+    Batch,
+    TrainConfig,
+    TrainState,
+    evaluate,
+    make_model,
+    stream,
+    train,
+    validation_batches,
+)
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["record", "record_judge"]
+
+JUDGE_STEPS = 4_000
+LIE_IMAGES = 64
+LIE_TIMESTEPS = 10
+
+
+def record(
+    config: TrainConfig,
+    data: Mnist,
+    out: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    weights: bool = False,
+    outputs: bool = False,
+    on_step: Callable[[TrainState], None] = lambda state: None,
+    accelerator: "Accelerator | None" = None,
+) -> Run | None:
+    """Train to the end and write the run; go on from a checkpoint if an earlier try left one.
+
+    A checkpoint is written every half minute and before every validation, and removed at the end.
+    Ctrl-C and SIGTERM wait for the step's end and leave one too.
+
+    Args:
+        config: What to train.
+        data: The data set.
+        out: Folder for the run's files; it is made if need be.
+        device: Where to train; accelerate's device if there is an accelerator.
+        weights: Whether to write the weights, in float16.
+        outputs: Whether to write what the trained network does (`condlesson.experiment.outputs`).
+        on_step: Called after every step and every validation.
+        accelerator: Of several processes that train this run together; None for a single one.
+
+    Returns:
+        The run, as written; None in the processes that leave the writing to the main one.
+
+    Raises:
+        ValueError: The data set is too small, or the loss is no longer a finite number.
+        RunError: The checkpoint is damaged, or was made with other code, data, machine or torch.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    device = torch.device(device) if accelerator is None else accelerator.device
+    state = TrainState.start(config, device)
+    checkpoint = Checkpoint(
+        out / f"{run_name(config)}.checkpoint", _origin(config, data, device, accelerator)
+    )
+    discard_leftovers(config, out)
+    checkpoint.load(state)
+    _train_on(state, data, checkpoint, on_step, accelerator)
+    if not _writes(accelerator):
+        return None
+    run = _describe(state, data, checkpoint.origin)
+    if weights:
+        run = replace(run, weights=_write_weights(state.model, config, out))
+    if outputs:
+        run = replace(run, outputs=_write_outputs(state.model, config, data, out))
+    text = json.dumps(run.to_json(), indent=1) + "\n"
+    write_whole(out / f"{run.name}.json", text.encode())
+    discard_leftovers(config, out)
+    return run
+
+
+def record_judge(
+    kind: str, data: Mnist, out: str | Path, *, steps: int = JUDGE_STEPS, seed: int = 0
+) -> JudgeRecord:
+    """Train a judge, in seconds on a CPU, and write it.
+
+    Args:
+        kind: ``"digits"`` or ``"noise"``.
+        data: The data set.
+        out: Folder for its files; it is made if need be.
+        steps: Steps of 128 images.
+        seed: Seed of its weights and of what it is shown.
+
+    Returns:
+        The record, as written.
+
+    Raises:
+        ValueError: The kind is unknown.
+    """
+    out = Path(out)
+    judge = make_judge(kind, seed)
+    for _ in train_judge(judge, kind, data, steps, seed):
+        pass
+    weights = {name: value.half() for name, value in judge.state_dict().items()}
+    judge.load_state_dict(weights)  # what is judged is what is written
+    raw = _npz({name: value.numpy() for name, value in weights.items()})
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / f"{kind}.npz", raw)
+    record = JudgeRecord(
+        kind=kind,
+        seed=seed,
+        steps=steps,
+        scores=judge_scores(judge, kind, data),
+        canary={
+            "losses": [*judge_canary(kind, seed), weights_canary(judge, kind)],
+            "tolerances": TOLERANCES,
+        },
+        provenance={
+            "device": _cpu_name(),
+            "torch": str(torch.__version__),
+            "recorded": _today(),
+            "data_sha256": data.checksum(),
+        },
+        weights={"file": f"{kind}.npz", "sha256": digest(raw)},
+    )
+    text = json.dumps(record.to_json(), indent=1) + "\n"
+    write_whole(out / f"{kind}.json", text.encode())
+    return record
+
+
+def discard_leftovers(config: TrainConfig, out: str | Path) -> None:
+    """Remove a checkpoint that is older than the run's record: the run was killed at its very end.
+
+    A younger one belongs to a run that is being recorded again.
+    """
+    record = Path(out) / f"{run_name(config)}.json"
+    checkpoint = record.with_name(f"{run_name(config)}.checkpoint")
+    if record.exists() and not _younger(checkpoint, record):
+        discard(checkpoint)
+
+
+def _younger(path: Path, than: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns > than.stat().st_mtime_ns
+
+
+def _train_on(
+    state: TrainState,
+    data: Mnist,
+    checkpoint: Checkpoint,
+    on_step: Callable[[TrainState], None],
+    accelerator: "Accelerator | None",
+) -> None:
+    """Train to the end, or until a signal comes, with a checkpoint for the next time."""
+    with awaiting_signals() as came:
+        for _ in train(state, data, accelerator=accelerator):
+            _check_finite(state.config, [*state.train_loss, *state.val_loss])
+            if _writes(accelerator):
+                checkpoint.keep(state)
+            on_step(state)
+            if came:
+                break
+    if came:
+        if _writes(accelerator):
+            checkpoint.save(state)
+        signal.raise_signal(came[0])
+        raise KeyboardInterrupt  # a handler of somebody else's may return
+
+
+def _writes(accelerator: "Accelerator | None") -> bool:
+    return accelerator is None or accelerator.is_main_process
+
+
+def _origin(
+    config: TrainConfig, data: Mnist, device: torch.device, accelerator: "Accelerator | None" = None
+) -> dict:
+    """What must stay the same from a run's first step to its last."""
+    canary = canary_losses(config)
+    _check_finite(config, canary)
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "device_type": device.type,
+        "threads": torch.get_num_threads(),
+        "processes": 1 if accelerator is None else accelerator.num_processes,
+        "torch": str(torch.__version__),
+        "data_sha256": data.checksum(),
+        "canary": canary,
+    }
+
+
+def _check_finite(config: TrainConfig, losses: list[float]) -> None:
+    if not all(map(math.isfinite, losses)):
+        raise ValueError(
+            f"the losses of {run_name(config)} must be finite, got {losses}. "
+            f"Lower learning_rate, {config.learning_rate:g}."
+        )
+
+
+def _describe(state: TrainState, data: Mnist, origin: dict) -> Run:
+    config, device = state.config, next(state.model.parameters()).device
+    batches = validation_batches(config, data, device)
+    by_t = loss_by_timestep(
+        evaluate(state.model, batches),
+        torch.cat([b.t for b in batches]).cpu(),
+        config.num_timesteps,
+    )
+    told = _lie_timesteps(config)
+    lie = lie_matrix(state.model, _lie_batches(config, data, device), told)
+    return Run(
+        config=config,
+        train_loss=state.train_loss,
+        val_loss=state.val_loss,
+        seconds=[round(s, 2) for s in state.seconds],
+        val_loss_by_t=[None if math.isnan(loss) else loss for loss in by_t.tolist()],
+        lie={"timesteps": told, "loss": lie.tolist()},
+        canary={"losses": origin["canary"], "tolerances": CANARY_TOLERANCES},
+        provenance=_provenance(state, origin),
+        tolerances=RERUN_TOLERANCES,
+        weights=None,
+        outputs=None,
+    )
+
+
+def _provenance(state: TrainState, origin: dict) -> dict:
+    return {
+        "device": origin["device"],
+        "device_type": origin["device_type"],
+        "threads": origin["threads"],
+        **({"processes": origin["processes"]} if origin["processes"] > 1 else {}),
+        "torch": origin["torch"],
+        "recorded": _today(),
+        "wall_seconds": round(sum(state.seconds), 1),
+        "data_sha256": origin["data_sha256"],
+    }
+
+
+def _lie_timesteps(config: TrainConfig) -> list[int]:
+    spacing = config.num_timesteps / LIE_TIMESTEPS
+    return [int((k + 0.5) * spacing) for k in range(LIE_TIMESTEPS)]
+
+
+def _lie_batches(config: TrainConfig, data: Mnist, device: torch.device) -> dict[int, Batch]:
+    """One batch for each true timestep, of the same images and the same noise."""
+    generator = stream(0, "lie")
+    chosen = torch.randperm(len(data.test_images), generator=generator)[:LIE_IMAGES]
+    x_0 = to_model_range(data.test_images[chosen]).to(device)
+    noise = torch.randn(x_0.shape, generator=generator).to(device)
+    schedule = alphas_cumprod(linear_beta_schedule(config.num_timesteps))
+    batches = {}
+    for t in _lie_timesteps(config):
+        ts = torch.full((len(x_0),), t, device=device)
+        batches[t] = Batch(x_0, ts, noise, q_sample(x_0, t, noise, schedule))
+    return batches
+
+
+def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in model.state_dict().items()
+    }
+    raw = _npz({name: value.numpy() for name, value in tensors.items()})
+    file = f"{run_name(config)}.npz"
+    write_whole(out / file, raw)
+    rounded = make_model(config)
+    rounded.load_state_dict(tensors)
+    return {
+        "file": file,
+        "sha256": digest(raw),
+        "dtype": "float16",
+        "canary_loss": weights_loss(rounded, config),
+        "tolerance": WEIGHTS_TOLERANCE,
+    }
+
+
+def _write_outputs(model: nn.Module, config: TrainConfig, data: Mnist, out: Path) -> dict:
+    raw = _npz(compute_outputs(model, config, data, OUTPUTS))
+    file = f"{run_name(config)}-outputs.npz"
+    write_whole(out / file, raw)
+    return {
+        "file": file,
+        "sha256": digest(raw),
+        "canary": outputs_canary(config, load_subset()),
+        "tolerance": OUTPUTS_TOLERANCE,
+    }
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """NumPy's archive of arrays, which every reader can open without a further package."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _today() -> str:
+    return datetime.now(timezone.utc).date().isoformat()
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

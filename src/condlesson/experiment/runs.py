@@ -1,0 +1,483 @@
+"""Recorded training runs: reading them, and knowing when they are out of date.
+
+A run is a JSON file and, where a page needs them, its weights and its network's outputs in NumPy
+files (.npz) beside it. Two things guard it. A SHA-256 over its canonical form and over its files
+tells that nothing was changed by hand. Its canary, the losses of a few float32 CPU steps on the
+shipped subset, tells that the code still does what it did: `verify` trains those steps again and
+compares. Outputs have a canary of their own.
+
+Runs are made in `condlesson.experiment.recording`.
+"""
+
+import hashlib
+import io
+import json
+import math
+import shlex
+import zipfile
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from condlesson.data import Mnist, load_subset
+from condlesson.experiment.outputs import outputs_canary
+from condlesson.training import (
+    TIERS,
+    TrainConfig,
+    TrainState,
+    evaluate,
+    make_model,
+    train,
+    validation_batches,
+)
+from condlesson.unet import VARIANTS
+
+__all__ = [
+    "COMPARED",
+    "FULL",
+    "QUICK",
+    "RECORDED_DIR",
+    "SEEDS",
+    "Run",
+    "RunError",
+    "canary_losses",
+    "expected_runs",
+    "list_runs",
+    "load_model",
+    "load_outputs",
+    "load_run",
+    "needs_outputs",
+    "run_name",
+    "train_command",
+    "verify",
+]
+
+RECORDED_DIR = Path(__file__).parent / "recorded"
+SEEDS = (42, 43, 44)
+COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
+FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
+QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
+SUBSET = "subset"  # stands for these in place of a folder
+# For the figures of trained networks.
+WITH_WEIGHTS = (TrainConfig(variant="sinusoidal", seed=42), TrainConfig(variant="adagn", seed=42))
+
+CANARY = {"images": 64, "epochs": 1, "batch_size": 16, "val_images": 64, "precision": "float32"}
+# Relative, for the four steps and the validation loss. Other thread counts and kernels moved them
+# by at most 5e-7, 1e-5 and then 1e-4: Adam's first steps magnify rounding. SiLU for GELU moved the
+# first one by 1.3e-5. GELU's tanh form for GELU, a still smaller change, stays within all five: it
+# moves the loss of adagn's weights by 1.8e-5 and is noticed there, and would pass unnoticed on the
+# sinusoidal run alone.
+CANARY_TOLERANCES = [5e-6, 1e-4, 5e-4, 5e-4, 5e-4]
+WEIGHTS_TOLERANCE = 1e-5  # relative, of a loss without training
+# Relative: what the same run gives on another kind of machine. On the same kind, with as many
+# threads, it gives the same digits. Of nine runs that were recorded on two kinds of processor,
+# training losses moved by at most 0.0058, validation losses by 0.032, and the final ones by 0.0195:
+# at a constant learning rate, a network jumps about until its last step.
+RERUN_TOLERANCES = {"train_loss": 0.01, "val_loss": 0.04, "final_val_loss": 0.025}
+FORMAT = 2
+NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
+
+
+class RunError(Exception):
+    """A recorded run is missing, damaged or out of date; the message says what makes it again."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is recorded of one training run.
+
+    Attributes:
+        config: What was trained.
+        train_loss: Mean training loss of each epoch.
+        val_loss: Validation loss after each epoch.
+        seconds: Time of each epoch.
+        val_loss_by_t: Final validation loss in ten equal bins of the timestep, None for a bin that
+            no validation image fell into.
+        lie: ``timesteps`` and ``loss``: final loss as a matrix, true timestep by told timestep.
+        canary: ``losses`` of the replayed steps, and their relative ``tolerances``.
+        provenance: ``device``, ``device_type``, ``threads``, ``torch``, ``recorded`` (UTC date),
+            ``wall_seconds``, ``data_sha256``; ``processes`` if there was more than one.
+        tolerances: How far, as a share of each loss, a re-run on another kind of machine may be
+            off: ``train_loss``, ``val_loss``, and ``final_val_loss`` for the last of these.
+        weights: None, or ``file``, ``sha256``, ``dtype``, ``canary_loss`` and ``tolerance`` of the
+            weights.
+        outputs: None, or ``file``, ``sha256``, ``canary`` and ``tolerance`` of what the trained
+            network does, see `load_outputs`.
+    """
+
+    config: TrainConfig
+    train_loss: list[float]
+    val_loss: list[float]
+    seconds: list[float]
+    val_loss_by_t: list[float | None]
+    lie: dict
+    canary: dict
+    provenance: dict
+    tolerances: dict
+    weights: dict | None
+    outputs: dict | None
+
+    @property
+    def tolerance(self) -> float:
+        """How far the final validation loss of a re-run may be off, in units of the loss."""
+        return self.tolerances["final_val_loss"] * self.val_loss[-1]
+
+    @property
+    def name(self) -> str:
+        """The name of the run and of its files."""
+        return run_name(self.config)
+
+    @property
+    def recorded_on(self) -> str:
+        """The device and the date, as a reader is told them; a GPU is named only if it was one."""
+        kind = "GPU" if self.provenance["device_type"] == "cuda" else "CPU"
+        return f"{self.provenance['device']} ({kind}), {self.provenance['recorded']}"
+
+    def to_json(self) -> dict:
+        """The run as it is written, with the SHA-256 of its canonical form."""
+        record = {"format": FORMAT, "name": self.name, **asdict(self)}
+        return {**record, "sha256": digest(canonical(record))}
+
+
+def run_name(config: TrainConfig) -> str:
+    """Name of a run: variant, seed, size, and every other field that is not at its default."""
+    name = f"{config.variant}-seed{config.seed}-{config.images}x{config.epochs}"
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if f.name not in ("variant", "seed", "images", "epochs") and value != f.default:
+            name += f"-{f.name}{value}"
+    return name
+
+
+def expected_runs() -> list[TrainConfig]:
+    """The runs that the book reads: every variant with every seed, and one seed of other sizes."""
+    small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in SEEDS]
+    full = [replace(TIERS["full"], variant=v) for v in FULL]
+    quick = [replace(TIERS["quick"], variant=v) for v in QUICK]
+    return small + full + quick
+
+
+def needs_outputs(config: TrainConfig) -> bool:
+    """Whether a page shows what the trained network of a run does: seed 42 of all but quick."""
+    sizes = (TIERS["small"], TIERS["full"])
+    return config.seed == SEEDS[0] and config in [replace(s, variant=config.variant) for s in sizes]
+
+
+def train_command(
+    config: TrainConfig,
+    out: str | Path = RECORDED_DIR,
+    *,
+    weights: bool = False,
+    outputs: bool = False,
+    data: str | Path = "DIR",
+) -> str:
+    """The shell command that records a run.
+
+    Args:
+        config: The run; fields at their defaults are left out beyond the first four.
+        out: Where the run goes, by default where the book looks for it.
+        weights: Whether to write weights; those that the book needs are written anyway.
+        outputs: The same for outputs.
+        data: Folder of MNIST, or ``subset``; by default a word that stands for it. A run of the
+            quick tier always has ``subset``.
+    """
+    always = ("variant", "seed", "epochs", "images")
+    changed = [f.name for f in fields(config) if getattr(config, f.name) != f.default]
+    names = [*always, *(name for name in changed if name not in always)]
+    options = [f"--{name.replace('_', '-')} {getattr(config, name)}" for name in names]
+    if weights or config in WITH_WEIGHTS:
+        options.append("--weights")
+    if outputs or needs_outputs(config):
+        options.append("--outputs")
+    if replace(config, variant=TIERS["quick"].variant, seed=TIERS["quick"].seed) == TIERS["quick"]:
+        data = SUBSET
+    options += [f"--data {shlex.quote(str(data))}", f"--out {shlex.quote(shown(out))}"]
+    return " ".join(["condlesson train", *options])
+
+
+def load_run(
+    variant: str,
+    seed: int,
+    *,
+    folder: str | Path = RECORDED_DIR,
+    tier: str = "small",
+    **config: int | float | str,
+) -> Run:
+    """Read a recorded run and check that it is whole.
+
+    Args:
+        variant: Name of the network.
+        seed: Seed of the run.
+        folder: Where runs lie; by default those that ship with the package.
+        tier: Size of the run, one of `condlesson.training.TIERS`.
+        **config: Other fields of `TrainConfig` that are not the tier's.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: The run is missing or damaged.
+        ValueError: There is no such tier.
+    """
+    if tier not in TIERS:
+        raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
+    return _read(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
+
+
+def list_runs(folder: str | Path = RECORDED_DIR) -> list[Run]:
+    """All runs in a folder, by name.
+
+    Raises:
+        RunError: A run is damaged, or the folder is not there.
+    """
+    if not Path(folder).is_dir():
+        raise RunError(NO_FOLDER.format(folder))
+    return [_parse(path) for path in sorted(Path(folder).glob("*.json"))]
+
+
+def load_model(run: Run, folder: str | Path = RECORDED_DIR) -> nn.Module:
+    """The trained network of a run, in float32 and evaluation mode.
+
+    Args:
+        run: A run that was recorded with weights.
+        folder: Where its files lie.
+
+    Raises:
+        RunError: The run has no weights, or they are missing or damaged.
+    """
+    raw, remedy = _bytes_of(run, folder, "weights")
+    model = make_model(run.config)
+    try:
+        tensors = {name: torch.from_numpy(array) for name, array in arrays_of(raw).items()}
+        model.load_state_dict(tensors)  # float16 on disk, float32 in the network
+    except (RuntimeError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise RunError(f"the weights of run {run.name} do not fit its network. {remedy}") from error
+    return model.eval()
+
+
+def load_outputs(run: Run, folder: str | Path = RECORDED_DIR) -> dict[str, np.ndarray]:
+    """What the trained network of a run does, as `outputs.compute_outputs` says.
+
+    Args:
+        run: A run that was recorded with outputs.
+        folder: Where its files lie.
+
+    Raises:
+        RunError: The run has no outputs, or they are missing or damaged.
+    """
+    raw, remedy = _bytes_of(run, folder, "outputs")
+    try:
+        return arrays_of(raw)
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise RunError(f"the outputs of run {run.name} cannot be read. {remedy}") from error
+
+
+def _bytes_of(run: Run, folder: str | Path, part: str) -> tuple[bytes, str]:
+    """Content of a run's file for a part, checked, and the remedy for what is wrong inside."""
+    about, remedy = getattr(run, part), _remedy(run.config, folder, **{part: True})
+    if about is None:
+        raise RunError(f"run {run.name} must have {part}, got none. {remedy}")
+    path = Path(folder) / about["file"]
+    if not path.is_file():
+        raise RunError(f"the {part} of run {run.name} are missing. {remedy}")
+    raw = path.read_bytes()
+    if digest(raw) != about["sha256"]:
+        raise RunError(f"the {part} of run {run.name} are damaged. {remedy}")
+    return raw, remedy
+
+
+def arrays_of(raw: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by their names; nothing pickled is read."""
+    arrays = np.load(io.BytesIO(raw), allow_pickle=False)
+    return {name: arrays[name] for name in arrays.files}
+
+
+def verify(
+    folder: str | Path = RECORDED_DIR, expected: list[TrainConfig] | None = None
+) -> list[str]:
+    """Check recorded runs: none missing, none changed, none out of date.
+
+    Every run's canary is trained again and compared within the run's tolerance.
+
+    Args:
+        folder: Where the runs lie.
+        expected: The runs that must be there; by default, in the package's own folder, those
+            that the book reads. Other runs in the folder are checked as well.
+
+    Returns:
+        A message for each fault, which names the run and the command that makes it; [] if all
+        is well.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return [NO_FOLDER.format(folder)]
+    if expected is None:
+        expected = expected_runs() if folder.resolve() == RECORDED_DIR.resolve() else []
+    names = {run_name(config): config for config in expected}
+    problems = []
+    for name in sorted(names | dict.fromkeys(path.stem for path in folder.glob("*.json"))):
+        try:
+            run = _read(names[name], folder) if name in names else _parse(folder / f"{name}.json")
+            _check_fresh(run, folder)
+        except RunError as error:
+            problems.append(str(error))
+    return problems
+
+
+def canary_losses(config: TrainConfig, *, threads: int = 1) -> list[float]:
+    """Losses of a few float32 CPU steps on the shipped subset, and the validation loss after them.
+
+    Args:
+        config: The run's configuration; only its size and precision are reduced.
+        threads: CPU threads for these steps; one keeps the order of every sum.
+    """
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        state = TrainState.start(replace(config, **CANARY))
+        for _ in train(state, _subset()):
+            pass
+    finally:
+        torch.set_num_threads(threads_before)
+    return [*torch.stack(state.losses).tolist(), *state.val_loss]
+
+
+@cache
+def _subset() -> Mnist:
+    return load_subset()
+
+
+def _check_fresh(run: Run, folder: Path) -> None:
+    then, tolerances = run.canary["losses"], run.canary["tolerances"]
+    now = canary_losses(run.config)
+    if run.config in WITH_WEIGHTS or run.weights is not None:
+        model = load_model(run, folder)
+        then = [*then, run.weights["canary_loss"]]
+        tolerances = [*tolerances, run.weights["tolerance"]]
+        now = [*now, weights_loss(model, run.config)]
+    if needs_outputs(run.config) or run.outputs is not None:
+        load_outputs(run, folder)
+        then = [*then, *run.outputs["canary"]]
+        canary = outputs_canary(run.config, _subset())
+        tolerances = [*tolerances, *([run.outputs["tolerance"]] * len(canary))]
+        now = [*now, *canary]
+    drift = canary_drift(then, now, tolerances)
+    if drift:
+        raise RunError(
+            f"run {run.name} is out of date: the code no longer trains as it did. {drift} "
+            f"{_remedy(run.config, folder, **_parts_of(run))} --again"
+        )
+
+
+def canary_drift(then: list[float], now: list[float], tolerances: list[float]) -> str:
+    """What no longer agrees between two canaries, as a sentence; empty if all does."""
+    for k, (old, new, tolerance) in enumerate(zip(then, now, tolerances, strict=True)):
+        if not abs(new - old) <= tolerance * abs(old):  # a nan is a fault too
+            return (
+                f"Loss {k} of its canary was {old:.7f} and is {new:.7f}, a relative change above "
+                f"{tolerance:g}."
+            )
+    return ""
+
+
+def weights_loss(model: nn.Module, config: TrainConfig) -> float:
+    """Mean loss of a network on the canary's validation images; the canary of its weights."""
+    batches = validation_batches(replace(config, **CANARY), _subset())
+    return evaluate(model, batches).mean().item()
+
+
+def _read(config: TrainConfig, folder: Path) -> Run:
+    path = folder / f"{run_name(config)}.json"
+    if not path.is_file():
+        raise RunError(f"run {path.stem} is missing. {_remedy(config, folder)}")
+    return _parse(path, config)
+
+
+def _parse(path: Path, config: TrainConfig | None = None) -> Run:
+    """Read a run, and check it; config is what the file must hold, where that is known."""
+    try:
+        record = json.loads(path.read_text())
+        sha256 = record.pop("sha256")
+        content = {f.name: record[f.name] for f in fields(Run)}
+        content["config"] = TrainConfig(**record["config"])
+        expected_keys = {"format", "name", *content}
+        whole = sha256 == digest(canonical(record)) and set(record) == expected_keys
+        run = Run(**content)
+        _check_form(run)
+        whole = whole and record["format"] == FORMAT and record["name"] == run.name == path.stem
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"run {path.stem} is damaged ({error!r}). {_remedy_for(path, config)}"
+        ) from error
+    if not whole:
+        remedy = _remedy_for(path, config or run.config)
+        raise RunError(f"run {path.stem} was changed after it was recorded. {remedy}")
+    return run
+
+
+def _check_form(run: Run) -> None:
+    """Let what `_check_fresh` reads be there, as numbers; errors are the caller's to word."""
+    losses, tolerances = run.canary["losses"], run.canary["tolerances"]
+    if not len(losses) == len(tolerances) == len(CANARY_TOLERANCES):
+        raise ValueError(f"canary must have {len(CANARY_TOLERANCES)} losses, got {len(losses)}")
+    numbers = [*losses, *tolerances]
+    if run.weights is not None:
+        numbers += [run.weights["canary_loss"], run.weights["tolerance"]]
+    if run.outputs is not None:
+        numbers += [*run.outputs["canary"], run.outputs["tolerance"]]
+    numbers += [run.tolerances[name] for name in RERUN_TOLERANCES]
+    numbers += [*run.train_loss, *run.val_loss, *run.seconds]
+    if not all(isinstance(number, float) for number in numbers):
+        raise TypeError(f"losses and tolerances must be numbers, got {numbers}")
+    _check_agreement(run)
+
+
+def _check_agreement(run: Run) -> None:
+    """Let the parts of a run fit each other, as those of one training do."""
+    lengths = {len(run.train_loss), len(run.val_loss), len(run.seconds)}
+    if lengths != {run.config.epochs}:
+        raise ValueError(f"losses must be of {run.config.epochs} epochs, got {lengths}")
+    bins = [loss for loss in run.val_loss_by_t if loss is not None]
+    if len(bins) < len(run.val_loss_by_t) or run.config.val_images % len(bins):
+        return  # bins of unequal size, whose mean is another
+    mean = sum(bins) / len(bins)
+    if not math.isclose(mean, run.val_loss[-1], rel_tol=1e-4):
+        raise ValueError(f"val_loss_by_t must average to {run.val_loss[-1]}, got {mean}")
+
+
+def _parts_of(run: Run) -> dict[str, bool]:
+    return {part: getattr(run, part) is not None for part in ("weights", "outputs")}
+
+
+def _remedy(config: TrainConfig, folder: str | Path, **parts: bool) -> str:
+    return f"Make it with: {train_command(config, folder, **parts)}"
+
+
+def _remedy_for(path: Path, config: TrainConfig | None) -> str:
+    """The remedy for a file that cannot be trusted to say what it should hold."""
+    candidates = expected_runs() if config is None else [config]
+    for candidate in candidates:
+        if run_name(candidate) == path.stem:
+            return _remedy(candidate, path.parent)
+    return f"Delete {path.name} and record it again."
+
+
+def shown(path: str | Path) -> str:
+    """A path as a reader can type it: relative to the working directory where that is shorter."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def canonical(record: dict) -> bytes:
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of some bytes, as hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()

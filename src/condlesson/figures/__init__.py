@@ -1,0 +1,1 @@
+"""All that is drawn: still figures by Matplotlib, and the data of those that move."""

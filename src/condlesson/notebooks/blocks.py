@@ -1,0 +1,290 @@
+"""From the Markdown of the pages to what a plain notebook shows.
+
+The pages are written in MyST, whose directives are Sphinx's, and Jupyter shows them as raw text.
+Here each becomes CommonMark, maths and HTML that Jupyter renders, or code for a cell. What is not
+known here is an error with page and line, so that nothing of MyST is left over unseen.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from condlesson import scaffold
+from condlesson.notebooks import addresses
+from condlesson.notebooks.inline import Inline
+from condlesson.notebooks.pages import PageError
+from condlesson.notebooks.predictions import take_apart
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+__all__ = ["STEPS", "Code", "Translator"]
+
+# The path from t to a block: names of the steps, and what each is.
+STEPS = {
+    "timestep": ("t", "one integer"),
+    "embedding": ("sinusoid", "256 sines and cosines"),
+    "mlp": ("timestep MLP", "512 learned numbers"),
+    "projection": ("projection", "one for each block"),
+    "modulation": ("scale and shift", "γ and β per channel"),
+    "block": ("block", "conv, norm, ReLU"),
+}
+ADMONITIONS = ("note", "tip", "hint", "important", "warning", "caution", "attention", "seealso")
+IGNORED_OPTIONS = ("class", "open", "color", "icon", "animate")
+
+_DIRECTIVE = re.compile(r"\{([\w:-]+)\}\s*(.*)")
+_OPTION = re.compile(r":([\w-]+):\s*(.*)")
+_SOLUTION = re.compile(r"^\s*`{3,}\{solution\}", re.M)
+
+
+class Code(str):
+    """Text for a code cell; what is not Code is Markdown."""
+
+    __slots__ = ()
+
+
+class _Directive(NamedTuple):
+    name: str
+    argument: str
+    options: dict[str, str]
+    content: str
+    line: int  # of the content
+
+
+@dataclass
+class Translator(Inline):
+    """Translates one page, as `Inline` does, with its blocks.
+
+    Args:
+        with_answers: For the solution notebook, else for the exercise notebook.
+        known: Objects that the session has so far, by name; `run` adds to it.
+        equations: Numbered formulas so far.
+    """
+
+    with_answers: bool = False
+    known: dict[str, object] = field(default_factory=dict)
+    equations: int = 0
+
+    def text(self, source: str, line: int) -> list[str]:
+        """Translate a piece of the page.
+
+        Args:
+            source: MyST text.
+            line: Line of the page where it starts.
+
+        Returns:
+            Markdown and code in turn.
+
+        Raises:
+            PageError: It holds something that is not known.
+        """
+        pieces: list[str] = []
+        for piece in self._blocks(source, line):
+            if not isinstance(piece, Code) and pieces and not isinstance(pieces[-1], Code):
+                pieces[-1] += piece
+            else:
+                pieces.append(piece)
+        tidy = [p if isinstance(p, Code) else re.sub(r"\n{3,}", "\n\n", p).strip() for p in pieces]
+        return [piece for piece in tidy if piece]
+
+    def run(self, code: str) -> None:
+        """Take note of what a code cell binds, for the imports of later ones."""
+        self.known |= scaffold.bound_names(code)
+
+    def _blocks(self, source: str, line: int) -> Iterator[str]:
+        lines = source.splitlines(keepends=True)
+        done = 0
+        for token in _parse(source):
+            if token.map is None or token.map[0] < done:
+                continue
+            start, end = token.map
+            pieces = self._block(token, line + start, lines[end - 1].strip())
+            if pieces is None:
+                continue
+            yield self.inline("".join(lines[done:start]), line + done)
+            yield from pieces or ["".join(lines[start:end])]
+            done = end
+        yield self.inline("".join(lines[done:]), line + done)
+
+    def _block(self, token: "Token", line: int, last: str) -> list[str] | None:
+        """Pieces for a block; none for one that stays as it is; None for ordinary text."""
+        kind, info = token.type, token.info.strip()
+        if kind in UNKNOWN:
+            raise self._error(line, f"{UNKNOWN[kind]} is not known.")
+        if kind == "colon_fence" or (kind == "fence" and info.startswith("{")):
+            if token.level:
+                raise self._error(line, "a directive must not be in a list or a quotation.")
+            if set(last) != set(token.markup):
+                raise self._error(line, f"{token.markup}{info} must be closed by {token.markup}.")
+            pieces = self._directive(token, line)
+            return [p if isinstance(p, Code) else f"\n{p}\n\n" for p in pieces]
+        if kind in ("fence", "code_block", "amsmath"):
+            return []
+        if kind in ("math_block", "math_block_label") and not token.level:
+            return [self._formula(token.content, label=kind == "math_block_label")]
+        is_comment = kind == "html_block" and token.content.lstrip().startswith("<!--")
+        if kind in ("myst_target", "myst_line_comment") or is_comment:
+            return ["\n"]
+        return None
+
+    def _directive(self, token: "Token", line: int) -> list[str]:
+        match = _DIRECTIVE.fullmatch(token.info.strip())
+        if not match:
+            raise self._error(line, f"a fence must name a directive, got {token.info.strip()!r}.")
+        name, argument = match.groups()
+        if name not in DIRECTIVES:
+            raise self._error(line, f"the directive {{{name}}} is not known.")
+        options, content, skipped = self._options(token.content, name, line)
+        directive = _Directive(name, argument, options, content, line + 1 + skipped)
+        try:
+            return DIRECTIVES[name](self, directive)
+        except PageError:
+            raise
+        except (ImportError, AttributeError, ValueError) as error:
+            raise self._error(line, f"{{{name}}} {argument}: {error}") from error
+
+    def _options(self, content: str, name: str, line: int) -> tuple[dict[str, str], str, int]:
+        lines, options = content.splitlines(keepends=True), {}
+        while lines and (match := _OPTION.fullmatch(lines[0].rstrip())):
+            if match[1] not in (
+                *IGNORED_OPTIONS,
+                "read-only",
+                "right",
+                "cells",
+                "mistake",
+                "whole-section",
+            ):
+                raise self._error(line, f"the option {match[1]} of {{{name}}} is not known.")
+            options[match[1]] = match[2]
+            del lines[0]
+        return options, "".join(lines), len(options)
+
+    def _formula(self, latex: str, *, label: bool) -> str:
+        """A displayed formula; with its number if it has a label."""
+        latex = latex.strip("\n")
+        if r"\begin" not in latex and (r"\\" in latex or "&" in latex):
+            latex = f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
+        if label:
+            self.equations += 1
+            latex += f"\n\\tag{{{self.equations}}}"
+        return f"$$\n{latex}\n$$\n"
+
+    def _map(self, directive: _Directive) -> list[str]:
+        lit = directive.argument.split()
+        if unknown := set(lit) - set(STEPS):
+            raise ValueError(f"there is no step {', '.join(sorted(unknown))}.")
+        names = [f"**{name}**" if key in lit else name for key, (name, _) in STEPS.items()]
+        return [" → ".join(names)]
+
+    def _source(self, directive: _Directive) -> list[str]:
+        obj = self._object(directive)
+        code = scaffold.source(obj)
+        if "read-only" in directive.options:
+            return [_fenced(code)]
+        return [self._live(obj, code)]
+
+    def _scaffold(self, directive: _Directive) -> list[str]:
+        obj = self._object(directive)
+        solved = scaffold.solution(obj)
+        code = solved if self.with_answers else scaffold.scaffold(obj)
+        return [self._live(obj, code, solved)]  # with all that a learner will need
+
+    def _solution(self, directive: _Directive) -> list[str]:
+        if not self.with_answers:
+            return [self._where_the_answer_is()]
+        return [_fenced(scaffold.solution(self._object(directive)))]
+
+    def _live(self, obj: object, code: str, whole: str = "") -> Code:
+        """Code for a cell, behind the imports that it, or all of it, needs there."""
+        needed = scaffold.imports(whole or code, obj, self.known)
+        self.run(needed)
+        self.known[obj.__name__] = obj  # the learner's now, and later cells take it as it is
+        return Code(f"{needed}\n\n\n{code}".strip())
+
+    def _dropdown(self, directive: _Directive) -> list[str]:
+        if not self.with_answers and _SOLUTION.search(directive.content):
+            return [self._where_the_answer_is()]
+        return [_folded(directive.argument, self._inner(directive))]
+
+    def _predict(self, directive: _Directive) -> list[str]:
+        """The question, and each choice with what to say to it folded away."""
+        if "mistake" in directive.options:  # which shows itself, by the page's own import
+            return [Code(f'MISTAKES["{directive.options["mistake"]}"].question')]
+        asked = take_apart(directive.content)
+        question = self.inline(f"**Predict.** {asked.question}", directive.line)
+        pairs = zip(asked.choices, asked.feedback, strict=True)
+        folded = [_folded(c, self.inline(told, directive.line)) for c, told in pairs]
+        return ["\n\n".join([question, *folded])]
+
+    def _admonition(self, directive: _Directive) -> list[str]:
+        if directive.name == "admonition":
+            title, content = directive.argument, self._inner(directive)
+        else:
+            title, content = directive.name.capitalize(), self._inner(directive)
+            content = f"{self.inline(directive.argument, directive.line - 1)}\n\n{content}".strip()
+        quoted = "\n".join(f"> {line}".rstrip() for line in content.splitlines())
+        return [f"> **{title}**\n>\n{quoted}"]
+
+    def _inner(self, directive: _Directive) -> str:
+        """Content of a directive that holds text; code in there is to be read only."""
+        pieces = self.text(directive.content, directive.line)
+        return "\n\n".join(_fenced(p) if isinstance(p, Code) else p for p in pieces)
+
+    def _nothing(self, directive: _Directive) -> list[str]:
+        return ["\n"]
+
+    def _object(self, directive: _Directive) -> object:
+        module, _, name = directive.argument.rpartition(".")
+        return getattr(import_module(module), name)
+
+    def _where_the_answer_is(self) -> str:
+        address = addresses.site_address(self.page.name)
+        return f"*A solution is on [this page of the book]({address}), folded away.*"
+
+
+DIRECTIVES: dict[str, Callable[[Translator, _Directive], list[str]]] = {
+    "lesson-map": Translator._map,
+    "source": Translator._source,
+    "scaffold": Translator._scaffold,
+    "solution": Translator._solution,
+    "dropdown": Translator._dropdown,
+    "predict": Translator._predict,
+    "predictions": Translator._nothing,  # a notebook does not know what was answered on the pages
+    "admonition": Translator._admonition,
+    **dict.fromkeys(ADMONITIONS, Translator._admonition),
+    "bibliography": Translator._nothing,  # each notebook ends with what it cites
+}
+UNKNOWN = {
+    "dl_open": "a definition list",
+    "field_list_open": "a field list",
+    "substitution_block": "a substitution",
+}
+
+
+def _parse(source: str) -> "list[Token]":
+    """Blocks of a MyST text, as the book's own parser sees them."""
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.amsmath import amsmath_plugin
+    from mdit_py_plugins.colon_fence import colon_fence_plugin
+    from mdit_py_plugins.deflist import deflist_plugin
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+    from mdit_py_plugins.field_list import fieldlist_plugin
+    from mdit_py_plugins.myst_blocks import myst_block_plugin
+    from mdit_py_plugins.substitution import substitution_plugin
+
+    parser = MarkdownIt("commonmark").enable("table")
+    for plugin in (amsmath_plugin, colon_fence_plugin, deflist_plugin, dollarmath_plugin,
+                   fieldlist_plugin, myst_block_plugin, substitution_plugin):  # fmt: skip
+        parser.use(plugin)
+    return parser.disable("inline", ignoreInvalid=True).parse(source)
+
+
+def _fenced(code: str) -> str:
+    return f"```python\n{code.rstrip()}\n```"
+
+
+def _folded(title: str, body: str) -> str:
+    title = re.sub(r"`([^`]+)`", r"<code>\1</code>", title)
+    return f"<details>\n<summary>{title}</summary>\n\n{body}\n\n</details>"

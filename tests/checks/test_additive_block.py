@@ -1,0 +1,128 @@
+"""The check of the block that was deaf to the timestep, on blocks that were mended and others."""
+
+import pytest
+
+from condlesson import exercises
+from condlesson.checks import check_additive_block
+from tests.answers import blank
+from tests.checks.variants import assert_passed, assert_wrong, cell, edited, lines
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+BLOCK = """\
+class Block(nn.Module):
+    def __init__(self, C_in, C, D, G):
+        super().__init__()
+        self.conv = nn.Conv2d(C_in, C, 3, padding=1)
+        self.norm = nn.GroupNorm(G, C)
+        self.project = nn.Linear(D, C)
+        # more
+
+    def forward(self, h, t_emb):
+        h = self.conv(h)
+        shift = self.project(t_emb)[:, :, None, None]
+        return F.relu(self.norm(h + shift))
+"""
+NORM, OUT = "self.norm = nn.GroupNorm(G, C)", "return F.relu(self.norm(h + shift))"
+SHIFT = "shift = self.project(t_emb)[:, :, None, None]"
+RIGHT = {
+    "as mended": {},
+    "without affine": {"(G, C)": "(G, C, affine=False)"},
+    "functional group norm": {
+        NORM: "self.G = G",
+        "self.norm(": "F.group_norm(",
+        "shift))": "shift, self.G))",
+    },
+    "shift in place": {OUT: lines("h += shift", "return self.norm(h).relu()")},
+    "projection as a 1x1 convolution": {
+        "nn.Linear(D, C)": "nn.Conv2d(D, C, 1)",
+        SHIFT: "shift = self.project(t_emb[..., None, None])",
+    },
+    "projection as a parameter": {
+        "self.project = nn.Linear(D, C)": "self.project = nn.Parameter(torch.randn(D, C))",
+        SHIFT: "shift = (t_emb @ self.project)[:, :, None, None]",
+    },
+    "convolution without bias": {"padding=1": "padding=1, bias=False"},
+    "float64": {
+        "# more": "self.double()",
+        "self.conv(h)": "self.conv(h.double())",
+        "(t_emb)": "(t_emb.double())",
+    },
+}
+NOTED = {
+    "shift behind the norm": (
+        {OUT: "return F.relu(self.norm(h) + shift)"},
+        "you moved the shift behind the norm",
+    ),
+    "shift behind the norm as it was": (
+        {OUT: "return F.relu(self.norm(h) + shift)", "(G, C)": "(C, C)"},
+        "the line that was wrong is the norm's number of groups",
+    ),
+    "SiLU": ({"F.relu": "F.silu"}, "and yours has a SiLU"),
+    "GELU": ({"F.relu": "F.gelu"}, "and yours has a GELU"),
+}
+WRONG = {
+    "one channel a group": ({"(G, C)": "(C, C)"}, "The norm has 12 groups for 12 channels"),
+    "instance norm": (
+        {"nn.GroupNorm(G, C)": "nn.InstanceNorm2d(C)"},
+        "The norm has 12 groups for 12 channels",
+    ),
+    "one group": ({"(G, C)": "(1, C)"}, "The norm works in 1 group, and 4 were asked for"),
+    "two groups": ({"(G, C)": "(2, C)"}, "The norm works in 2 groups, and 4 were asked for"),
+    "two groups, shift behind": (
+        {"(G, C)": "(2, C)", OUT: "return F.relu(self.norm(h) + shift)"},
+        "The norm works in 2 groups, and 4 were asked for",
+    ),
+    "groups and channels swapped": ({"(G, C)": "(C, G)"}, "groups first"),
+    "batch norm": ({"nn.GroupNorm(G, C)": "nn.BatchNorm2d(C)"}, "the items influence one another"),
+    "first embedding for all": (
+        {"(t_emb)[": "(t_emb[:1])["},
+        "the items influence one another. Keep the batch dimension",
+    ),
+    "no norm": ({OUT: "return F.relu(h + shift)"}, "The norm is gone"),
+    "no ReLU": ({OUT: "return self.norm(h + shift)"}, "The ReLU is gone"),
+    "no ReLU, shift behind": ({OUT: "return self.norm(h) + shift"}, "The ReLU is gone"),
+    "no shift": ({OUT: "return F.relu(self.norm(h))"}, "another t_emb changes no value. Add its"),
+    "norm last": ({OUT: "return self.norm(F.relu(h + shift))"}, "in this order any more"),
+    "no projection": (
+        {"self.project = nn.Linear(D, C)": "pass", "self.project(t_emb)": "t_emb[:, :12]"},
+        "The block's projection of t_emb is not there as it was given",
+    ),
+    "two convolutions": (
+        {"# more": "self.conv_2 = nn.Conv2d(C_in, C, 3, padding=1)"},
+        "The block's convolution is not there as it was given",
+    ),
+    "smaller map": ({", padding=1": ""}, "must return shape (4, 12, 6, 8) of h (4, 3, 6, 8)"),
+    "no reshape": ({"[:, :, None, None]": ""}, "must become (B, C, 1, 1)"),
+    "in place on the input": ({"h = self.conv(h)": "h *= 2; h = self.conv(h)"}, "in place"),
+    "t_emb detached": ({"(t_emb)": "(t_emb.detach())"}, "No gradient reaches t_emb"),
+    "shift detached": ({"h + shift": "h + shift.detach()"}, "No gradient reaches project.weight"),
+    "no_grad": (
+        {OUT: lines("with torch.no_grad():", f"    {OUT}")},
+        "carries no gradient",
+    ),
+}
+
+
+@pytest.mark.parametrize("edits", RIGHT.values(), ids=RIGHT)
+def test_right_block_passes(edits):
+    assert_passed(check_additive_block(cell(edited(BLOCK, edits))))
+
+
+@pytest.mark.parametrize(("edits", "note"), NOTED.values(), ids=NOTED)
+def test_another_cure_passes_with_a_note(edits, note):
+    assert_passed(check_additive_block(cell(edited(BLOCK, edits))), note)
+
+
+@pytest.mark.parametrize(("edits", "fragment"), WRONG.values(), ids=WRONG)
+def test_mistake_in_block_is_named(edits, fragment):
+    assert_wrong(check_additive_block(cell(edited(BLOCK, edits))), fragment)
+
+
+def test_the_packages_own_passes_and_the_block_as_handed_out_has_the_bug():
+    assert_passed(check_additive_block(exercises.AdditiveBlock))
+    handed_out = check_additive_block(blank(exercises.AdditiveBlock))
+    assert_wrong(handed_out, "The timestep still does nothing")
+    assert "here nn.GroupNorm(4, 12)" in handed_out.messages[0]
+    mended = ("nn.GroupNorm(out_channels, out_channels)", "nn.GroupNorm(num_groups, out_channels)")
+    assert_passed(check_additive_block(blank(exercises.AdditiveBlock, mended)))

@@ -1,0 +1,224 @@
+"""The checks of what stands around the network: timesteps to train on, and a step of DDIM."""
+
+import pytest
+
+from condlesson import exercises
+from condlesson.checks import check_ddim_update, check_draw_timesteps
+from tests.answers import blank
+from tests.checks.variants import assert_passed, assert_wrong, cell, edited
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def drawing(body):
+    return cell(f"import numpy as np\ndef draw(B, T):\n    {body}")
+
+
+DRAWS = {
+    "randint": "return torch.randint(0, T, (B,))",
+    "randint without a lower end": "return torch.randint(T, (B,), dtype=torch.int32)",
+    "cut": "return (torch.rand(B) * T).long()",
+    "floor": "return torch.rand(B).mul(T).floor().int()",
+    "multinomial": "return torch.multinomial(torch.ones(T), B, replacement=True)",
+    "NumPy": "return torch.from_numpy(np.random.randint(0, T, B))",
+    "antithetic": "t = torch.randint(0, T, (B - B // 2,)); return torch.cat([t, T - 1 - t])[:B]",
+}
+WRONG_DRAWS = {
+    "the last is missing": ("return torch.randint(0, T - 1, (B,))", "so that end is num_timesteps"),
+    "the first is missing": ("return torch.randint(1, T, (B,))", "t = 0 never came"),
+    "1 to T": (
+        "return torch.randint(1, T + 1, (B,))",
+        "drew t = 10, and timesteps run from 0 to 9",
+    ),
+    "one too many": ("return torch.randint(0, T + 1, (B,))", "drew t = 10"),
+    "negative": ("return torch.randint(-1, T, (B,))", "drew t = -1"),
+    "half of them": ("return torch.randint(0, T // 2, (B,))", "t = 5, 6, 7, 8, 9 never came"),
+    "one for the batch": ("return torch.randint(0, T, (1,)).expand(B)", "a timestep of its own"),
+    "one number": ("return torch.randint(0, T, (1,))", "one timestep for each image, shape (5,)"),
+    "a column": ("return torch.randint(0, T, (B, 1))", "shape (5,), got (5, 1)"),
+    "the index in the batch": ("return torch.arange(B) % T", "nothing is drawn"),
+    "seeded": (
+        "torch.manual_seed(0); return torch.randint(0, T, (B,))",
+        "from a seed that is set in the function",
+    ),
+    "rounded": ("return (torch.rand(B) * (T - 1)).round().long()", "rounding does that; cut"),
+    "squared": ("return (torch.rand(B).square() * T).long()", "Timesteps are not equally likely"),
+    "always 0": ("return torch.zeros(B).long()", "images get t = 0"),
+    "in [0, 1)": ("return torch.rand(B)", "must return integers"),
+    "mask": ("return torch.rand(B) > 0.5", "must return integers"),
+    "a list": ("return torch.randint(0, T, (B,)).tolist()", "must return a torch.Tensor, got list"),
+    "T = 1000 written down": ("return torch.randint(0, 1000, (B,))", "timesteps run from 0 to 9"),
+    "T = 10 written down": (
+        "return torch.randint(0, 10, (B,))",
+        "with T = 1000 the draws run from",
+    ),
+    "raises": ("return torch.randint(T)", "raised TypeError"),
+}
+
+
+@pytest.mark.parametrize("body", DRAWS.values(), ids=DRAWS)
+def test_right_draws_pass(body):
+    assert_passed(check_draw_timesteps(drawing(body)))
+
+
+@pytest.mark.parametrize(("body", "fragment"), WRONG_DRAWS.values(), ids=WRONG_DRAWS)
+def test_mistake_in_draws_is_named(body, fragment):
+    assert_wrong(check_draw_timesteps(drawing(body)), fragment)
+
+
+def test_nothing_drawn_is_not_done():
+    assert check_draw_timesteps(drawing("torch.randint(0, T, (B,))")).status == "not done"
+    assert check_draw_timesteps(None).status == "not done"
+
+
+def test_the_packages_own_draws_pass_and_those_handed_out_have_the_bug():
+    assert_passed(check_draw_timesteps(exercises.draw_timesteps))
+    handed_out = check_draw_timesteps(blank(exercises.draw_timesteps))
+    assert_wrong(handed_out, "t = 9 never came. It is the last timestep")
+    mended = ("(0, num_timesteps - 1, ", "(0, num_timesteps, ")
+    assert_passed(check_draw_timesteps(blank(exercises.draw_timesteps, mended)))
+
+
+STEP = """\
+def step(x_t, noise, a, b):
+    x_0 = (x_t - (1 - a) ** 0.5 * noise) / a**0.5
+    return b**0.5 * x_0 + (1 - b) ** 0.5 * noise
+"""
+X_0 = "x_0 = (x_t - (1 - a) ** 0.5 * noise) / a**0.5"
+END = "return b**0.5 * x_0 + (1 - b) ** 0.5 * noise"
+AGAIN = "noise = (x_t - a**0.5 * x_0) / (1 - a) ** 0.5"
+STEPS = {
+    "as the task": {},
+    "torch.sqrt": {X_0: "x_0 = (x_t - torch.sqrt(1 - a) * noise) / torch.sqrt(a)"},
+    "one line": {
+        X_0: "k = (b / a).sqrt()",
+        END: "return k * x_t + ((1 - b).sqrt() - k * (1 - a).sqrt()) * noise",
+    },
+    "with sigma": {END: "s = 0.0; return b**0.5 * x_0 + (1 - b - s**2) ** 0.5 * noise"},
+    "noise solved for again": {END: f"{AGAIN}; {END}"},
+    "float64": {X_0: "x_t, noise, a, b = (v.double() for v in (x_t, noise, a, b))\n    " + X_0},
+    "lerp": {END: "return torch.lerp(0 * x_0, x_0, b**0.5) + noise * (1 - b).sqrt()"},
+}
+NOTED_STEPS = {
+    "clipped": ({END: f"x_0 = x_0.clamp(-1, 1); {END}"}, "you clip the estimate of x_0"),
+    "clipped, and noise solved for again": (
+        {END: f"x_0 = x_0.clamp(-1, 1); {AGAIN}; {END}"},
+        "you clip the estimate of x_0",
+    ),
+    "numbers only": ({X_0: f"a, b = a.item(), b.item(); {X_0}"}, "for each image"),
+    "math.sqrt": ({X_0: f"import math; {X_0}", "a**0.5": "math.sqrt(a)"}, "for each image"),
+}
+WRONG_STEPS = {
+    "x_0": ({END: "return x_0"}, "This is x_0, the clean image. Noise it again"),
+    "level without roots": ({END: "return b * x_0 + (1 - b) * noise"}, "The level of noise needs"),
+    "noise without its root": (
+        {END: "return b**0.5 * x_0 + (1 - b) * noise"},
+        "The share of noise is sqrt(1 - alpha_bar_prev), a square root",
+    ),
+    "image without its root": (
+        {END: "return b * x_0 + (1 - b) ** 0.5 * noise"},
+        "The share of the image is sqrt(alpha_bar_prev), a square root",
+    ),
+    "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "The image is added whole"),
+    "no noise": ({END: "return b**0.5 * x_0"}, "its noise is missing"),
+    "whole noise": ({END: "return b**0.5 * x_0 + noise"}, "The noise is added whole"),
+    "noise subtracted": (
+        {END: "return b**0.5 * x_0 - (1 - b) ** 0.5 * noise"},
+        "The noise is subtracted in the second step",
+    ),
+    "factors swapped": (
+        {END: "return (1 - b) ** 0.5 * x_0 + b**0.5 * noise"},
+        "The two factors are swapped",
+    ),
+    "back to x_t": (
+        {END: "return a**0.5 * x_0 + (1 - a) ** 0.5 * noise"},
+        "This is x_t again: both lines have the same level",
+    ),
+    "x_0 at the earlier level": (
+        {X_0: "x_0 = (x_t - (1 - b) ** 0.5 * noise) / b**0.5"},
+        "This is x_t again: both lines have the same level",
+    ),
+    "nothing done": ({END: "return x_t"}, "This is x_t again"),
+    "noise at the old level": (
+        {END: "return b**0.5 * x_0 + (1 - a) ** 0.5 * noise"},
+        "its noise still at alpha_bar_t",
+    ),
+    "image at the old level": (
+        {END: "return a**0.5 * x_0 + (1 - b) ** 0.5 * noise"},
+        "the image still at alpha_bar_t",
+    ),
+    "levels swapped": ({"(x_t, noise, a, b)": "(x_t, noise, b, a)"}, "prev are swapped"),
+    "no roots at all": (
+        {X_0: "x_0 = (x_t - (1 - a) * noise) / a", END: "return b * x_0 + (1 - b) * noise"},
+        "alpha-bar is a share of variance",
+    ),
+    "fresh noise": (
+        {END: f"{END} + 0.1 * torch.randn_like(x_t)"},
+        "With eta = 0 no noise is drawn",
+    ),
+    "noise drawn anew": (
+        {END: "return b**0.5 * x_0 + (1 - b) ** 0.5 * torch.randn_like(x_t)"},
+        "With eta = 0 no noise is drawn",
+    ),
+    "a seeded noise": (
+        {END: f"noise = torch.full_like(x_t, 0.3); {END}"},
+        "Solve for x_0 first, then noise it again with the same noise",
+    ),
+    "level written down": ({END: f"b = b * 0 + 0.6; {END}"}, "though from 0.3 to 0.6 it was right"),
+    "nan at the clean image": ({END: f"b = b / (1 - b) * (1 - b); {END}"}, "nan or infinite"),
+    "level of the first image": (
+        {X_0: f"a, b = a.flatten()[0], b.flatten()[0]; {X_0}"},
+        "From alpha_bar_t = [0.2, 0.5, 0.8] to alpha_bar_prev = [0.3, 0.9, 1.0]",
+    ),
+    "clipped at 2": ({END: f"x_0 = x_0.clamp(-2, 2); {END}"}, "wrong where the estimate lies out"),
+    "one image": ({END: f"x_0, noise = x_0[:1], noise[:1]; {END}"}, "the shape of x_t"),
+    "in place": ({X_0: f"x_t -= 0.1; {X_0}"}, "in place"),
+    "a tuple": ({END: f"{END}, x_0"}, "must return one tensor"),
+}
+ESTIMATES = {
+    "noise without its root": "(x_t - (1 - a) * noise) / a**0.5",
+    "nothing with a root": "(x_t - (1 - a) * noise) / a",
+    "image without its root": "(x_t - (1 - a) ** 0.5 * noise) / a",
+    "not divided": "x_t - (1 - a) ** 0.5 * noise",
+    "whole noise": "(x_t - noise) / a**0.5",
+    "noise added": "(x_t + (1 - a) ** 0.5 * noise) / a**0.5",
+    "multiplied": "(x_t - (1 - a) ** 0.5 * noise) * a**0.5",
+    "factors swapped": "(x_t - a**0.5 * noise) / (1 - a) ** 0.5",
+    "x_t": "x_t",
+}
+
+
+@pytest.mark.parametrize("edits", STEPS.values(), ids=STEPS)
+def test_right_steps_pass(edits):
+    assert_passed(check_ddim_update(cell(edited(STEP, edits))))
+
+
+@pytest.mark.parametrize(("edits", "note"), NOTED_STEPS.values(), ids=NOTED_STEPS)
+def test_usual_steps_pass_with_a_note(edits, note):
+    assert_passed(check_ddim_update(cell(edited(STEP, edits))), note)
+
+
+@pytest.mark.parametrize(("edits", "fragment"), WRONG_STEPS.values(), ids=WRONG_STEPS)
+def test_mistake_in_step_is_named(edits, fragment):
+    assert_wrong(check_ddim_update(cell(edited(STEP, edits))), fragment)
+
+
+@pytest.mark.parametrize("estimate", ESTIMATES.values(), ids=ESTIMATES)
+def test_wrong_estimate_is_named(estimate):
+    step = cell(edited(STEP, {X_0: f"x_0 = {estimate}"}))
+    assert_wrong(check_ddim_update(step), "The estimate of the clean image is wrong")
+
+
+def test_the_packages_own_step_passes_and_its_scaffold_is_not_done():
+    assert_passed(check_ddim_update(exercises.ddim_update))
+    result = check_ddim_update(blank(exercises.ddim_update))
+    assert result.status == "not done"
+    assert result.messages[0] == "TODO 1 and TODO 2 are still open."
+    first = (
+        "    ...\n",
+        "    x_0 = (x_t - (1 - alpha_bar_t) ** 0.5 * noise_pred) / alpha_bar_t**0.5\n",
+    )
+    assert (
+        check_ddim_update(blank(exercises.ddim_update, first)).messages[0]
+        == "TODO 2 is still open."
+    )

@@ -1,0 +1,200 @@
+"""Right and wrong similarities of embeddings, and what their checks must say of them."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from condlesson import exercises
+from condlesson.checks import check_similarity_at, check_similarity_matrix
+from condlesson.embeddings import cosine_similarity_at, sinusoidal_embedding
+from condlesson.embeddings import sinusoidal_frequencies as frequencies
+from tests.answers import blank
+
+
+def angles(distance, d):
+    return distance[..., None] * frequencies(d, dtype=torch.float64)
+
+
+def by_embedding(distance, d):
+    """From two embeddings, without the closed form."""
+    one = sinusoidal_embedding(distance.flatten(), d)
+    other = sinusoidal_embedding(torch.zeros(distance.numel()), d)
+    return F.cosine_similarity(one, other).reshape(distance.shape)
+
+
+def by_loops(distance, d):
+    found = [
+        sum(math.cos(step * 10000 ** (-2 * i / d)) for i in range(d // 2)) / (d // 2)
+        for step in distance.flatten().tolist()
+    ]
+    return torch.tensor(found).reshape(distance.shape)
+
+
+RIGHT_AT = {
+    "the page's": (cosine_similarity_at, ""),
+    "the task's": (exercises.similarity_at, ""),
+    "embeddings": (by_embedding, ""),
+    "loops": (by_loops, ""),
+    "a sum": (lambda distance, d: 2 / d * angles(distance, d).cos().sum(-1), ""),
+    "float32": (lambda distance, d: angles(distance, d).cos().mean(-1).float(), ""),
+    "absolute distances": (lambda distance, d: cosine_similarity_at(distance.abs(), d), ""),
+    "half_minus_one": (
+        lambda distance, d: cosine_similarity_at(distance, d, denominator="half_minus_one"),
+        "your frequencies are those of half_minus_one",
+    ),
+}
+WRONG_AT = {
+    "a sum alone": (lambda x, d: angles(x, d).cos().sum(-1), "is missing its 2 / d_emb"),
+    "divided by d_emb": (lambda x, d: angles(x, d).cos().sum(-1) / d, "d_emb / 2, not d_emb"),
+    "sines": (lambda x, d: angles(x, d).sin().mean(-1), "it averages sines"),
+    "squares": (lambda x, d: angles(x, d).cos().square().mean(-1), "It never goes below 0"),
+    "absolute values": (lambda x, d: angles(x, d).cos().mean(-1).abs(), "It never goes below 0"),
+    "degrees": (
+        lambda x, d: torch.deg2rad(angles(x, d)).cos().mean(-1),
+        "The angles are turned from degrees",
+    ),
+    "one minus": (lambda x, d: 1 - cosine_similarity_at(x, d), "every embedding is like itself"),
+    "another base": (
+        lambda x, d: cosine_similarity_at(x, d, max_period=100.0),
+        "Average cos(w_i * distance) over all frequencies",
+    ),
+    "the fastest hand alone": (lambda x, d: x.double().cos(), "the embeddings themselves have"),
+    "two numbers": (
+        lambda x, d: angles(x, d).cos().mean(-1, keepdim=True),
+        "must return one number for each distance, shape (333,), got (333, 1)",
+    ),
+    "one number": (lambda x, d: angles(x, d).cos().mean(), "got ()"),
+    "no average": (lambda x, d: angles(x, d).cos(), "Average over the hands, the last dimension"),
+    "one dimension only": (
+        lambda x, d: (x.reshape(-1, 1) * frequencies(d)).cos().mean(-1),
+        "with distances of shape (2, 4) must return one number for each distance",
+    ),
+    "the first dimension": (
+        lambda x, d: angles(x, d).cos().mean((0, -1) if x.ndim == 2 else -1),
+        "with distances of shape (2, 4) must return one number",
+    ),
+    "one width only": (
+        lambda x, d: cosine_similarity_at(x, 256),
+        "wrong for shape (2, 4), from 0 to 21, and d_emb = 64",
+    ),
+    "no negative distance": (
+        lambda x, d: cosine_similarity_at(x.clamp(min=0), d),
+        "wrong for shape (3,), from -5 to 300",
+    ),
+    "a number": (lambda x, d: 1.0, "must return a torch.Tensor, got a float"),
+    "a tensor": (torch.zeros(3), "Hand in the function itself"),
+}
+
+
+def unit(x):
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def matrix_by_loops(x):
+    return torch.stack([torch.stack([F.cosine_similarity(a, b, dim=0) for b in x]) for a in x])
+
+
+RIGHT_MATRIX = {
+    "the task's": exercises.similarity_matrix,
+    "loops": matrix_by_loops,
+    "broadcast": lambda x: F.cosine_similarity(x[:, None], x[None], dim=2),
+    "normalize": lambda x: F.normalize(x) @ F.normalize(x).T,
+    "einsum": lambda x: torch.einsum("id,jd->ij", unit(x), unit(x)),
+    "divided afterwards": lambda x: (x @ x.T) / torch.outer(x.norm(dim=1), x.norm(dim=1)),
+    "float64": lambda x: unit(x.double()) @ unit(x.double()).T,
+    "distances of unit vectors": lambda x: 1 - torch.cdist(unit(x), unit(x)).square() / 2,
+}
+WRONG_MATRIX = {
+    "dot products": (lambda x: x @ x.T, "These are plain dot products"),
+    "columns divided": (lambda x: F.normalize(x, dim=0) @ F.normalize(x, dim=0).T, "Columns were"),
+    "one row, twice": (
+        lambda x: x @ x.T / x.square().sum(1, keepdim=True),
+        "Only one of the two rows was divided, twice",
+    ),
+    "the other row, twice": (
+        lambda x: x @ x.T / x.square().sum(1),
+        "Only one of the two rows was divided, twice",
+    ),
+    "one row": (lambda x: unit(x) @ x.T, "Only one of the two rows is divided by its length"),
+    "the other row": (lambda x: x @ unit(x).T, "Only one of the two rows is divided by its"),
+    "one length": (lambda x: (x / x.norm()) @ (x / x.norm()).T, "that of the whole matrix"),
+    "no sign": (lambda x: (unit(x) @ unit(x).T).abs(), "Signs are lost"),
+    "cosine distance": (lambda x: 1 - unit(x) @ unit(x).T, "the cosine distance, 1 - similarity"),
+    "distance": (lambda x: torch.cdist(x, x), "This is the Euclidean distance"),
+    "softmax": (lambda x: (unit(x) @ unit(x).T).softmax(1), "A softmax went over it"),
+    "softmax of dot products": (lambda x: (x @ x.T).softmax(1), "A softmax went over it"),
+    "correlation": (torch.corrcoef, "this is the correlation"),
+    "lengths squared": (
+        lambda x: x @ x.T / torch.outer(x.square().sum(1), x.square().sum(1)),
+        "Divide each row by its length, then take",
+    ),
+    "sums for lengths": (lambda x: (x / x.sum(1, keepdim=True)) @ unit(x).T, "Divide each row by"),
+    "a shifted row": (lambda x: unit(x) @ unit(x).roll(1, 0).T, "A row's similarity with itself"),
+    "columns with columns": (lambda x: x.T @ x, "shape (5, 5), got (8, 8). Rows are vectors"),
+    "neighbours only": (lambda x: F.cosine_similarity(x[:-1], x[1:]), "for each pair of rows"),
+    "identity": (lambda x: torch.eye(len(x)), "The similarity of rows 0 and 4 is 0.000"),
+    "in place": (lambda x: x.div_(x.norm(dim=1, keepdim=True)) @ x.T, "changes the tensor"),
+    "a list": (lambda x: (unit(x) @ unit(x).T).tolist(), "must return one tensor, got a list"),
+}
+
+
+@pytest.mark.parametrize(("answer", "note"), RIGHT_AT.values(), ids=RIGHT_AT)
+def test_right_closed_form(answer, note):
+    result = check_similarity_at(answer)
+    assert result.passed, result
+    *notes, praise = result.messages
+    assert "one average over the hands" in praise
+    assert [note in found for found in notes] == [True] * bool(note), notes
+
+
+@pytest.mark.parametrize(("answer", "message"), WRONG_AT.values(), ids=WRONG_AT)
+def test_wrong_closed_form(answer, message):
+    result = check_similarity_at(answer)
+    assert result.status == "wrong"
+    assert message in " ".join(result.messages)
+
+
+@pytest.mark.parametrize("answer", RIGHT_MATRIX.values(), ids=RIGHT_MATRIX)
+def test_right_matrix(answer):
+    result = check_similarity_matrix(answer)
+    assert result.passed, result
+    assert result.messages[0].startswith("Well done")
+
+
+@pytest.mark.parametrize(("answer", "message"), WRONG_MATRIX.values(), ids=WRONG_MATRIX)
+def test_wrong_matrix(answer, message):
+    result = check_similarity_matrix(answer)
+    assert result.status == "wrong"
+    assert message in " ".join(result.messages)
+
+
+@pytest.mark.parametrize(
+    ("check", "task", "labels", "hint"),
+    [
+        (check_similarity_at, exercises.similarity_at, "TODO 1 is", "an average over the hands"),
+        (
+            check_similarity_matrix,
+            exercises.similarity_matrix,
+            "TODO 1 and TODO 2 are",
+            "each row by",
+        ),
+    ],
+)
+def test_the_scaffold_is_not_done(check, task, labels, hint):
+    result = check(blank(task))
+    assert result.status == "not done"
+    assert result.messages[0] == f"{labels} still open."
+    assert result.messages[1].startswith("Next, TODO 1: ")
+    assert hint in result.messages[1]
+
+
+def test_one_gap_is_left():
+    directions = "directions = embeddings / embeddings.norm(dim=1, keepdim=True)"
+    result = check_similarity_matrix(blank(exercises.similarity_matrix, ("...", directions)))
+    assert result.status == "not done"
+    assert result.messages == [
+        "TODO 2 is still open.",
+        "Next, TODO 2: all dot products of two rows at once.",
+    ]

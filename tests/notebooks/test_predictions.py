@@ -1,0 +1,112 @@
+"""Questions of the pages, taken apart; and right answers that rest on recorded runs."""
+
+import pytest
+import torch
+
+from condlesson import SEEDS, VARIANTS, count_parameters, load_model, load_run
+from condlesson.experiment.answers import QUESTIONS, answer
+from condlesson.experiment.comparison import paired_difference
+from condlesson.experiment.networks import DESIGNS
+from condlesson.notebooks import predictions
+from condlesson.probes import modulation
+
+CONTENT = """How many
+hands?
+
+- 256, one for
+  each number.
+
+  Each hand has two.
+
+- 128.
+
+  A sine and a cosine each.
+
+  And so two numbers.
+"""
+
+
+def test_a_question_is_taken_apart():
+    asked = predictions.take_apart(CONTENT)
+    assert asked.question == "How many\nhands?"
+    assert asked.choices == ("256, one for each number.", "128.")
+    assert asked.feedback == (
+        "Each hand has two.",
+        "A sine and a cosine each.\n\nAnd so two numbers.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a\n\n  b\n- c\n\n  d", "question must come before its choices"),
+        ("What?\n\n- a\n\n  b", "two choices or more, got 1"),
+        ("What?\n\n- a\n\n  b\n\n- c", "'c' must be followed by what to say to it"),
+    ],
+)
+def test_what_is_missing_is_said(content, message):
+    with pytest.raises(ValueError, match=message):
+        predictions.take_apart(content)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {variant: [load_run(variant, seed) for seed in SEEDS] for variant in VARIANTS}
+
+
+@pytest.fixture(scope="module")
+def losses(runs):
+    return {v: sum(run.val_loss[-1] for run in seeds) / len(SEEDS) for v, seeds in runs.items()}
+
+
+def winners(name, runs):
+    """Networks that a question's differences credit with a lower loss."""
+    found = answer(QUESTIONS[name], runs).differences
+    return {d.b for d in found if d.winner == d.b}
+
+
+def test_one_seed(runs):
+    first = SEEDS[0]
+    one, other = (load_run(v, first).val_loss[-1] for v in ("simple", "sinusoidal"))
+    assert 0.01 < (one - other) / one < 0.05
+
+
+def test_without_time(losses):
+    additive = [losses["simple"], losses["sinusoidal"]]
+    assert min(additive) < losses["none"] < 1.1 * max(additive)
+
+
+def test_order_of_ten(losses):
+    by_norm = {norm: [losses[v] for v in losses if DESIGNS[v].norm == norm]
+               for norm in ("batch", "group")}  # fmt: skip
+    assert max(by_norm["group"]) < min(by_norm["batch"])
+    assert max(losses, key=losses.get) == "none"
+
+
+def test_help_of_eight(runs):
+    assert winners("help", runs) == {"gn_additive", "adagn"}
+
+
+def test_four_questions(runs):
+    decided = [name for name in ("help", "encoding", "place", "adagn") if winners(name, runs)]
+    assert decided == ["help"]
+
+
+def test_structure():
+    trained = load_model(load_run("adagn", SEEDS[0]))
+    embedded = trained.embed(torch.tensor([50, 950]))
+    louder = {}
+    for block in ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1"):
+        gamma, _ = modulation(getattr(trained, block).norm_1, embedded)
+        louder[block] = (gamma[1] > gamma[0]).float().mean().item()
+    assert max(louder, key=louder.get) == "dec_1"
+    assert louder["enc_1"] < 0.1
+    assert all(0.4 < louder[block] < 0.55 for block in ("enc_2", "enc_3", "bottleneck", "dec_2"))
+
+
+def test_fair_pairs(runs):
+    difference = paired_difference(runs["none"], runs["simple"])
+    assert difference.b == "simple"
+    counts = {v: count_parameters(VARIANTS[v]()) for v in VARIANTS}
+    assert counts["simple"] / counts["none"] < 1.05
+    assert min(counts["sinusoidal"], counts["adagn"]) / counts["none"] > 1.25

@@ -1,0 +1,152 @@
+"""`make page` begins a page that builds and keeps the rules."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from condlesson.notebooks.glued import run_page
+from condlesson.notebooks.pages import Book, Page
+from tools.lint.pages import ROOT, lint
+from tools.new_page import add_page, main
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "book").mkdir()
+    shutil.copy(ROOT / "_toc.yml", tmp_path)
+    return tmp_path
+
+
+def entries(root):
+    parts = yaml.safe_load((root / "_toc.yml").read_text())["parts"]
+    return {part["caption"]: [page["file"] for page in part["chapters"]] for part in parts}
+
+
+def test_the_page_is_entered_at_the_end_of_the_lesson(root):
+    contents = root / "_toc.yml"
+    contents.write_text(contents.read_text().replace("root: index", "root: index # kept"))
+    before, lines = entries(root), contents.read_text().splitlines()
+    page = add_page("a-second-clock", root)
+    assert page.read_text().splitlines()[6] == "# A second clock"
+    assert entries(root) == before | {"The lesson": [*before["The lesson"], "a-second-clock"]}
+    [added] = [line for line in contents.read_text().splitlines() if line not in lines]
+    assert added.strip() == "- file: a-second-clock"
+    assert "root: index # kept\n" in contents.read_text()
+
+
+def test_the_page_keeps_the_rules_and_runs(root):
+    page = Page("my-page", add_page("my-page", root).read_text())
+    book = Book(ROOT / "book")
+    assert [str(finding) for finding in lint({"book/my-page.md": page}, book)] == []
+    assert run_page(page)["near"] == pytest.approx(0.97, abs=0.01)
+    assert "fig-my-page" in dict(page.targets())
+
+
+def test_the_lesson_is_found_in_another_language(root):
+    contents = root / "_toc.yml"
+    contents.write_text(contents.read_text().replace("The lesson", "Die Lektion"))
+    add_page("meine-seite", root)
+    assert entries(root)["Die Lektion"][-1] == "meine-seite"
+
+
+@pytest.mark.parametrize(
+    "name", ["My-Page", "my page", "../page", "-page", "page-", "page.md", "1"]
+)
+def test_names_that_are_no_names_are_refused(root, name):
+    with pytest.raises(ValueError, match=r"name must be words of a-z and 0-9 .* got"):
+        add_page(name, root)
+    assert list((root / "book").iterdir()) == []
+
+
+def test_a_page_that_exists_is_left_alone(root):
+    page = add_page("my-page", root)
+    page.write_text("mine")
+    with pytest.raises(FileExistsError, match="there is a page my-page already"):
+        add_page("my-page", root)
+    assert page.read_text() == "mine"
+
+
+def test_an_entry_without_a_page_is_pointed_out(root):
+    with pytest.raises(ValueError, match="has an entry inside already"):
+        add_page("inside", root)
+
+
+@pytest.mark.parametrize("name", ["search", "genindex"])
+def test_names_of_sphinx_are_taken(root, name):
+    with pytest.raises(FileExistsError, match=f"there is a page {name} already"):
+        add_page(name, root)
+
+
+def test_a_name_that_a_figure_has_is_refused(root):
+    (root / "book" / "other.md").write_text("mystnb:\n  figure:\n    name: fig-heatmap\n")
+    with pytest.raises(ValueError, match=r"other.md has a figure fig-heatmap already"):
+        add_page("heatmap", root)
+    add_page("heat", root)
+
+
+CONTENTS = {
+    "a blank line": ("      - file: exercise-2\n", "\n      - file: exercise-2\n"),
+    "quotation marks": ("- file: exercise-1\n", '- file: "exercise-1"\n'),
+    "a section at the end": (
+        "      - file: your-numbers\n",
+        "      - file: your-numbers\n        sections:\n          - file: deep\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", CONTENTS)
+def test_contents_of_any_form_get_the_page_at_the_end_of_the_lesson(root, form):
+    contents = root / "_toc.yml"
+    old, new = CONTENTS[form]
+    contents.write_text(contents.read_text().replace(old, new))
+    add_page("my-page", root)
+    lesson = yaml.safe_load(contents.read_text())["parts"][1]["chapters"]
+    assert lesson[-1] == {"file": "my-page"}
+    assert lesson[-2]["file"] == "your-numbers"
+    assert lesson[-2].get("sections", [{"file": "deep"}]) == [{"file": "deep"}]
+
+
+def test_contents_without_the_lesson_are_refused(root):
+    (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    with pytest.raises(ValueError, match="must have a part with the page exercise-1, got none"):
+        add_page("my-page", root)
+    assert not (root / "book" / "my-page.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "name must be given: make page"), ("A", "got 'A'")]
+)
+def test_the_command_says_what_is_wrong(name, said):
+    with pytest.raises(SystemExit, match=said):
+        main(name)
+
+
+@pytest.mark.slow
+def test_make_page_makes_a_page_that_builds_without_a_warning(tmp_path):
+    ignored = shutil.ignore_patterns("_build", ".git", ".venv", "recorded", "__pycache__")
+    root = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    made = ["-o", f"{sys.prefix}/.installed", f"VENV={sys.prefix}"]
+
+    def make(*arguments):
+        return subprocess.run(
+            ["make", *arguments, *made], cwd=root, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+    done = make("page", "name=my-page")
+    assert done.returncode == 0, done.stderr
+    assert "book/my-page.md is written" in done.stdout
+    assert "spelling" not in done.stdout
+    done = make("page", "name=adalnx")
+    assert "book/adalnx.md:7: spelling: Adalnx is in no dictionary." in done.stdout
+    contents = "format: jb-book\nroot: my-page\nchapters:\n- file: exercise-1\n"
+    (root / "_toc.yml").write_text(contents)
+    (root / "book" / "exercise-1.md").write_text("# What the page needs\n")
+    done = make("html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fig-my-page" in (root / "_build" / "html" / "my-page.html").read_text()
