@@ -147,12 +147,23 @@ def test_betas_out_of_range_are_refused(betas, message):
         ),
         (torch.tensor([-1, 5]), ValueError, r"t must lie in 0 \.\. 999, got -1 \.\. 5"),
         (torch.tensor([5, 1000]), ValueError, r"t must lie in 0 \.\. 999, got 5 \.\. 1000"),
+        (10**30, ValueError, r"t must be integers that an int64 holds, got 10+\."),
+        (torch.tensor([-1, 5], dtype=torch.int8), ValueError, r"t must lie in 0 \.\. 999, got -1"),
     ],
 )
 def test_timesteps_that_do_not_fit_are_refused(draw, schedule, t, error, message):
     x_0 = draw(2, 1, 4, 4)
     with pytest.raises(error, match=message):
         q_sample(x_0, t, x_0, schedule)
+
+
+SMALL_INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32]
+
+
+@pytest.mark.parametrize("dtype", SMALL_INTEGERS)
+def test_every_integer_type_holds_the_timesteps_that_it_can(draw, schedule, dtype):
+    x_0, t = draw(2, 1, 4, 4), torch.tensor([3, min(torch.iinfo(dtype).max, 999)])
+    assert_close(q_sample(x_0, t.to(dtype), x_0, schedule), q_sample(x_0, t, x_0, schedule))
 
 
 def test_noise_of_another_shape_is_refused(draw, schedule):

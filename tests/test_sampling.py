@@ -433,6 +433,22 @@ def test_everything_goes_to_the_device_of_the_start(sample):
 
 # What is refused
 
+BOTH_STEPS = {
+    "ddpm": lambda x, t, t_prev, s: ddpm_step(x, t, x, x, s, t_prev=t_prev),
+    "ddim": lambda x, t, t_prev, s: ddim_step(x, t, t_prev, x, s),
+}
+
+
+@pytest.mark.parametrize("step", BOTH_STEPS.values(), ids=BOTH_STEPS)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16])
+def test_small_integers_step_as_large_ones(draw, schedule, step, dtype):
+    x_t, t, t_prev = draw(*SHAPE), torch.tensor([5, 100, 127]), torch.tensor([4, 0, 126])
+    right = step(x_t, t, t_prev, schedule)
+    torch.testing.assert_close(step(x_t, t.to(dtype), t_prev.to(dtype), schedule), right)
+    with pytest.raises(ValueError, match=NEITHER):  # 400 is no uint8, and wraps to 144
+        step(x_t, t.to(dtype), 400, schedule)
+
+
 NEITHER = r"t_prev must lie between -1 \(the clean image\) and t - 1, got t_prev"
 
 

@@ -26,6 +26,9 @@ FILES = {
     "test_labels": "t10k-labels-idx1-ubyte",
 }
 UNSIGNED_BYTE = 0x08
+IMAGE_SHAPE = (28, 28)
+HIGHEST_LABEL = 9
+GZIP_START = b"\x1f\x8b"
 SIZES = (60_000, 10_000)  # of the whole set, training and test
 SHA256 = "06b0d1f124c4e5fa796686ade41a9b778edacc8622f2195a352ef479ad44fc16"  # its checksum
 
@@ -73,10 +76,18 @@ def load_mnist(root: str | Path) -> Mnist:
     arrays = {key: torch.from_numpy(read_idx(_find(root, name))) for key, name in FILES.items()}
     for split in ("train", "test"):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-        if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
+        if images.shape != (*labels.shape, *IMAGE_SHAPE) or labels.ndim != 1:
             raise ValueError(
                 f"the {split} files in {root} must hold (N, 28, 28) images and N labels, got "
-                f"shapes {tuple(images.shape)} and {tuple(labels.shape)}. Download them again."
+                f"shapes {tuple(images.shape)} and {tuple(labels.shape)}. Images of another size "
+                "belong to another data set, files that do not fit each other are not of one "
+                "download: give those of MNIST."
+            )
+        if len(labels) and labels.max() > HIGHEST_LABEL:
+            raise ValueError(
+                f"the {split} labels in {root} must lie in 0 .. {HIGHEST_LABEL}, got "
+                f"{labels.max()}. They are of another data set, as EMNIST's are: give those of "
+                "MNIST."
             )
     mnist = Mnist(**arrays)
     if (len(mnist.train_images), len(mnist.test_images)) == SIZES and mnist.checksum() != SHA256:
@@ -142,7 +153,8 @@ def read_idx(path: str | Path) -> np.ndarray:
     """Read one IDX file of unsigned bytes, gzipped or not.
 
     Args:
-        path: The file; a name that ends in ``.gz`` is unpacked.
+        path: The file. Its content says whether it is packed: a browser may unpack a file and
+            keep the ``.gz`` in its name.
 
     Returns:
         uint8 array of the shape that the header states.
@@ -151,8 +163,9 @@ def read_idx(path: str | Path) -> np.ndarray:
         ValueError: The file is no such IDX file, or is cut off or damaged.
     """
     path = Path(path)
+    raw = path.read_bytes()
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        raw = gzip.decompress(raw) if raw.startswith(GZIP_START) else raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{path} is damaged ({error}). Delete it and download it again."

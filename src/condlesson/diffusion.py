@@ -149,18 +149,42 @@ def gather(values: Tensor, t: int | Tensor, like: Tensor) -> Tensor:
         TypeError: t is not integer.
         ValueError: t does not fit the batch, or lies outside 0 .. T - 1.
     """
-    t = torch.as_tensor(t)
-    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
-        raise TypeError(f"t must be an integer timestep, got {t.dtype}. Convert it: t.long().")
-    if t.ndim > 1 or (t.ndim == 1 and t.shape[0] != like.shape[0]):
-        raise ValueError(
-            f"t must be one timestep, or one for each of the {like.shape[0]} images, "
-            f"got shape {tuple(t.shape)}."
-        )
+    t = whole_timesteps(t, "t", like)
     if t.numel() and (t.min() < 0 or t.max() >= len(values)):
         raise ValueError(
             f"t must lie in 0 .. {len(values) - 1}, got {t.min()} .. {t.max()}. "
             "Timesteps count from 0."
         )
-    picked = values.to(t.device)[t.long()].to(like)  # a t on the CPU costs a GPU no wait
+    picked = values.to(t.device)[t].to(like)  # a t on the CPU costs a GPU no wait
     return picked.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def whole_timesteps(t: int | Tensor, name: str, like: Tensor) -> Tensor:
+    """Timesteps of a batch in int64, whose comparisons hold: in uint8, 1000 is 232.
+
+    Args:
+        t: Integers of shape (B,), or one for all.
+        name: What a message calls them.
+        like: The batch, of shape (B, ...).
+
+    Returns:
+        The same as an int64 tensor, of shape (B,) or ().
+
+    Raises:
+        TypeError: t is not integer.
+        ValueError: t does not fit the batch, or no int64 holds it.
+    """
+    try:
+        t = torch.as_tensor(t)
+    except (OverflowError, RuntimeError, ValueError) as error:  # which, depends on the release
+        raise ValueError(f"{name} must be integers that an int64 holds, got {t}.") from error
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise TypeError(
+            f"{name} must be an integer timestep, got {t.dtype}. Convert it: {name}.long()."
+        )
+    if t.ndim > 1 or (t.ndim == 1 and t.shape[0] != like.shape[0]):
+        raise ValueError(
+            f"{name} must be one timestep, or one for each of the {like.shape[0]} images, "
+            f"got shape {tuple(t.shape)}."
+        )
+    return t.long()

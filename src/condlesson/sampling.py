@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.diffusion import check_alphas_cumprod, gather, widened
+from condlesson.diffusion import check_alphas_cumprod, gather, whole_timesteps, widened
 
 __all__ = [
     "SPACINGS",
@@ -336,11 +336,11 @@ def _alpha_bars(
     check_alphas_cumprod(alphas_cumprod)
     wide = widened(x_t, "x_t")
     alpha_bar = gather(alphas_cumprod, t, wide)
-    t = torch.as_tensor(t)
-    t_prev = torch.as_tensor(t_prev, device=t.device)
-    _check_t_prev(t_prev, t, x_t)
+    t = whole_timesteps(t, "t", x_t)
+    t_prev = whole_timesteps(t_prev, "t_prev", x_t).to(t.device)
+    _check_t_prev(t_prev, t)
     with_clean = F.pad(alphas_cumprod, (1, 0), value=1.0)  # index 0 is t_prev = -1
-    return alpha_bar, gather(with_clean, t_prev.long() + 1, wide)
+    return alpha_bar, gather(with_clean, t_prev + 1, wide)
 
 
 def _batch_of(t: int, x: Tensor) -> Tensor:
@@ -372,14 +372,7 @@ def _check_shape(value: Tensor, name: str, x_t: Tensor) -> None:
         )
 
 
-def _check_t_prev(t_prev: Tensor, t: Tensor, x_t: Tensor) -> None:
-    if t_prev.is_floating_point() or t_prev.is_complex() or t_prev.dtype == torch.bool:
-        raise TypeError(f"t_prev must be an integer timestep, got {t_prev.dtype}.")
-    if t_prev.ndim > 1 or (t_prev.ndim == 1 and len(t_prev) != len(x_t)):
-        raise ValueError(
-            f"t_prev must be one timestep, or one for each of the {len(x_t)} images, "
-            f"got shape {tuple(t_prev.shape)}."
-        )
+def _check_t_prev(t_prev: Tensor, t: Tensor) -> None:
     if not ((t_prev >= -1) & (t_prev < t)).all():
         raise ValueError(
             f"t_prev must lie between -1 (the clean image) and t - 1, got t_prev {t_prev.tolist()} "
