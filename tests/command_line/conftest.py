@@ -1,0 +1,35 @@
+"""What the tests of the command line share."""
+
+from pathlib import Path
+
+import pytest
+
+from condlesson.__main__ import main
+from condlesson.data import SUBSET_DIR
+from condlesson.training import TrainConfig
+
+SRC = Path(__file__).parents[2] / "src"
+CONFIG = TrainConfig(
+    variant="none",
+    seed=3,
+    width=8,
+    images=32,
+    epochs=2,
+    batch_size=16,
+    val_images=32,
+    learning_rate=3e-4,
+    num_timesteps=500,
+    precision="float32",
+)
+OPTIONS = (
+    "--variant none --seed 3 --width 8 --images 32 --epochs 2 --batch-size 16 --val-images 32 "
+    "--learning-rate 3e-4 --num-timesteps 500 --precision float32 --device cpu --threads 1"
+)
+TRAIN = ["train", *OPTIONS.split(), "--data", str(SUBSET_DIR)]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, one_thread, few_lies):
+    folder = tmp_path_factory.mktemp("recorded")
+    assert main([*TRAIN, "--weights", "--out", str(folder)]) == 0
+    return folder

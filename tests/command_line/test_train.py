@@ -1,0 +1,214 @@
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from condlesson import __main__
+from condlesson.__main__ import main
+from condlesson.data import SUBSET_DIR
+from condlesson.experiment import recording, runs
+from condlesson.experiment.runs import load_model, run_name
+from condlesson.training import TIERS, TrainConfig, TrainState
+from tests.command_line.conftest import CONFIG, OPTIONS, SRC, TRAIN
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def run_child(*words, **env):
+    return subprocess.run(
+        [sys.executable, "-m", "condlesson", *words],
+        env={**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1", **env},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_train_records_what_it_is_told(recorded):
+    (run,) = runs.list_runs(recorded)
+    assert run.config == CONFIG
+    assert run.provenance["threads"] == 1
+    assert not load_model(run, recorded).training
+    assert len(list(recorded.iterdir())) == 2
+
+
+def test_train_says_how_it_goes(recorded, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recording, "LIE_IMAGES", 2)
+    assert main([*TRAIN, "--out", str(tmp_path)]) == 0
+    (run,) = runs.list_runs(tmp_path)
+    shown = capsys.readouterr()
+    line = f"{run_name(CONFIG)}: validation loss {run.val_loss[-1]:.5f}, recorded in {tmp_path}\n"
+    assert shown.out == line
+    assert "4/4" in shown.err
+    assert f"val={run.val_loss[-1]:.4f}" in shown.err
+    assert run.val_loss == runs.list_runs(recorded)[0].val_loss
+    assert run.weights is None
+
+
+def test_defaults_are_those_of_the_configuration():
+    args = __main__._parser().parse_args(["train", "--data", "a", "--out", "b"])
+    assert __main__._config(args) == TrainConfig()
+    assert args.device == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert not args.weights
+    assert not args.download
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_is_a_size_and_options_change_it(tier):
+    words = f"train --tier {tier} --seed 9 --variant none --width 24 --out b".split()
+    config = __main__._config(__main__._parser().parse_args(words))
+    assert config == replace(TIERS[tier], seed=9, variant="none", width=24)
+
+
+def test_every_option_of_the_configuration_has_a_help():
+    assert set(__main__.HELP) == {f.name for f in fields(TrainConfig)}
+
+
+def test_the_quick_tier_takes_the_shipped_images(monkeypatch, tmp_path):
+    seen = []
+
+    def record(config, data, out, **options):
+        seen.append((config, len(data.train_images)))
+
+    monkeypatch.setattr(recording, "record", record)
+    assert main(["train", "--tier", "quick", "--out", str(tmp_path)]) == 0
+    assert seen == [(TIERS["quick"], 4096)]
+
+
+def test_progress_shows_the_losses_of_a_run_that_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    state = TrainState.start(CONFIG)
+    progress = __main__._Progress(CONFIG, None)
+    state.step, state.losses = 3, [torch.tensor(0.5), torch.tensor(0.25)]
+    state.train_loss, state.val_loss = [0.75], [0.125]
+    progress.show(state)
+    state.step = 4
+    progress.show(state)  # too soon
+    progress.close()
+    shown = capsys.readouterr().err
+    assert "3/4" in shown
+    assert "loss=0.3750, train=0.7500, val=0.1250" in shown
+    assert "4/4" not in shown
+
+
+def test_only_one_process_shows_progress(capsys):
+    progress = __main__._Progress(CONFIG, SimpleNamespace(is_main_process=False))
+    progress.show(TrainState.start(CONFIG))
+    progress.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_train_downloads_only_where_it_is_told(monkeypatch, tmp_path, capsys):
+    def fetch(root):
+        raise RuntimeError(f"the network is down, {root}")
+
+    monkeypatch.setattr(__main__, "download_mnist", fetch)
+    assert main([*TRAIN, "--download", "--out", str(tmp_path)]) == 1
+    assert f"condlesson: the network is down, {SUBSET_DIR}" in capsys.readouterr().err
+
+
+FAULTS = {
+    "runs list --dir nowhere": "nowhere must be a folder of recorded runs",
+    "runs verify --dir nowhere": "nowhere must be a folder of recorded runs",
+    "train --data nowhere --out out": "train-images-idx3-ubyte[.gz] is neither in nowhere",
+    "train --epochs 0 --data nowhere --out out": "epochs must be at least 1, got 0.",
+    "train --seed -1 --data nowhere --out out": "seed must be 0 or more, got -1.",
+    f"train --images 4097 --data {SUBSET_DIR} --out out": "images must be at most 4096, got 4097.",
+    f"train --images 128 --val-images 1025 --data {SUBSET_DIR} --out out": "at most 1024, got 1025",
+    f"train --threads -1 --data {SUBSET_DIR} --out out": "threads",
+    f"train --device nonsense --data {SUBSET_DIR} --out out": "nonsense",
+    f"train --data {SUBSET_DIR} --out file": "file",
+}
+
+
+@pytest.mark.parametrize("line", FAULTS)
+def test_a_fault_is_one_line_and_status_1(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recording, "canary_losses", lambda config: [1.0])
+    (tmp_path / "file").touch()
+    assert main(line.split()) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("condlesson: ")
+    assert FAULTS[line] in message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *["", "fly", "runs", "runs collect", "runs collect a", "runs missing --tier huge"],
+        *["train", "train --data a", "train --out b", "train --variant film --data a --out b"],
+    ],
+)
+def test_a_wrong_command_is_status_2(line, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(line.split())
+    assert stop.value.code == 2
+    assert "usage: condlesson" in capsys.readouterr().err
+
+
+def test_control_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording, "record", interrupted)
+    assert main([*TRAIN, "--out", str(tmp_path)]) == 130
+    assert "goes on from the run's last checkpoint" in capsys.readouterr().err
+
+
+def test_help_tells_every_option():
+    shown = run_child("train", "--help", COLUMNS="80")
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    text = " ".join(shown.stdout.split())
+    options = text.partition("options:")[2].split(" --")[2:]  # each from its name to the next
+    names = [f.name for f in fields(TrainConfig)]
+    names += ["tier", "data", "download", "out", "again", "weights"]
+    names += ["outputs", "device", "threads"]
+    assert {option.split()[0] for option in options} == {n.replace("_", "-") for n in names}
+    assert [option for option in options if "default" not in option] == []
+    assert "--learning-rate X of Adam; default: 0.0002" in text
+
+
+def test_what_is_recorded_is_not_trained_again(recorded, capsys):
+    (before,) = [path.read_bytes() for path in recorded.glob("*.json")]
+    for weights in ([], ["--weights"]):
+        assert main([*TRAIN, *weights, "--out", str(recorded)]) == 0
+        assert "is recorded in" in capsys.readouterr().out
+    assert [path.read_bytes() for path in recorded.glob("*.json")] == [before]
+
+
+def test_version_is_told(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("condlesson 0.")
+
+
+# --- several processes ------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(tmp_path):
+    """With group norm; batch norm knows the images of its own process only."""
+    options = OPTIONS.replace("--variant none", "--variant adagn").split()
+    words = ["train", *options, "--data", "subset", "--out"]
+    assert main([*words, str(tmp_path / "one")]) == 0
+    launch = "accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1"
+    launch += " --mixed_precision no --dynamo_backend no --main_process_port 0 -m condlesson"
+    done = subprocess.run(
+        [sys.executable, "-m", *launch.split(), *words, str(tmp_path / "two")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SRC), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (one,), (two,) = (runs.list_runs(tmp_path / name) for name in ("one", "two"))
+    assert (one.provenance.get("processes"), two.provenance["processes"]) == (None, 2)
+    assert two.train_loss == pytest.approx(one.train_loss, rel=1e-4)
+    assert two.val_loss == pytest.approx(one.val_loss, rel=1e-4)
+    assert done.stdout.count("validation loss") == 1
+    assert runs.verify(tmp_path / "two") == []
