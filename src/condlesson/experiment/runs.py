@@ -51,6 +51,7 @@ __all__ = [
     "load_outputs",
     "load_run",
     "needs_outputs",
+    "read_run",
     "run_name",
     "train_command",
     "verify",
@@ -226,6 +227,23 @@ def load_run(
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
     return _read(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a recorded run from its file, and check that it is whole.
+
+    Args:
+        path: The run's JSON file; the ending may be left out.
+
+    Raises:
+        RunError: The run is missing or damaged.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        path = path.with_name(f"{path.name}.json")
+    if not path.is_file():
+        raise RunError(f"{path} must be a recorded run, and is no file. Is it spelt right?")
+    return _parse(path)
 
 
 def list_runs(folder: str | Path = RECORDED_DIR) -> list[Run]:

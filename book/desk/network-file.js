@@ -1,0 +1,120 @@
+// Files of weights, as condlesson.export writes them: a call of condlessonNetwork with an object of
+// JSON. The book's own come as scripts. A reader's own file is never run: it is read as text, and
+// whatever does not fit is refused with a sentence that says what.
+globalThis.networkFile = (() => {
+  const LARGEST = 64e6; // characters
+  const VARIANTS = ["adagn", "sinusoidal"];
+  const D_SINUSOIDAL = 256, D_EMB = 512;
+
+  const refuse = (why) => { throw new Error(`This is no network for the desk: ${why}`); };
+
+  // Names and shapes of all weights of a network whose first block has `w` channels.
+  const shapesOf = (variant, w) => {
+    const shapes = {};
+    const linear = (name, to, from) => {
+      shapes[`${name}.weight`] = [to, from];
+      shapes[`${name}.bias`] = [to];
+    };
+    const conv = (name, to, from, side) => {
+      linear(name, to, from);
+      shapes[`${name}.weight`].push(side, side);
+    };
+    const norm = (name, channels) => {
+      const parts = ["weight", "bias", ...(variant === "adagn" ? [] : ["running_mean", "running_var"])];
+      for (const part of parts) shapes[`${name}.${part}`] = [channels];
+    };
+    const blocks = { enc_1: [1, w], enc_2: [w, 2 * w], enc_3: [2 * w, 4 * w],
+      bottleneck: [4 * w, 8 * w], dec_2: [6 * w, 4 * w], dec_1: [3 * w, 2 * w] };
+    for (const [name, [from, to]] of Object.entries(blocks)) {
+      conv(`${name}.conv_1`, to, from, 3);
+      conv(`${name}.conv_2`, to, to, 3);
+      if (variant === "adagn") linear(`${name}.norm_1.projection`, 2 * to, D_EMB);
+      else norm(`${name}.norm_1`, to);
+      norm(`${name}.norm_2`, to);
+    }
+    for (const [name, from, to] of [["up_2", 8 * w, 4 * w], ["up_1", 4 * w, 2 * w]]) {
+      shapes[`${name}.weight`] = [from, to, 2, 2];
+      shapes[`${name}.bias`] = [to];
+    }
+    conv("head.0", w, 2 * w, 3);
+    norm("head.1", w);
+    conv("head.3", 1, w, 1);
+    linear("time_embedding.linear_1", D_EMB, D_SINUSOIDAL);
+    linear("time_embedding.linear_2", D_EMB, D_EMB);
+    if (variant === "sinusoidal") linear("time_projection", 8 * w, D_EMB);
+    return shapes;
+  };
+
+  const bytesOf = (text, name, length) => {
+    let letters = "";
+    if (typeof text !== "string") refuse(`${name} must hold its numbers as text.`);
+    try { letters = atob(text); } catch { refuse(`the numbers of ${name} are damaged.`); }
+    if (letters.length !== length) {
+      refuse(`${name} must hold ${length} bytes, got ${letters.length}.`);
+    }
+    const bytes = new Uint8Array(length);
+    for (let k = 0; k < length; k++) bytes[k] = letters.charCodeAt(k);
+    return bytes.buffer;
+  };
+
+  const floatsOf = (text, name, count) => {
+    const view = new DataView(bytesOf(text, name, 4 * count));
+    const values = Float32Array.from({ length: count }, (_, k) => view.getFloat32(4 * k, true));
+    if (!values.every(Number.isFinite)) refuse(`${name} must hold finite numbers only.`);
+    return values;
+  };
+
+  // Numbers of one entry: float32, or int8 with a scale for each output channel.
+  const numbersOf = (entry, shape) => {
+    const count = shape.reduce((a, b) => a * b);
+    if (entry.scales === undefined) return floatsOf(entry.values, entry.name, count);
+    const axis = entry.name.startsWith("up_") ? 1 : 0; // where the output channels are
+    const scales = floatsOf(entry.scales, `the scales of ${entry.name}`, shape[axis]);
+    const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+    const steps = new Int8Array(bytesOf(entry.values, entry.name, count));
+    return Float32Array.from(steps, (step, k) => step * scales[Math.floor(k / inner) % shape[axis]]);
+  };
+
+  // What a file says, from its text.
+  const parse = (text) => {
+    if (text.length > LARGEST) refuse("the file is too large.");
+    const [, json] = /^(?:\s*\/\/[^\n]*\n)*\s*condlessonNetwork\((\{[^]*\})\);?\s*$/.exec(text) ?? [];
+    if (!json) refuse("it must be a file that condlesson export wrote.");
+    try { return JSON.parse(json); } catch { return refuse("the file is damaged."); }
+  };
+
+  const checkHead = ({ format, variant, width, num_timesteps: steps, tensors }) => {
+    if (format !== 1) refuse(`its format must be 1, got ${JSON.stringify(format)}.`);
+    if (!VARIANTS.includes(variant)) {
+      refuse(`its variant must be ${VARIANTS.join(" or ")}, got ${JSON.stringify(variant)}.`);
+    }
+    if (!Number.isInteger(width) || width % 8 || width < 8 || width > 64) {
+      refuse(`its width must be a multiple of 8 from 8 to 64, got ${JSON.stringify(width)}.`);
+    }
+    if (steps !== 1000) refuse(`it must know 1000 timesteps, got ${JSON.stringify(steps)}.`);
+    if (!Array.isArray(tensors)) refuse("it must have a list of tensors.");
+  };
+
+  // The weights of a network, { name: Float32Array }, from what the parts of its file say. A
+  // generator, which pauses after each tensor.
+  function* read(parts) {
+    for (const part of parts) checkHead(part);
+    const { variant, width } = parts[0];
+    const shapes = shapesOf(variant, width), tensors = {};
+    for (const entry of parts.flatMap((part) => part.tensors)) {
+      const name = JSON.stringify(entry?.name ?? null), shape = shapes[entry?.name];
+      if (!Object.hasOwn(shapes, entry?.name ?? "")) refuse(`${name} is no weight of ${variant}.`);
+      if (entry.name in tensors) refuse(`${name} is there twice.`);
+      if (JSON.stringify(entry.shape) !== JSON.stringify(shape)) {
+        refuse(`${name} must have the shape ${shape}, got ${JSON.stringify(entry.shape)}.`);
+      }
+      tensors[entry.name] = numbersOf(entry, shape);
+      yield;
+    }
+    const missing = Object.keys(shapes).filter((name) => !(name in tensors));
+    if (missing.length) refuse(`${missing[0]} is missing, with ${missing.length - 1} others.`);
+    return tensors;
+  }
+
+  return { parse, read, shapesOf };
+})();

@@ -1,0 +1,334 @@
+// The lesson's U-Net in plain JavaScript: what UNetAdaGN and UNetSinusoidal of condlesson.unet
+// compute, one image at a time. A feature map is { data, channels, size }: data holds a number for
+// each channel, row and column, in this order. Sums are in float64; what is kept is in float32.
+globalThis.unet = (() => {
+  const BLOCKS = ["enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1"];
+  const GROUPS = 8; // of every group norm
+  const EPS = 1e-5;
+  const D_SINUSOIDAL = 256;
+
+  const empty = (channels, size) =>
+    ({ data: new Float32Array(channels * size * size), channels, size });
+
+  // --- 3 x 3 convolution, by Winograd's F(4 x 4, 3 x 3): from tiles of 6 x 6 numbers to tiles of
+  // 4 x 4 with 36 multiplications in place of 144. Lavin and Gray 2016, arXiv:1509.09308.
+
+  // Each of these works along one line of a tile; applied to columns and to rows it does the whole.
+  const spreadInput = (d, at, step) => {
+    const a = d[at], b = d[at + step], c = d[at + 2 * step];
+    const e = d[at + 3 * step], f = d[at + 4 * step], g = d[at + 5 * step];
+    d[at] = 4 * a - 5 * c + f;
+    d[at + step] = f - 4 * c + (e - 4 * b);
+    d[at + 2 * step] = f - 4 * c - (e - 4 * b);
+    d[at + 3 * step] = f - c + 2 * (e - b);
+    d[at + 4 * step] = f - c - 2 * (e - b);
+    d[at + 5 * step] = 4 * b - 5 * e + g;
+  };
+  const spreadFilter = (d, at, step) => {
+    const a = d[at], b = d[at + step], c = d[at + 2 * step];
+    d[at] = a / 4;
+    d[at + step] = -(a + b + c) / 6;
+    d[at + 2 * step] = -(a - b + c) / 6;
+    d[at + 3 * step] = (a + 2 * b + 4 * c) / 24;
+    d[at + 4 * step] = (a - 2 * b + 4 * c) / 24;
+    d[at + 5 * step] = c;
+  };
+  const gatherOutput = (d, at, step) => {
+    const sum = d[at + step] + d[at + 2 * step], tilt = d[at + step] - d[at + 2 * step];
+    const wide = d[at + 3 * step] + d[at + 4 * step], steep = d[at + 3 * step] - d[at + 4 * step];
+    d[at] += sum + wide;
+    d[at + step] = tilt + 2 * steep;
+    d[at + 2 * step] = sum + 4 * wide;
+    d[at + 3 * step] = tilt + 8 * steep + d[at + 5 * step];
+  };
+
+  // Filters (out, in, 3, 3), spread. Order: place in the tile, input channel, output channel.
+  const spreadFilters = function* (weight, outputs, inputs) {
+    const spread = new Float32Array(36 * inputs * outputs);
+    const tile = new Float64Array(36);
+    for (let o = 0; o < outputs; o++) {
+      for (let i = 0; i < inputs; i++) {
+        for (let k = 0; k < 9; k++) {
+          tile[6 * Math.floor(k / 3) + (k % 3)] = weight[(o * inputs + i) * 9 + k];
+        }
+        for (let column = 0; column < 3; column++) spreadFilter(tile, column, 6);
+        for (let row = 0; row < 6; row++) spreadFilter(tile, 6 * row, 1);
+        for (let e = 0; e < 36; e++) spread[(e * inputs + i) * outputs + o] = tile[e];
+      }
+      yield;
+    }
+    return spread;
+  };
+
+  // A map cut into tiles that overlap by two, spread. Order: place in the tile, channel, tile.
+  const spreadTiles = ({ data, channels, size }, across, tiles) => {
+    const spread = new Float64Array(36 * channels * tiles);
+    const tile = new Float64Array(36);
+    for (let c = 0; c < channels; c++) {
+      for (let p = 0; p < across * across; p++) {
+        const top = 4 * Math.floor(p / across) - 1, left = 4 * (p % across) - 1;
+        for (let row = 0; row < 6; row++) {
+          const y = top + row, from = (c * size + y) * size;
+          for (let column = 0; column < 6; column++) {
+            const x = left + column;
+            const inside = y >= 0 && y < size && x >= 0 && x < size;
+            tile[6 * row + column] = inside ? data[from + x] : 0;
+          }
+        }
+        for (let column = 0; column < 6; column++) spreadInput(tile, column, 6);
+        for (let row = 0; row < 6; row++) spreadInput(tile, 6 * row, 1);
+        for (let e = 0; e < 36; e++) spread[(e * channels + c) * tiles + p] = tile[e];
+      }
+    }
+    return spread;
+  };
+
+  // For each place the product of two matrices, (in, out) and (in, tiles). Nearly all the time of a
+  // pass is spent here: two output channels by four tiles at once fit into the registers.
+  const multiply = (places, filters, spread, inputs, outputs, tiles) => {
+    const product = new Float64Array(places * outputs * tiles);
+    for (let e = 0; e < places; e++) {
+      for (let o = 0; o < outputs; o += 2) {
+        for (let p = 0; p < tiles; p += 4) {
+          let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+          let f = e * inputs * outputs + o, s = e * inputs * tiles + p;
+          for (let i = 0; i < inputs; i++, f += outputs, s += tiles) {
+            const a = filters[f], b = filters[f + 1];
+            const x0 = spread[s], x1 = spread[s + 1], x2 = spread[s + 2], x3 = spread[s + 3];
+            a0 += a * x0; a1 += a * x1; a2 += a * x2; a3 += a * x3;
+            b0 += b * x0; b1 += b * x1; b2 += b * x2; b3 += b * x3;
+          }
+          const to = (e * outputs + o) * tiles + p, next = to + tiles;
+          product[to] = a0; product[to + 1] = a1; product[to + 2] = a2; product[to + 3] = a3;
+          product[next] = b0; product[next + 1] = b1; product[next + 2] = b2; product[next + 3] = b3;
+        }
+      }
+    }
+    return product;
+  };
+  const wholeFours = (n) => 4 * Math.ceil(n / 4);
+
+  const convolve = (network, name, map) => {
+    const filters = network.filters[name], bias = network.tensors[`${name}.bias`];
+    const outputs = bias.length, across = Math.ceil(map.size / 4);
+    const tiles = wholeFours(across * across); // those beyond are zero, and are not read
+    const spread = spreadTiles(map, across, tiles);
+    const product = multiply(36, filters, spread, map.channels, outputs, tiles);
+    const made = empty(outputs, map.size);
+    const tile = new Float64Array(36);
+    for (let o = 0; o < outputs; o++) {
+      for (let p = 0; p < across * across; p++) {
+        for (let e = 0; e < 36; e++) tile[e] = product[(e * outputs + o) * tiles + p];
+        for (let column = 0; column < 6; column++) gatherOutput(tile, column, 6);
+        for (let row = 0; row < 4; row++) gatherOutput(tile, 6 * row, 1);
+        const top = 4 * Math.floor(p / across), left = 4 * (p % across);
+        const rows = Math.min(4, map.size - top), columns = Math.min(4, map.size - left);
+        for (let y = 0; y < rows; y++) {
+          const to = (o * map.size + top + y) * map.size + left;
+          for (let x = 0; x < columns; x++) made.data[to + x] = tile[6 * y + x] + bias[o];
+        }
+      }
+    }
+    return made;
+  };
+
+  // --- the other layers
+
+  // Transposed 2 x 2 convolution with stride 2, weight (in, out, 2, 2): each pixel becomes four.
+  const enlarge = (network, name, { data, channels, size }) => {
+    const weight = network.tensors[`${name}.weight`], bias = network.tensors[`${name}.bias`];
+    const outputs = bias.length, pixels = size * size, tiles = wholeFours(pixels);
+    const rows = new Float64Array(channels * tiles);
+    for (let c = 0; c < channels; c++) {
+      rows.set(data.subarray(c * pixels, (c + 1) * pixels), c * tiles);
+    }
+    const product = multiply(1, weight, rows, channels, 4 * outputs, tiles);
+    const made = empty(outputs, 2 * size);
+    for (let k = 0; k < made.data.length; k++) {
+      const x = k % made.size, row = Math.floor(k / made.size);
+      const o = Math.floor(row / made.size), y = row % made.size;
+      const quarter = 4 * o + 2 * (y & 1) + (x & 1), p = (y >> 1) * size + (x >> 1);
+      made.data[k] = product[quarter * tiles + p] + bias[o];
+    }
+    return made;
+  };
+
+  // The largest of each 2 x 2.
+  const shrink = ({ data, channels, size }) => {
+    const made = empty(channels, size / 2);
+    for (let to = 0; to < made.data.length; to++) {
+      const row = Math.floor(to / made.size), at = 2 * row * size + 2 * (to % made.size);
+      made.data[to] = Math.max(data[at], data[at + 1], data[at + size], data[at + size + 1]);
+    }
+    return made;
+  };
+
+  const join = (a, b) => {
+    const made = empty(a.channels + b.channels, a.size);
+    made.data.set(a.data);
+    made.data.set(b.data, a.data.length);
+    return made;
+  };
+
+  const linear = (network, name, input) => {
+    const weight = network.tensors[`${name}.weight`], bias = network.tensors[`${name}.bias`];
+    const made = new Float32Array(bias.length);
+    for (let o = 0; o < made.length; o++) {
+      let sum = bias[o];
+      for (let i = 0; i < input.length; i++) sum += weight[o * input.length + i] * input[i];
+      made[o] = sum;
+    }
+    return made;
+  };
+
+  // erf(x) = 2 / sqrt(pi) exp(-x^2) sum_n 2^n x^(2n + 1) / (1 * 3 * ... * (2n + 1)), all of one sign.
+  const erf = (x) => {
+    if (Math.abs(x) > 6) return Math.sign(x);
+    let term = x, sum = 0;
+    for (let n = 1; Math.abs(term) > 1e-17; n++) {
+      sum += term;
+      term *= 2 * x * x / (2 * n + 1);
+    }
+    return 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
+  };
+  const gelu = (x) => x / 2 * (1 + erf(x * Math.SQRT1_2));
+
+  // --- norms. Each ends as two numbers for every channel, one to multiply and one to add.
+
+  const groupNorm = ({ data, channels, size }) => {
+    const times = new Float64Array(channels), plus = new Float64Array(channels);
+    const members = channels / GROUPS, n = members * size * size;
+    for (let g = 0; g < GROUPS; g++) {
+      let mean = 0, variance = 0;
+      for (let k = g * n; k < (g + 1) * n; k++) mean += data[k] / n;
+      for (let k = g * n; k < (g + 1) * n; k++) variance += (data[k] - mean) ** 2 / n;
+      times.fill(1 / Math.sqrt(variance + EPS), g * members, (g + 1) * members);
+      plus.fill(-mean / Math.sqrt(variance + EPS), g * members, (g + 1) * members);
+    }
+    return { times, plus };
+  };
+
+  // What batch norm does after training: mean and variance are those it has seen in training.
+  const batchNorm = (mean, variance) => ({
+    times: Float64Array.from(variance, (v) => 1 / Math.sqrt(v + EPS)),
+    plus: Float64Array.from(mean, (m, c) => -m / Math.sqrt(variance[c] + EPS)),
+  });
+
+  // Norm, its own learned scale and shift or those of the timestep, ReLU; in place.
+  const normalise = (network, name, map, told) => {
+    const { [`${name}.weight`]: weight, [`${name}.bias`]: bias } = network.tensors;
+    const { [`${name}.running_mean`]: mean, [`${name}.running_var`]: variance } = network.tensors;
+    const { times, plus } = mean ? batchNorm(mean, variance) : groupNorm(map);
+    const scale = told?.scale ?? weight, shift = told?.shift ?? bias;
+    const { data, channels } = map, pixels = map.size ** 2;
+    for (let c = 0; c < channels; c++) {
+      const a = scale[c] * times[c], b = scale[c] * plus[c] + shift[c];
+      for (let k = c * pixels; k < (c + 1) * pixels; k++) data[k] = Math.max(0, a * data[k] + b);
+    }
+  };
+
+  // --- the way of the timestep. `bugs` are switches, named as in condlesson.mistakes.
+
+  const toBfloat16 = (x) => { // the nearest, of two the even one
+    const bits = new Uint32Array(Float32Array.of(x).buffer);
+    bits[0] = (bits[0] + 0x7fff + ((bits[0] >> 16) & 1)) & 0xffff0000;
+    return new Float32Array(bits.buffer)[0];
+  };
+
+  const sinusoid = (t, bugs = {}) => {
+    const half = D_SINUSOIDAL / 2;
+    const steps = bugs.other_denominator ? half - 1 : bugs.doubled_exponent ? half / 2 : half;
+    if (bugs.always_zero) t = 0;
+    if (bugs.unit_interval) t /= 1000;
+    if (bugs.bfloat16) t = toBfloat16(t);
+    return Float32Array.from({ length: D_SINUSOIDAL }, (_, k) => {
+      const angle = t * 10000 ** (-(k % half) / steps);
+      return (k < half) !== Boolean(bugs.swapped_halves) ? Math.sin(angle) : Math.cos(angle);
+    });
+  };
+
+  // t_emb, of 512 numbers. A label's embedding would be added to it here.
+  const embed = (network, t, bugs = {}) => {
+    const hidden = linear(network, "time_embedding.linear_1", sinusoid(t, bugs));
+    return linear(network, "time_embedding.linear_2", bugs.no_activation ? hidden : hidden.map(gelu));
+  };
+
+  // Gamma and beta of a block. `told` is { t, gamma, beta }; a false gamma or beta is muted.
+  const score = (network, block, told, t_emb, bugs = {}) => {
+    const both = linear(network, `${block}.norm_1.projection`, t_emb);
+    const gamma = both.slice(0, both.length / 2), beta = both.slice(both.length / 2);
+    if (told.gamma === false) gamma.fill(0);
+    if (told.beta === false) beta.fill(0);
+    return { gamma, beta, scale: gamma.map((g) => (bugs.missing_one ? g : 1 + g)), shift: beta };
+  };
+
+  // --- the whole
+
+  // The sinusoidal network is told the time in one place: behind the bottleneck, by addition.
+  const addTime = (network, map, told, t_emb) => {
+    const shift = linear(network, "time_projection", t_emb);
+    if (told.beta === false) shift.fill(0);
+    for (let k = 0; k < map.data.length; k++) map.data[k] += shift[Math.floor(k / map.size ** 2)];
+    return shift;
+  };
+
+  // The noise in x_t, 28 x 28 numbers. `told` says what each block is told: { enc_1: { t: 400 }, ... }.
+  // A generator: it pauses after every layer, so that a page can do something else in between.
+  // `see` is called with the name and the result of each part, before that is worked on further.
+  function* predict(network, x_t, told, { bugs = {}, see = () => {} } = {}) {
+    const addsTime = "time_projection.weight" in network.tensors;
+    const embedded = {};
+    const embeddingFor = ({ t }) => embedded[t] ??= embed(network, t, bugs);
+    const layer = (name, norm, map, playing) => {
+      map = convolve(network, name, map);
+      see(name, map);
+      normalise(network, norm, map, playing);
+      return map;
+    };
+    const block = function* (name, map) {
+      const playing = addsTime ? undefined : score(network, name, told[name], embeddingFor(told[name]), bugs);
+      if (playing) see(`${name}.score`, playing);
+      map = layer(`${name}.conv_1`, `${name}.norm_1`, map, playing);
+      yield;
+      map = layer(`${name}.conv_2`, `${name}.norm_2`, map);
+      see(name, map);
+      yield;
+      return map;
+    };
+    const up = function* (name, map) {
+      map = enlarge(network, name, map);
+      see(name, map);
+      yield;
+      return map;
+    };
+    const h_1 = yield* block("enc_1", { data: x_t, channels: 1, size: 28 });
+    const h_2 = yield* block("enc_2", shrink(h_1));
+    const h_3 = yield* block("enc_3", shrink(h_2));
+    let h = yield* block("bottleneck", h_3);
+    if (addsTime) see("bottleneck.shift", addTime(network, h, told.bottleneck, embeddingFor(told.bottleneck)));
+    h = yield* block("dec_2", join(yield* up("up_2", h), h_2));
+    h = yield* block("dec_1", join(yield* up("up_1", h), h_1));
+    h = layer("head.0", "head.1", h);
+    const noise = new Float32Array(28 * 28);
+    const weight = network.tensors["head.3.weight"], [bias] = network.tensors["head.3.bias"];
+    for (let p = 0; p < noise.length; p++) {
+      let sum = bias;
+      for (let c = 0; c < h.channels; c++) sum += weight[c] * h.data[c * noise.length + p];
+      noise[p] = sum;
+    }
+    return noise;
+  }
+
+  // A network from its weights, named as PyTorch names them. A generator, which pauses as well.
+  function* build(tensors) {
+    const filters = {};
+    for (const [name, weight] of Object.entries(tensors)) {
+      if (!/(conv_[12]|head\.0)\.weight$/.test(name)) continue;
+      const layer = name.replace(".weight", ""), outputs = tensors[`${layer}.bias`].length;
+      filters[layer] = yield* spreadFilters(weight, outputs, weight.length / outputs / 9);
+    }
+    return { tensors, filters };
+  }
+
+  return { BLOCKS, build, embed, gelu, predict, score, sinusoid };
+})();

@@ -1,0 +1,142 @@
+"""Networks for the desk: the weights of a run as a file of text that a browser can read.
+
+A file is a call of one JavaScript function with an object of JSON. The book's pages load their
+networks as scripts, in parts; a reader's own file the desk reads as text and never runs.
+
+Weights of two and more dimensions are stored as int8 with a scale for each output channel,
+
+    w = scale * step,   scale = max |w| / 127,   step = round(w / scale) in -127 .. 127
+
+which takes a quarter of the room of float32. Everything else stays float32.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from condlesson.runs import RunError, load_model, read_run
+from condlesson.training import TrainConfig
+
+__all__ = ["PRECISIONS", "VARIANTS", "export_run", "network_file"]
+
+VARIANTS = ("adagn", "sinusoidal")  # that the desk can run
+PRECISIONS = ("int8", "float32")
+FORMAT = 1
+NUM_TIMESTEPS = 1000  # of the desk's clock
+HEADING = "// A trained network of condlesson, for the desk: a page of the book that runs it.\n"
+
+
+def export_run(path: str | Path, out: str | Path) -> Path:
+    """Write the network of a recorded run as one file for the desk.
+
+    Args:
+        path: The run's JSON file, with or without its ending; its weights lie beside it.
+        out: The file to write.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        RunError: The run is missing, damaged, or was recorded without weights.
+        ValueError: The desk cannot run its network.
+    """
+    path, out = Path(path), Path(out)
+    run = read_run(path)
+    if run.weights is None:
+        raise RunError(
+            f"run {run.name} must have weights, got none. Train it again with --weights --again."
+        )
+    (text,) = network_file(load_model(run, path.parent), run.config, run.name)
+    out.write_text(text, "utf-8")
+    return out
+
+
+def network_file(
+    model: nn.Module,
+    config: TrainConfig,
+    name: str,
+    *,
+    precision: str = "int8",
+    part_size: int | None = None,
+) -> list[str]:
+    """The text of a network's file, or of its parts.
+
+    Args:
+        model: A trained network.
+        config: What was trained.
+        name: Name of the run.
+        precision: ``"int8"``, or ``"float32"``, which changes nothing and is four times as large.
+        part_size: Characters after which a new part begins; by default there is one part.
+
+    Returns:
+        The parts in their order.
+
+    Raises:
+        ValueError: The desk cannot run such a network, or the precision is unknown.
+    """
+    if config.variant not in VARIANTS:
+        raise ValueError(
+            f"variant must be one of {', '.join(VARIANTS)} for the desk, got {config.variant!r}."
+        )
+    if config.num_timesteps != NUM_TIMESTEPS:
+        raise ValueError(
+            f"num_timesteps must be {NUM_TIMESTEPS} for the desk, got {config.num_timesteps}."
+        )
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    head = {
+        "format": FORMAT,
+        "name": name,
+        "variant": config.variant,
+        "width": config.width,
+        "num_timesteps": config.num_timesteps,
+    }
+    weights = _weights(model).items()
+    entries = [json.dumps(_entry(*weight, precision), separators=(",", ":")) for weight in weights]
+    return [_call(head, part) for part in _parts(entries, part_size)]
+
+
+def _weights(model: nn.Module) -> dict[str, np.ndarray]:
+    """All weights, and the means and variances of batch norms, by their names in PyTorch."""
+    tensors = {name: t for name, t in model.state_dict().items() if t.is_floating_point()}
+    return {name: t.float().cpu().numpy() for name, t in tensors.items()}
+
+
+def _entry(name: str, weight: np.ndarray, precision: str) -> dict[str, object]:
+    entry = {"name": name, "shape": list(weight.shape)}
+    if precision == "float32" or weight.ndim == 1:
+        return {**entry, "values": _text(weight.astype("<f4"))}
+    axis = 1 if name.startswith("up_") else 0  # transposed convolutions are (in, out, 2, 2)
+    steps, scales = _quantised(weight, axis)
+    return {**entry, "scales": _text(scales), "values": _text(steps)}
+
+
+def _quantised(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps in int8, and the scale of each output channel."""
+    others = tuple(k for k in range(weight.ndim) if k != axis)
+    largest = np.abs(weight).max(axis=others, keepdims=True)
+    scales = (np.where(largest > 0, largest, 1) / 127).astype("<f4")
+    return np.rint(weight / scales).astype(np.int8), scales.ravel()
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+def _parts(entries: list[str], size: int | None) -> Iterator[list[str]]:
+    part: list[str] = []
+    for entry in entries:
+        if part and size is not None and sum(map(len, part)) + len(entry) > size:
+            yield part
+            part = []
+        part.append(entry)
+    yield part
+
+
+def _call(head: dict[str, object], entries: list[str]) -> str:
+    opened = json.dumps(head)[:-1]  # without the last brace
+    return f'{HEADING}condlessonNetwork({opened}, "tensors": [\n' + ",\n".join(entries) + "\n]});\n"
