@@ -59,20 +59,27 @@ globalThis.networkFile = (() => {
 
   const floatsOf = (text, name, count) => {
     const view = new DataView(bytesOf(text, name, 4 * count));
-    const values = Float32Array.from({ length: count }, (_, k) => view.getFloat32(4 * k, true));
-    if (!values.every(Number.isFinite)) refuse(`${name} must hold finite numbers only.`);
-    return values;
+    return Float32Array.from({ length: count }, (_, k) => view.getFloat32(4 * k, true));
   };
 
   // Numbers of one entry: float32, or int8 with a scale for each output channel.
-  const numbersOf = (entry, shape) => {
+  const numbersOf = ({ name, values, scales }, shape) => {
     const count = shape.reduce((a, b) => a * b);
-    if (entry.scales === undefined) return floatsOf(entry.values, entry.name, count);
-    const axis = entry.name.startsWith("up_") ? 1 : 0; // where the output channels are
-    const scales = floatsOf(entry.scales, `the scales of ${entry.name}`, shape[axis]);
-    const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-    const steps = new Int8Array(bytesOf(entry.values, entry.name, count));
-    return Float32Array.from(steps, (step, k) => step * scales[Math.floor(k / inner) % shape[axis]]);
+    if (scales === undefined) return floatsOf(values, name, count);
+    const axis = name.startsWith("up_") ? 1 : 0; // where the output channels are
+    const channels = shape[axis], inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+    const steps = new Int8Array(bytesOf(values, name, count));
+    const scale = floatsOf(scales, `scales of ${name}`, channels);
+    const numbers = new Float32Array(count);
+    for (let k = 0; k < count; k++) numbers[k] = steps[k] * scale[Math.floor(k / inner) % channels];
+    return numbers;
+  };
+
+  const checkNumbers = (name, numbers) => {
+    if (!numbers.every(Number.isFinite)) refuse(`${name} must hold finite numbers only.`);
+    if (name.endsWith("running_var") && numbers.some((value) => value < 0)) {
+      refuse(`${name} must not be below 0.`);
+    }
   };
 
   // What a file says, from its text.
@@ -109,6 +116,7 @@ globalThis.networkFile = (() => {
         refuse(`${name} must have the shape ${shape}, got ${JSON.stringify(entry.shape)}.`);
       }
       tensors[entry.name] = numbersOf(entry, shape);
+      checkNumbers(entry.name, tensors[entry.name]);
       yield;
     }
     const missing = Object.keys(shapes).filter((name) => !(name in tensors));

@@ -18,7 +18,7 @@ import torch
 
 import condlesson
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
-from condlesson.experiment import recording, runs, sweeps
+from condlesson.experiment import network_file, recording, runs, sweeps
 from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.runs import SUBSET
@@ -115,6 +115,10 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="write over notebooks that differ; default: no"
     )
     writer.set_defaults(call=_notebooks)
+    exporter = commands.add_parser("export", help="write a trained network for the book's desk")
+    exporter.add_argument("run", metavar="RUN", help="the run's file, recorded with --weights")
+    exporter.add_argument("--out", required=True, metavar="FILE", help="the file to write")
+    exporter.set_defaults(call=_export)
     return parser
 
 
@@ -306,6 +310,13 @@ def _notebooks(args: argparse.Namespace) -> int:
     if args.archive:
         export.make_archive(args.folder, args.archive)
         print(f"The exercises and what they need are in {args.archive}.")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    written = network_file.export_run(args.run, args.out)
+    size = written.stat().st_size / 1e6
+    print(f'The network is in {written}, {size:.1f} MB. Open it on the page "The desk".')
     return 0
 
 

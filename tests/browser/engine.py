@@ -1,4 +1,4 @@
-"""The scripts of the desk on an empty page of a browser, and numbers on their way there and back."""
+"""The scripts of the desk on an empty page, and numbers on their way there and back."""
 
 import base64
 import json

@@ -35,7 +35,9 @@ class Firefox:
     """One tab of a Firefox that runs."""
 
     def __init__(self, address: str) -> None:
-        self.socket = websocket.create_connection(f"{address}/session", timeout=SECONDS, suppress_origin=True)
+        self.socket = websocket.create_connection(
+            f"{address}/session", timeout=SECONDS, suppress_origin=True
+        )
         self.number = 0
         self.ask("session.new", capabilities={})
         self.tab = self.ask("browsingContext.getTree")["contexts"][0]["context"]
@@ -43,9 +45,7 @@ class Firefox:
     def ask(self, method: str, **parameters: object) -> dict:
         """Send a command, and wait for its answer."""
         self.number += 1
-        self.socket.send(
-            json.dumps({"id": self.number, "method": method, "params": parameters})
-        )
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
         while True:
             answer = json.loads(self.socket.recv())
             if answer.get("id") == self.number:
@@ -70,9 +70,7 @@ class Firefox:
 
     def press(self, *keys: str) -> None:
         """Press keys, each a letter or a code point of WebDriver."""
-        actions = [
-            {"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")
-        ]
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self.ask(
             "input.performActions",
             context=self.tab,

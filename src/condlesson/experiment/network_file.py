@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from condlesson.runs import RunError, load_model, read_run
+from condlesson.experiment.runs import RunError, load_model, read_run
 from condlesson.training import TrainConfig
 
 __all__ = ["PRECISIONS", "VARIANTS", "export_run", "network_file"]
