@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -42,6 +41,7 @@ HELP = {
     "precision": "of the training steps; validation is always in float32",
 }
 CHOICES = {"variant": list(VARIANTS), "precision": PRECISIONS}
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -146,8 +146,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--weights", action="store_true", help="also write the weights, in float16; default: no")
     add("--outputs", action="store_true", help="also write what the trained network does: samples, "
         "and how far t reaches; default: no")  # fmt: skip
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    add("--device", default=device, help="where to train; default: cuda if there is one, else cpu")
+    add("--device", default=DEVICE, help="where to train; default: cuda if there is one, else cpu")
     add("--threads", type=int, metavar="N", help="CPU threads; default: all")
 
 
@@ -165,31 +164,47 @@ def _train(args: argparse.Namespace) -> int:
         recording.discard_leftovers(config, args.out)
         print(f"{runs.run_name(config)} is recorded in {args.out} already; --again trains it anew.")
         return 0
-    accelerator = _accelerator(args)
-    data = _load(args, accelerator)
+    parts = {"weights": args.weights, "outputs": args.outputs}
+    _record(config, args.out, args.data, args.download, args.device, **parts)
+    return 0
+
+
+def _record(
+    config: TrainConfig,
+    out: str | Path,
+    data: str,
+    download: bool,
+    device: str = DEVICE,
+    **parts: bool,
+) -> None:
+    """Train a run, with a bar, and write it; in one of several processes, do its share of that."""
+    accelerator = _accelerator(device)
+    images = _load(data, download, accelerator)
     with closing(_Progress(config, accelerator)) as progress:
         run = recording.record(
             config,
-            data,
-            args.out,
-            device=args.device,
-            weights=args.weights,
-            outputs=args.outputs,
+            images,
+            out,
+            device=device,
             on_step=progress.show,
             accelerator=accelerator,
+            **parts,
         )
     if accelerator:
         accelerator.end_training()
     if run:
-        print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {args.out}")
-    return 0
+        print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {out}")
 
 
 def _judge(args: argparse.Namespace) -> int:
-    record = recording.record_judge(args.kind, _load(args, None), args.out)
-    scores = ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items())
-    print(f"{args.kind}: {scores}, recorded in {args.out}")
+    _record_judge(args.kind, args.out, args.data, args.download)
     return 0
+
+
+def _record_judge(kind: str, out: str | Path, data: str, download: bool) -> None:
+    record = recording.record_judge(kind, _load(data, download), out)
+    scores = ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items())
+    print(f"{kind}: {scores}, recorded in {out}")
 
 
 def _config(args: argparse.Namespace) -> TrainConfig:
@@ -197,20 +212,20 @@ def _config(args: argparse.Namespace) -> TrainConfig:
     return replace(TIERS[args.tier], **given)
 
 
-def _accelerator(args: argparse.Namespace) -> "Accelerator | None":
+def _accelerator(device: str) -> "Accelerator | None":
     """Of a command that `accelerate launch` has started in several processes."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return None
     from accelerate import Accelerator
 
-    return Accelerator(cpu=args.device == "cpu", mixed_precision="no")  # the configuration says it
+    return Accelerator(cpu=device == "cpu", mixed_precision="no")  # the configuration says it
 
 
-def _load(args: argparse.Namespace, accelerator: "Accelerator | None") -> Mnist:
-    if args.data == SUBSET:
+def _load(data: str, download: bool, accelerator: "Accelerator | None" = None) -> Mnist:
+    if data == SUBSET:
         return load_subset()
     with accelerator.local_main_process_first() if accelerator else nullcontext():
-        return download_mnist(args.data) if args.download else load_mnist(args.data)
+        return download_mnist(data) if download else load_mnist(data)
 
 
 class _Progress:
@@ -267,19 +282,21 @@ def _missing(args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
-    data, judges = _data(args), Path(args.dir) / "judges"
-    wanted = sweeps.missing(sweeps.sweep(args.tier), args.dir)
-    commands = [runs.train_command(config, args.dir, data=data) for config in wanted]
-    if args.tier is None and _is_the_books(args.dir):
-        commands += [judge_command(kind, judges, data) for kind in missing_judges(judges)]
-    if any("--data DIR" in command for command in commands):
-        raise ValueError(f"--data must name the folder of MNIST, for {len(commands)} missing runs.")
-    for k, command in enumerate(commands, 1):
-        command += " --download" * (args.download and f"--data {SUBSET}" not in command)
-        print(f"Missing {k} of {len(commands)}: {command}", flush=True)
-        status = main(shlex.split(command)[1:])
-        if status:
-            return status
+    judges = Path(args.dir) / "judges"
+    configs = sweeps.missing(sweeps.sweep(args.tier), args.dir)
+    kinds = missing_judges(judges) if args.tier is None and _is_the_books(args.dir) else []
+    count = len(configs) + len(kinds)
+    if args.data is None and (kinds or not all(runs.data_of(c, None) for c in configs)):
+        raise ValueError(f"--data must name the folder of MNIST, for {count} missing runs.")
+    for k, config in enumerate(configs, 1):
+        data = runs.data_of(config, args.data)
+        command = runs.train_command(config, args.dir, data=data)
+        print(f"Missing {k} of {count}: {command}", flush=True)
+        needed = {"weights": config in runs.WITH_WEIGHTS, "outputs": runs.needs_outputs(config)}
+        _record(config, args.dir, data, args.download, **needed)
+    for k, kind in enumerate(kinds, 1 + len(configs)):
+        print(f"Missing {k} of {count}: {judge_command(kind, judges, args.data)}", flush=True)
+        _record_judge(kind, judges, args.data, args.download)
     print(f"Nothing is missing in {args.dir}.")
     return 0
 

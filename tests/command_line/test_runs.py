@@ -10,6 +10,7 @@ from condlesson import __main__
 from condlesson.__main__ import main
 from condlesson.experiment import recording, runs, sweeps
 from condlesson.experiment.judge_records import load_judge_record
+from condlesson.training import TrainConfig
 from tests.command_line.conftest import CONFIG, TRAIN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -125,10 +126,36 @@ def test_make_stops_at_the_first_fault(monkeypatch, tmp_path, capsys):
 
 
 def test_make_hands_the_download_on(monkeypatch, tmp_path):
+    seen = []
     monkeypatch.setattr(sweeps, "sweep", lambda tier: [CONFIG])
-    monkeypatch.setattr(__main__, "_train", lambda args: 7 if args.download else 8)
+    monkeypatch.setattr(recording, "record", lambda config, data, out, **options: seen.append(data))
+    for name in ("download_mnist", "load_mnist"):
+        monkeypatch.setattr(__main__, name, lambda root, name=name: f"{name} {root}")
     words = ["runs", "make", "--dir", str(tmp_path), "--data", "a"]
-    assert (main([*words, "--download"]), main(words)) == (7, 8)
+    assert main([*words, "--download"]) == main(words) == 0
+    assert seen == ["download_mnist a", "load_mnist a"]
+
+
+def test_make_writes_the_parts_that_the_book_needs(monkeypatch, tmp_path):
+    seen = []
+    configs = [
+        TrainConfig(variant=v, seed=s) for v, s in (("adagn", 42), ("none", 42), ("none", 43))
+    ]
+    monkeypatch.setattr(sweeps, "sweep", lambda tier: configs)
+    monkeypatch.setattr(__main__, "load_mnist", lambda root: None)
+    monkeypatch.setattr(
+        recording, "record", lambda *_, weights, outputs, **__: seen.append((weights, outputs))
+    )
+    assert main(["runs", "make", "--dir", str(tmp_path), "--data", "a"]) == 0
+    assert seen == [(True, True), (False, True), (False, False)]
+
+
+def test_make_needs_no_folder_for_the_quick_tier(monkeypatch, tmp_path, capsys):
+    seen = []
+    monkeypatch.setattr(recording, "record", lambda config, data, out, **_: seen.append(data))
+    assert main(["runs", "make", "--dir", str(tmp_path), "--tier", "quick"]) == 0
+    assert [len(data.train_images) for data in seen] == [4096] * len(seen)
+    assert capsys.readouterr().out.count("--data subset") == len(seen) > 1
 
 
 def test_collect_says_what_it_found(recorded, tmp_path, capsys):
@@ -167,8 +194,10 @@ def test_missing_judges_are_made_for_the_book(monkeypatch, tmp_path, capsys):
     made = []
     monkeypatch.setattr("condlesson.__main__.runs.RECORDED_DIR", tmp_path)
     monkeypatch.setattr("condlesson.__main__.sweeps.missing", lambda expected, folder: [])
-    monkeypatch.setattr("condlesson.__main__._judge", lambda args: made.append(args.kind) or 0)
+    monkeypatch.setattr(
+        "condlesson.__main__._record_judge", lambda *told: made.append((*told[:1], *told[2:]))
+    )
     assert main(["runs", "make", "--dir", str(tmp_path)]) == 1
     assert "--data must name the folder of MNIST, for 2 missing runs." in capsys.readouterr().err
     assert main(["runs", "make", "--dir", str(tmp_path), "--data", "subset"]) == 0
-    assert made == ["digits", "noise"]
+    assert made == [("digits", "subset", False), ("noise", "subset", False)]

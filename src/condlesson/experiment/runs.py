@@ -45,6 +45,7 @@ __all__ = [
     "Run",
     "RunError",
     "canary_losses",
+    "data_of",
     "expected_runs",
     "list_runs",
     "load_model",
@@ -168,6 +169,12 @@ def needs_outputs(config: TrainConfig) -> bool:
     return config.seed == SEEDS[0] and config in [replace(s, variant=config.variant) for s in sizes]
 
 
+def data_of(config: TrainConfig, data: str | Path | None) -> str | Path | None:
+    """Where the images of a run lie: in this folder, or in the package if its tier is quick."""
+    quick = TIERS["quick"]
+    return SUBSET if replace(config, variant=quick.variant, seed=quick.seed) == quick else data
+
+
 def train_command(
     config: TrainConfig,
     out: str | Path = RECORDED_DIR,
@@ -194,9 +201,8 @@ def train_command(
         options.append("--weights")
     if outputs or needs_outputs(config):
         options.append("--outputs")
-    if replace(config, variant=TIERS["quick"].variant, seed=TIERS["quick"].seed) == TIERS["quick"]:
-        data = SUBSET
-    options += [f"--data {shlex.quote(str(data))}", f"--out {shlex.quote(shown(out))}"]
+    data = shlex.quote(str(data_of(config, data)))
+    options += [f"--data {data}", f"--out {shlex.quote(shown(out))}"]
     return " ".join(["condlesson train", *options])
 
 
