@@ -1,10 +1,12 @@
 # Commands of the book. `make help` lists them.
 #
-# TORCH=cpu   take the CPU-only torch (a tenth of the download) from PyTorch's own index. That
-#             address is not reachable from every network; without the variable pip takes torch
-#             from where it takes everything else.
+# TORCH=cpu   take the CPU-only torch (a tenth of the download), from PyTorch's own index.
+# TORCH=cuda  take torch from the usual index, which has it for CUDA on Linux. Without the variable
+#             the first if this machine has no NVIDIA GPU and PyTorch's index answers, else the
+#             second; the set-up says which and why. What .venv has stays: remove it to choose again.
 # RELEASES=newest  take the newest releases that pyproject.toml allows, not the pinned ones; name
 #             a VENV beside it. With it the package alone can be tested on Python 3.10 too.
+# UPGRADE=1   let `make lock` take newer releases; else what fits stays as it is.
 # COLAB=today run the notebooks with the versions that Colab has today, not those in tests/colab.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
@@ -20,7 +22,6 @@ RELEASES ?= pinned
 COLAB ?= pinned
 DATA ?= data
 PORT ?= 8000
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -40,37 +41,26 @@ BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup html book live page claims notebooks wheel test test-unit test-colab links pdf screenshots preview lint format bench runs runs-verify clean
+.PHONY: help setup lock html book live page claims notebooks wheel test test-unit test-colab links pdf screenshots preview lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  TORCH=cpu takes the CPU-only torch: make book TORCH=cpu"
-
-# What is installed, and on which Python 3.
-TORCH_pinned = $$(grep -E '^torch(vision)?==' requirements.txt)
-TORCH_newest := torch torchvision
-ALL_pinned := --requirement requirements.txt
-ALL_newest := --upgrade --editable ".[test]"
-MINOR_pinned := 11
-MINOR_newest := 10
-MINOR := $(or $(MINOR_$(RELEASES)),$(error RELEASES must be pinned or newest, got $(RELEASES)))
+	@echo "  TORCH=cpu or TORCH=cuda decides which torch is installed: make book TORCH=cpu"
 
 setup: $(STAMP) ## make .venv and install everything into it
 
-# The stamp is written last: a set-up that was cut short is done again.
-$(STAMP): requirements.txt pyproject.toml setup.py
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, $(MINOR)))' || { \
-	  echo "PYTHON must be 3.$(MINOR) or newer, got $$($(PYTHON) --version 2>&1)." \
-	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-ifeq ($(TORCH),cpu)
-	$(BIN)/python -m pip install $(TORCH_$(RELEASES)) --index-url $(TORCH_CPU_INDEX)
-else ifneq ($(TORCH),)
-	$(error TORCH must be cpu or unset, got $(TORCH). For CUDA leave it out)
-endif
-	$(BIN)/python -m pip install $(ALL_$(RELEASES))
-	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
-	touch $(STAMP)
+# The Python of an environment that is there goes on; the stamp is written last, so a set-up that
+# was cut short is done again.
+$(STAMP): requirements.txt pyproject.toml setup.py tools/environment.py
+	@test -x $(BIN)/python || command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON). Install Python 3.11 or newer, or name yours:" \
+	    "make setup PYTHON=python3.12" >&2; exit 1; }
+	@$$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) tools/environment.py \
+	  --venv $(VENV) --releases "$(RELEASES)" --torch "$(TORCH)"
+	@touch $(STAMP)
+
+lock: $(STAMP) ## write the versions and hashes of requirements.txt anew, after pyproject.toml changed
+	$(BIN)/python -m tools.lock $(if $(UPGRADE),--upgrade)
 
 # Pages run side by side, and only those that have to: book/_ext/execution.
 html: $(STAMP) ## run the pages that changed, and build the pages alone
@@ -136,16 +126,14 @@ test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab woul
 	  _build/condlesson-lesson.zip
 
 # Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
-$(COLAB_VENV)/.installed: $(COLAB_PACKAGES) tests/colab/runner.txt | $(STAMP)
-	$(BIN)/python -m venv --clear $(COLAB_VENV)
-ifeq ($(TORCH),cpu)
-	$(COLAB_VENV)/bin/python -m pip install $$(grep '^torch==' $<) --index-url $(TORCH_CPU_INDEX)
-endif
-	$(COLAB_VENV)/bin/python -m pip install --requirement $< --requirement tests/colab/runner.txt
+$(COLAB_VENV)/.installed: $(COLAB_PACKAGES) | $(STAMP)
+	rm -rf $(COLAB_VENV)
+	$(BIN)/python tools/environment.py --venv $(COLAB_VENV) --lock $< --torch "$(TORCH)"
 	touch $@
 
 $(COLAB_PACKAGES_today): | $(STAMP)
 	$(BIN)/python tests/colab/today.py > $@.partial
+	cat tests/colab/runner.txt >> $@.partial
 	mv $@.partial $@
 
 # Pages run only if they must, as for `make html`, and nothing is written into the site.
