@@ -1,11 +1,11 @@
-"""Makes an environment: uv by its pin, then by uv what a lock holds, checked by its hashes.
+r"""Makes an environment: uv by its pin, then by uv what a lock holds, checked by its hashes.
 
     python3 tools/environment.py [--venv .venv] [--torch cpu|cuda] [--releases newest]
     python3 tools/environment.py --venv DIR --lock tests/colab/requirements.txt
     python3 tools/environment.py --venv DIR numpy jupyterlab
 
 The first makes that of the book, as `make setup` does. It needs no package and no make, and is the
-same on Windows, where it is called by hand: `py -3.11 tools\\environment.py`. The second has what
+same on Windows, where it is called by hand: `py -3.11 tools\environment.py`. The second has what
 another lock holds, the third some packages of the book's lock and what these need.
 """
 
@@ -72,7 +72,8 @@ def main() -> None:
     python = venv(wish.venv.absolute(), OLDEST[wish.releases])
     install_uv(python)
     index, why = torch_index(wish.torch)
-    print(f"torch: {'the CPU-only build' if index else 'the usual build'}, since {why}.", flush=True)
+    build = "the CPU-only build" if index else "the usual build"
+    print(f"torch: {build}, since {why}.", flush=True)
     if wish.releases == "newest":
         wanted = ["--upgrade", "-e", f"{ROOT}[test]"]
     elif wish.packages:

@@ -166,7 +166,7 @@ CHANGES = {
         *("index one two", "index.html", "Page index"),
     ),
     "a package without a pin": ("src/mine-9.dist-info/METADATA", "", "", "", "one.html", "8"),
-    "a comment on pins": ("requirements.txt", "# The lesson.", "# Ours.", "", "one.html", "8"),
+    "a comment on pins": ("requirements.txt", "# torch and ", "# Both ", "", "one.html", "8"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The versions that Colab has today, of what `requirements.txt` beside this file names.
+"""The versions that Colab has today, of what `colab.txt` beside this file names.
 
     python tests/colab/today.py            as requirements
     python tests/colab/today.py --python   of Python, as in 3.12
@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 PUBLISHED = "https://raw.githubusercontent.com/googlecolab/backend-info/main"
-OURS = Path(__file__).with_name("requirements.txt")
+OURS = Path(__file__).with_name("colab.txt")
 
 
 def requirements(frozen: str, ours: str) -> list[str]:
