@@ -37,7 +37,7 @@ BOOK_TESTS := tests/book tests/browser
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope \
   $(addprefix --ignore=,$(BOOK_TESTS))
 # --toc: a relative path would be looked for in book/.
-BUILD = book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . -n -W --keep-going
+BUILD = book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help

@@ -125,7 +125,9 @@ def _kept(app: Sphinx, sheets: dict[str, str], used: set[str], script: str) -> s
         for old in kept.parent.glob("sheet-*.css"):
             old.unlink()
         rules = [rule for name, text in sheets.items() for rule in _rules(name, text)]
-        kept.write_text(_purge(rules, used, set(re.findall(r"--[\w-]+", script))), "utf-8")
+        partial = kept.with_suffix(".partial")
+        partial.write_text(_purge(rules, used, set(re.findall(r"--[\w-]+", script))), "utf-8")
+        partial.replace(kept)  # or a sheet that was cut short would be kept for good
     return kept.read_text("utf-8")
 
 

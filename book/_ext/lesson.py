@@ -51,10 +51,15 @@ class Source(SphinxDirective):
     show = staticmethod(exercises.source)
 
     def run(self) -> list[nodes.Node]:
-        module, name = self.arguments[0].rsplit(".", 1)
+        module, _, name = self.arguments[0].rpartition(".")
+        if not module:
+            raise self.error(
+                f"{self.name} must name a module and something in it, as condlesson.unet.UNet, "
+                f"got {name}."
+            )
         try:
             code = self.show(getattr(import_module(module), name))
-        except (ImportError, AttributeError, ValueError) as error:
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise self.error(f"{self.name} {self.arguments[0]}: {error}") from error
         self.env.note_dependency(import_module(module).__file__)
         return [nodes.literal_block(code, code, language="python", classes=["source"])]

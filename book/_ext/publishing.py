@@ -4,6 +4,8 @@ Canonical addresses, cards and the sitemap need to know where the site is. That 
 in `_config.yml`, or else what follows from the repository's address once that is set.
 """
 
+import os
+import re
 import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -108,13 +110,16 @@ def _is_prose(text: nodes.Text) -> bool:
 
 def _last_commit(folder: Path) -> tuple[str, str]:
     """Hash and date of the last commit, both empty where there is none."""
-    command = ["git", "log", "-1", "--format=%H %cs"]
+    command = ["git", "log", "-1", "--no-show-signature", "--no-color", "--format=%H %cs"]
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "", ""
-    commit, date = done.stdout.split()
-    return commit, date
+    found = re.search(r"^([0-9a-f]{40,}) (\d{4}-\d\d-\d\d)$", done.stdout, re.M)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def setup(app: Sphinx) -> dict:

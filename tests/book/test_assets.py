@@ -1,9 +1,12 @@
 """The one stylesheet and the one script of the built pages."""
 
+from types import SimpleNamespace
+
 import pytest
 import tinycss2
 
 import assets
+from execution import rereading
 from tests.book.built import HTML, PAGES, page
 
 USED = {"p", "a", "shown", "href", "top"}
@@ -74,3 +77,28 @@ def test_a_page_has_a_policy_and_nothing_that_it_forbids(name):
     handlers = [key for tag in tree.find_all(True) for key in tag.attrs if key.startswith("on")]
     assert handlers == []
     assert tree("style") == []
+
+
+def test_a_sheet_that_was_cut_short_is_not_kept(tmp_path, monkeypatch):
+    app = SimpleNamespace(doctreedir=tmp_path)
+    arguments = app, {"a.css": "p{color:red}"}, USED, ""
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            assets._kept(*arguments)
+    assert list(tmp_path.glob("*.css")) == []
+    assert assets._kept(*arguments) == "p{color:red}"
+
+
+def test_a_build_is_sound_only_when_all_else_is_written():
+    """Or one that was interrupted while it made the sheet would leave a part of it for good."""
+    times = {}
+    for extension in (assets, rereading):
+        app = SimpleNamespace(
+            connect=lambda event, do, priority=500: times.update({(event, do): priority}),
+            add_config_value=lambda *_: None,
+        )
+        extension.setup(app)
+    finished = {do: when for (event, do), when in times.items() if event == "build-finished"}
+    assert assets.write_assets in finished
+    assert max(finished, key=finished.get) is rereading.end

@@ -28,7 +28,7 @@ Some words.
 
 ```{{code-cell}} ipython3
 import os
-with open(os.environ["RUN_LOG"], "a") as log:
+with open("../ran.log", "a") as log:
     log.write("{name}\\n")
 {code}
 ```
@@ -174,7 +174,7 @@ class Tiny:
     """A book of a few pages over a package of its own, and a log of the pages that run."""
 
     def __init__(self, folder: Path):
-        self.folder, self.log = folder, folder.parent / "log"
+        self.folder, self.log = folder, folder / "ran.log"
         folder.mkdir()
         tiny_book(folder, "")
         (folder / "_toc.yml").write_text(TOC)
@@ -199,7 +199,7 @@ class Tiny:
         self.log.write_text("")
         sources = f"{self.folder / 'src'}{os.pathsep}{ROOT / 'src'}"
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in {"RUN_LOG": str(self.log), **environment}.items():
+            for name, value in environment.items():
                 patch.setenv(name, value)
             result = make_html(self.folder, sources, target)
         output = result.stdout + result.stderr

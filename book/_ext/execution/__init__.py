@@ -3,38 +3,33 @@
 MyST-NB takes outputs from a jupyter-cache, which knows a page by its cells and their tags. This
 extension keeps that cache true: it drops a page whose inputs changed (`inputs`), carries outputs
 over where only tags changed that do not touch execution, and runs what is then missing with
-jupyter-cache's own workers. MyST-NB finds every page there and runs none.
+workers like jupyter-cache's own (`worker`). MyST-NB finds every page there and runs none.
 """
 
 import multiprocessing
-import os
-import signal
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from jupyter_cache import get_cache
-from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract, ProjectNb
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.cache.db import NbCacheRecord, NbProjectRecord
 from jupyter_cache.cache.main import JupyterCacheBase
-from jupyter_cache.executors.basic import REPORT_LEVEL, ExecutionWorkerLocalMProc, ProcessData
-from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
-from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
+from jupyter_cache.executors.basic import REPORT_LEVEL, ProcessData
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
-from traitlets.config import Config
 
 from execution import inputs
+from execution.form import FormError, not_in_contents, read_page, wrong_tags
+from execution.surroundings import cores
+from execution.worker import INPUTS, Worker, run_side_by_side
+
+__all__ = ["Worker", "cached_page", "setup"]
 
 logger = logging.getLogger(__name__)
 
-TRACING = Path(__file__).parent / "tracing"
 READER = {"name": "myst_nb_md", "type": "plugin"}
-INPUTS = "inputs"  # key in the metadata of an executed notebook
 TOUCH_EXECUTION = {"raises-exception", "skip-execution"}
 
 
@@ -49,55 +44,13 @@ class Shared(JupyterCacheBase):
         """Leave that to the process that started the others."""
 
 
-class Worker(ExecutionWorkerLocalMProc):
-    """Runs a page in a process of its own, and keeps with its outputs what they depend on."""
-
-    @staticmethod
-    def execute(project_nb: ProjectNb, data: ProcessData) -> ExecutionResult:
-        """Run the page; what is set here, its kernel inherits."""
-        started = time.time()
-        others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        with tempfile.TemporaryDirectory() as folder:
-            notes = Path(folder) / "notes"
-            os.environ["TRACE_FILE"] = str(notes)
-            os.environ["PYTHONPATH"] = os.pathsep.join([str(TRACING), *filter(None, others)])
-            # Threads of pages that run side by side would wait for each other. It is always one,
-            # so that no number depends on what else was run.
-            os.environ["OMP_NUM_THREADS"] = "1"
-            os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # where a page asks for two, they may wait
-            # In the main thread nbclient would catch the signal that ends this process, and go on.
-            with ThreadPoolExecutor(1) as thread:
-                result = thread.submit(
-                    single_nb_execution,
-                    project_nb.nb,
-                    cwd=str(Path(project_nb.uri).parent),
-                    timeout=data.timeout,
-                    allow_errors=data.allow_errors,
-                    config=Config(KernelManager=_sockets(Path(folder))),
-                ).result()
-            read = notes.read_text("utf-8", "surrogateescape")
-        code = "\n".join(cell.source for cell in _code(result.nb))
-        result.nb.metadata[INPUTS] = inputs.inputs_of(read, code, started)
-        if result.err:
-            result.exc_string = _fault(project_nb.uri, result)
-        return result
-
-
-def _sockets(folder: Path) -> dict[str, str]:
-    """Let a kernel listen on files of its own.
-
-    Kernels that look for free ports at the same time may find the same one, and one of them dies.
-    """
-    return {"transport": "ipc", "connection_file": str(folder / "kernel.json")}
-
-
 def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
     """Bring the cache up to date, and name the pages that Sphinx read with other outputs."""
     cache = Shared(env.mystnb_config.execution_cache_path)
     get_cache(cache.path).truncate_caches()
     checks = [Path(app.srcdir, name) for name in app.config.execution_checks]
     names = {Path(env.doc2path(name)): name for name in sorted(env.found_docs)}
-    pages = {path: _notebook(path) for path in [*checks, *names]}
+    pages = _read(app, [*checks, *names])
     kept = {path: _kept(cache, path, nb) for path, nb in pages.items() if nb}
     stale = {path: pages[path] for path, record in kept.items() if not record}
     missing = {path: nb for path, nb in stale.items() if not _carry_over(cache, path, nb)}
@@ -110,11 +63,19 @@ def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
     }
 
 
-def _notebook(path: Path) -> NotebookNode | None:
-    text = path.read_text("utf-8")
-    if path.suffix != ".md" or not is_myst_markdown_notebook(text):
-        return None
-    return read_myst_markdown_notebook(text, add_source_map=True, path=path)
+def _read(app: Sphinx, paths: list[Path]) -> dict[Path, NotebookNode | None]:
+    """The pages by their files; what is wrong with their form ends the build at once."""
+    pages, wrong = {}, [*not_in_contents(Path(app.srcdir), app.env.found_docs)]
+    for path in paths:
+        try:
+            pages[path] = read_page(path)
+            wrong += wrong_tags(path, pages[path]) if pages[path] else []
+        except FormError as error:
+            wrong.append(str(error))
+    if wrong:
+        logger.error("\n".join(["these pages cannot be built:", *wrong]))
+        raise SystemExit(1)
+    return pages
 
 
 def cached_page(path: Path, folder: Path) -> NotebookNode | None:
@@ -124,7 +85,7 @@ def cached_page(path: Path, folder: Path) -> NotebookNode | None:
         path: File of the page.
         folder: The cache.
     """
-    notebook = _notebook(path)
+    notebook = read_page(path)
     if notebook is None or not folder.is_dir():  # a cache that is not there would be made
         return None
     return _known(get_cache(folder), notebook)[1]
@@ -203,13 +164,9 @@ def _run(cache: JupyterCacheAbstract, pages: dict[Path, NotebookNode], app: Sphi
         NbProjectRecord.remove_tracebacks([record.pk], cache.db)
         jobs.append(ProcessData(record.pk, record.uri, cache, *limits))
     multiprocessing.log_to_stderr(REPORT_LEVEL)
-    workers = (os.cpu_count() or 1) + 1  # some wait
-    # Ctrl-C goes to all processes of a terminal; this one ends the others.
-    ignored = signal.SIGINT, signal.SIG_IGN
-    with multiprocessing.Pool(workers, initializer=signal.signal, initargs=ignored) as pool:
-        failed = [uri for code, uri in pool.map(Worker(), jobs, chunksize=1) if code]
+    failed = run_side_by_side(jobs, cores() + 1)  # some wait
     if failed:
-        faults = [cache.get_project_record(uri).traceback or uri for uri in failed]
+        faults = [cache.get_project_record(u).traceback or f"{u}: {why}" for u, why in failed]
         logger.error("\n".join(["these pages could not be run:", *faults]))
         raise SystemExit(1)  # at any other exception Sphinx would forget all that it has read
 
@@ -226,16 +183,6 @@ def _code(notebook: NotebookNode) -> list[NotebookNode]:
 def _executed(cell: NotebookNode) -> tuple[str, set[str]]:
     """What of a cell touches execution."""
     return cell.source, TOUCH_EXECUTION.intersection(cell.metadata.get("tags", []))
-
-
-def _fault(uri: str, result: ExecutionResult) -> str:
-    """What failed and where, and the cell: the last one that began."""
-    cells = zip(result.nb.cells, result.nb.metadata.source_map, strict=True)
-    begun = [(cell, line) for cell, line in cells if cell.get("execution_count")]
-    cell, line = begun[-1] if begun else (NotebookNode(source="", outputs=[]), 0)
-    errors = [output for output in cell.outputs if output.output_type == "error"]
-    told = f"{errors[-1].ename}: {errors[-1].evalue}" if errors else str(result.err)
-    return f"{Path(uri).name}, line {line + 1}, code cell {len(begun)}: {told}\n{cell.source}"
 
 
 def setup(app: Sphinx) -> dict:

@@ -16,11 +16,12 @@ from functools import cache
 from importlib.util import source_from_cache
 from pathlib import Path
 
+from execution.surroundings import OURS
+
 ROOT = Path(__file__).resolve().parents[3]
 PINS = ROOT / "requirements.txt"
 TRACER = Path(__file__).parent / "tracing" / "sitecustomize.py"
 NOT_SOURCES = {".git", "_build", "__pycache__"}
-OURS = "CONDLESSON_"  # how environment variables begin that the package reads
 # A page whose cells do this may show docstrings of what it imports, or all of it.
 SHOWS_DOCSTRINGS = re.compile(r"__doc__|\bhelp\(|\bgetdoc\(|\bgetsource|^\s*\?|\?\s*$", re.M)
 Inputs = dict[str, list[str]]

@@ -26,6 +26,7 @@ import predicting
 SHAPING = ("notebooks/*.py", "museum/mistakes.py", "scaffold.py")
 EXTENSIONS = Path(__file__).parents[1]
 ALL = "*"
+LAST = 1_000_000  # what else ends a build may still fail or be interrupted
 
 
 class Complaints(logging.Handler):
@@ -128,5 +129,5 @@ def setup(app: Sphinx) -> dict:
     app.connect("env-get-outdated", drop_gone)
     app.connect("env-purge-doc", note_source)
     app.connect("env-get-updated", write_all, priority=600)  # behind what numbers the figures
-    app.connect("build-finished", end)
+    app.connect("build-finished", end, priority=LAST)
     return {"env_version": _version(), "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,122 @@
+"""A green build is a true build: each of these pages must fail it, with its cell and a cure.
+
+The pages are built at once, in one book.
+"""
+
+import re
+
+import pytest
+
+from tests.book.test_broken_builds import PAGE, make_html, tiny_book
+
+pytestmark = pytest.mark.slow
+
+CELL = "```{{code-cell}} ipython3\n{options}{code}\n```"
+FIGURE = "---\nmystnb:\n  figure:\n    name: fig-{name}\n    caption: A line that rises.\n---\n"
+DRAW = "import matplotlib.pyplot as plt\n"
+FAULTS = {  # options and code of a cell, and what the build says of it
+    "hangs": ("", "import time\ntime.sleep(600)", "ran longer than 8 s .* `execution: timeout:`"),
+    "dies": ("", "import os\nos.kill(os.getpid(), 9)", "the kernel died while it ran: .* Build"),
+    "warns": (
+        "",
+        'import warnings\nwarnings.warn("old", stacklevel=1)',
+        "standard error stream: .* the tag remove-stderr",
+    ),
+    "nan": ("", 'float("nan")', "shows nan, which is no number.* the tag shows-nan"),
+    "printed-nan": ("", 'print("the loss is", float("nan"))', "shows nan, which is no number"),
+    "glued-nan": (
+        "",
+        'from myst_nb import glue\nglue("loss", float("nan"), display=False)',
+        "shows nan, which is no number",
+    ),
+    "no-figure": (FIGURE, "6 * 7", "caption or the alt text of a figure, and draws none"),
+    "empty-figure": (FIGURE, f"{DRAW}plt.subplots();", "the figure that it draws is empty"),
+    "nan-figure": (
+        FIGURE,
+        f'{DRAW}plt.plot([float("nan")] * 3);',
+        "the figure that it draws is empty",
+    ),
+    "long": ("", 'print("x" * 2_000_000)', "prints 2,000,001 characters, more than 100,000"),
+}
+SOUND = {
+    "warns": (":tags: [remove-stderr]\n\n", 'import sys\nprint("well", file=sys.stderr)'),
+    "nan": (":tags: [shows-nan]\n\n", 'float("nan")'),
+    "figure": (FIGURE, f"{DRAW}plt.plot([1, 2]);"),
+    "banana": ("", 'print("nano, banana, Nancy")'),
+}
+
+
+def write_pages(folder, pages):
+    """A tiny book of these pages; each has a line of code before the cell that counts."""
+    tiny_book(folder, "")
+    entries = [f"  - file: {name}\n" for name in pages]
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n" + "".join(entries))
+    for name, (options, code) in pages.items():
+        cell = CELL.format(options=options.format(name=name), code=code)
+        first = CELL.format(options="", code="first = 1")
+        text = PAGE.replace("A tiny book", f"Page {name}").format(text=f"{first}\n\n{cell}")
+        limit = 8 if "sleep" in code else 300
+        text = text.replace("kernelspec:", f"execution:\n  timeout: {limit}\nkernelspec:")
+        (folder / "book" / f"{name}.md").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    pages = {name: (options, code) for name, (options, code, _) in FAULTS.items()}
+    result = make_html(write_pages(tmp_path_factory.mktemp("faulty"), pages))
+    assert result.returncode != 0
+    return result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_with_its_cell_and_a_cure(output, name):
+    told = [line for line in output.splitlines() if line.startswith(f"{name}.md, line 16, ")]
+    assert told, output
+    assert told[0].startswith(f"{name}.md, line 16, code cell 2: ")
+    assert re.search(FAULTS[name][2], told[0])
+    assert "Traceback" not in told[0]
+
+
+def test_what_is_meant_is_let_through(tmp_path):
+    result = make_html(write_pages(tmp_path, SOUND))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_worker_that_is_killed_ends_the_build_and_is_named(tmp_path):
+    """As the kernel of Linux does where memory is short."""
+    kill = "import psutil\npsutil.Process().parent().kill()"
+    result = make_html(write_pages(tmp_path, {"killer": ("", kill)}))
+    output = result.stdout + result.stderr
+    assert result.returncode != 0, output
+    assert "killer.md: the process that ran it was killed (SIGKILL)" in output
+
+
+UNREADABLE = {  # its text, and what the build says of it
+    "tag": (
+        CELL.format(options=":tags: [hide-inputs]\n\n", code="1"),
+        ", line 10: the tag hide-inputs is not known.",
+    ),
+    "yaml": (
+        CELL.format(options="---\nmystnb: [\n---\n", code="1"),
+        ", line 9, code cell 1: its options are no YAML.",
+    ),
+    "latin": ("caf\udce9", ", line 9: it must be UTF-8 text, got the byte 0xe9. Save it as UTF-8."),
+    "lost": ("Nobody finds me.", " is not in _toc.yml. Enter it there"),
+}
+
+
+def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
+    tiny_book(tmp_path, "")
+    entries = [f"  - file: {name}\n" for name in UNREADABLE if name != "lost"]
+    toc = "format: jb-book\nroot: index\nchapters:\n" + "".join(entries)
+    (tmp_path / "_toc.yml").write_text(toc)
+    for name, (text, _) in UNREADABLE.items():
+        page = PAGE.format(text=text)
+        (tmp_path / "book" / f"{name}.md").write_bytes(page.encode("utf-8", "surrogateescape"))
+    result = make_html(tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    for name, (_, told) in UNREADABLE.items():
+        assert f"{name}.md{told}" in output
+    assert "Traceback" not in output
