@@ -152,6 +152,7 @@ lint: $(STAMP) ## check style and format of the code, the pages, and the workflo
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache --quiet
 	$(BIN)/python -m tools.lint.pages
+	! grep -q '^ *language: en' _config.yml || $(BIN)/typos --format brief book/*.md *.md
 	$(BIN)/zizmor --quiet --offline --pedantic .github
 	@! command -v actionlint >/dev/null || actionlint
 

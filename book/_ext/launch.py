@@ -5,6 +5,8 @@ open. These stand in their place, on pages that have an exercise notebook and no
 """
 
 import html
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from docutils import nodes
@@ -12,7 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.osutil import relative_uri
 
-from condlesson.notebooks import addresses, export
+from condlesson.notebooks import addresses
+from condlesson.notebooks.pages import Book
 
 
 class Link(NamedTuple):
@@ -43,6 +46,12 @@ def services(page: str, settings: dict[str, str]) -> list[Link]:
     ]
 
 
+@cache
+def with_notebook(folder: str) -> frozenset[str]:
+    """Names of the pages in a folder that become notebooks."""
+    return frozenset(Book(Path(folder)).with_notebook)
+
+
 def take_settings(app: Sphinx, config: Config) -> None:
     """Tell the theme where the repository is, and keep its launch buttons to ourselves."""
     options = config.html_theme_options
@@ -52,7 +61,7 @@ def take_settings(app: Sphinx, config: Config) -> None:
 
 def add_line(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Put the links below the page's title, where a reader on a phone sees them too."""
-    if page not in export.PAGES:
+    if page not in with_notebook(app.srcdir):
         return
     links = [
         f'<a href="{html.escape(link.url)}" target="_blank" rel="noopener">Open in {link.service}'
@@ -68,7 +77,7 @@ def add_line(app: Sphinx, doctree: nodes.document, page: str) -> None:
 
 def add_buttons(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Add the links to the theme's buttons: a launch menu, and an entry of the download menu."""
-    if page not in export.PAGES:
+    if page not in with_notebook(app.srcdir):
         return
     launch = [
         {

@@ -8,7 +8,7 @@ from condlesson.notebooks.blocks import Translator
 from condlesson.notebooks.pages import Book, Page
 from tools.lint import claims
 from tools.lint.claims import CHOSEN, Claim, ledger, lint, verdicts
-from tools.lint.pages import ROOT, read_texts
+from tools.lint.prose import ROOT, read_texts
 
 FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
 CHECKS = """import pytest

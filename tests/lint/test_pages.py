@@ -1,15 +1,18 @@
 """Each rule of the pages, with a page that breaks it and what is said about it."""
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
 from condlesson.notebooks.pages import Book, Page
 from tools.lint import spelling
-from tools.lint.pages import ROOT, RULES, lint, read_texts
+from tools.lint.pages import ROOT, RULES, lint
+from tools.lint.prose import read_texts
 
 FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n\n"
 FIGURE = """```{{code-cell}} ipython3
@@ -29,7 +32,7 @@ CAPTION = "A line that rises from left to right."
 LONG = "\n".join(f"x_{number} = {number}" for number in range(13))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def book():
     return Book(ROOT / "book")
 
@@ -120,8 +123,9 @@ BROKEN = {
         "Mend the name, or add what it names.",
     ),
     "a word behind a long fence": (
-        "# Page\n\n```python\nx = 1\n`````\n\nA color.",
-        "book/page.md:13: spelling: color is misspelt, or American. Write colour.",
+        "# Page\n\n```python\nx = 1\n`````\n\nA colr.",
+        "book/page.md:13: spelling: colr is in no dictionary. "
+        "If it is right, add it to tools/lint/words.txt; else: coir, col, cola.",
     ),
     "no title": (
         "## Section",
@@ -156,13 +160,10 @@ BROKEN = {
         "book/page.md:9: spelling: sinusoyd is in no dictionary. "
         "If it is right, add it to tools/lint/words.txt; else: sinusoid.",
     ),
-    "an American word": (
-        "# Page\n\nThe color of a curve.",
-        "book/page.md:9: spelling: color is misspelt, or American. Write colour.",
-    ),
     "a misspelt caption": (
         "# Page\n\n" + FIGURE.format(name="fig-a", caption=CAPTION + " Mirorr.", alt=CAPTION),
-        "book/page.md:14: spelling: Mirorr is misspelt, or American. Write Mirror.",
+        "book/page.md:14: spelling: Mirorr is in no dictionary. "
+        "If it is right, add it to tools/lint/words.txt; else: mirror.",
     ),
 }
 
@@ -249,14 +250,36 @@ def test_words_are_in_order_and_needed(book):
     [("en", ["Straße"]), ("de", []), ("de_AT", []), ("fr", ["Straße"]), ("is", None)],
 )
 def test_a_translation_has_the_words_of_its_language_and_english_ones(language, unknown):
-    page = Page("page", "# Page\n\nDie Straße has a color, xqzwv.")
+    page = Page("page", "# Page\n\nDie Straße has a colour, xqzwv.")
     found = [finding.fault.split()[0] for finding in spelling.check({"p.md": page}, language)]
     if unknown is None:  # no dictionary
         assert found == []
     else:
         assert set(unknown) | {"xqzwv"} <= set(found)
         assert ("Straße" in found) == bool(unknown)
-        assert ("color" in found) == (language == "en")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A color\nof a curve.", ["color"]),
+        ("A colour.", []),
+        (":::{note}\nIts behavior.\n:::", ["behavior"]),
+        (f"Of `color`.\n\n{cell('color = torch.arange(3)')}\nThe center.", ["center"]),
+    ],
+)
+def test_an_american_word_is_found_by_typos(text, found):
+    command = [Path(sys.executable).with_name("typos"), "--format", "json", "-"]
+    done = subprocess.run(command, input=text, cwd=ROOT, capture_output=True, text=True)
+    assert [json.loads(line)["typo"] for line in done.stdout.splitlines()] == found
+
+
+def test_make_lint_has_typos_read_the_pages_of_an_english_book():
+    command = ["make", "-n", "-o", ".venv/.installed", "lint"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "grep -q '^ *language: en' _config.yml || " in said
+    assert "bin/typos --format brief book/*.md *.md" in said
+    assert "    language: en" in (ROOT / "_config.yml").read_text("utf-8").splitlines()
 
 
 def test_the_language_is_that_of_the_book(monkeypatch, tmp_path):

@@ -83,7 +83,7 @@ def test_the_site_is_where_the_host_serves_it(at, url, site):
     at(url)
     assert addresses.site_address() == site
     assert addresses.site_address("notation") == f"{site}notation.html"
-    assert addresses.notebook_address("a", "solutions") == f"{site}notebooks/solutions/a.ipynb"
+    assert addresses.notebook_path("a", "solutions") == "notebooks/solutions/a.ipynb"
 
 
 def test_pip_takes_the_wheel_from_the_published_branch(at):

@@ -18,7 +18,7 @@ import pytest
 import condlesson
 from condlesson import scaffold
 from condlesson.notebooks import addresses, export
-from condlesson.notebooks.export import KINDS, PAGES, make_archive, make_notebook, write_notebooks
+from condlesson.notebooks.export import KINDS, make_archive, make_notebook, write_notebooks
 from condlesson.notebooks.pages import Book, PageError
 
 FRONT = "---\nkernelspec:\n  name: python3\n---\n"
@@ -118,6 +118,7 @@ def exported(book):
     }
 
 
+PAGES = tuple(Book().with_notebook)
 EVERY = [pytest.param(kind, name, id=f"{kind}-{name}") for kind in KINDS for name in PAGES]
 
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from condlesson.notebooks.pages import PAGES_DIR, Book, Page, Target, has_notebook
+from condlesson.notebooks.pages import PAGES_DIR, Book, Page, Target
 
 FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
 TEXT = f"""{FRONT}
@@ -68,7 +68,7 @@ def test_a_page_without_a_heading_is_called_by_its_name():
     ],
 )
 def test_a_page_with_a_kernel_has_a_notebook(text, expected):
-    assert has_notebook(text) is expected
+    assert Page("a", text).has_notebook is expected
 
 
 def test_the_book_has_notebooks_of_its_exercises_and_none_of_the_landing_page():

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from condlesson.notebooks.myst import Mark, marks
 from condlesson.notebooks.pages import Book, Cell, Page
 from tools.lint.cells import parse
 from tools.lint.finding import Finding
-from tools.lint.prose import ALT, Passage, Sentence, passages, plain, references
+from tools.lint.prose import ALT, Passage, Sentence, passages, plain, read_texts, references
 
 __all__ = ["CHECKS", "Claim", "ledger", "lint", "verdicts"]
 
@@ -40,7 +41,6 @@ _NUMBER = re.compile(
     r"(?:(?=x\b)|(?!\w))"
 )
 MADE_UP = "(made up)"  # says so of the numbers of its sentence
-_GLUE = re.compile(r"\{glue:text\}`(\w+):?([^`]*)`")
 VERDICTS = {"failure": "does not hold", "error": "does not hold", "skipped": "was not checked"}
 _CITED = ("cite", "cite:p", "cite:t")
 
@@ -221,7 +221,7 @@ def _measured(
     path: str, sentence: Sentence, values: Mapping[str, object], places: Mapping[str, str]
 ) -> Iterator[Claim]:
     text = _filled(sentence.text, values)
-    for name, form in _GLUE.findall(sentence.text):
+    for _, name, form in _glued(sentence.text):
         if name in values:  # a page without cells may say how a number is written
             value = f"{name} = {format(values[name], form)}"
             yield Claim(path, sentence.line, "measured", value, places.get(name, "a cell"), text)
@@ -229,9 +229,18 @@ def _measured(
 
 def _filled(text: str, values: Mapping[str, object]) -> str:
     """The text with its numbers, as far as they are known."""
-    return _GLUE.sub(
-        lambda match: format(values[match[1]], match[2]) if match[1] in values else match[0], text
-    )
+    for mark, name, form in reversed([*_glued(text)]):  # from behind, so that places stay
+        if name in values:
+            text = f"{text[: mark.start]}{format(values[name], form)}{text[mark.end :]}"
+    return text
+
+
+def _glued(text: str) -> Iterator[tuple[Mark, str, str]]:
+    """Numbers that a text takes from cells: the mark, the name, and how it is written."""
+    for mark in marks(text):
+        if mark.target == "glue:text":
+            name, _, form = mark.text.partition(":")
+            yield mark, name, form
 
 
 def _places(page: Page) -> dict[str, str]:
@@ -275,8 +284,6 @@ def verdicts(file: Path = RESULTS) -> dict[str, str]:
 
 def main(*options: str, results: Path = RESULTS) -> None:
     """Print the ledger; fail if a marked statement does not hold."""
-    from tools.lint.pages import read_texts
-
     book = Book(ROOT / "book")
     texts = read_texts(book)
     if "--hold" not in options:

@@ -12,46 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from condlesson.notebooks import myst
 from condlesson.notebooks.pages import Book, Cell, Page, PageError
 from tools.lint import claims, spelling
 from tools.lint.cells import parse
 from tools.lint.finding import Finding
-from tools.lint.prose import passages, references
+from tools.lint.prose import passages, read_texts, references
 
-__all__ = ["CELL_LINES", "CODE_WIDTH", "RULES", "lint", "read_texts"]
+__all__ = ["CELL_LINES", "CODE_WIDTH", "RULES", "lint"]
 
 ROOT = Path(__file__).parents[2]
 CELL_LINES = 12  # imports not counted; about eight is usual
 CODE_WIDTH = 84  # as many characters fit the column of the pages
 LEAST_WORDS = 20  # characters of a caption or an alt text that says something
 
-_INCLUDE = re.compile(r"\s*```\{include\} (\S+)\n```\s*")
-_IMAGE = re.compile(
-    r"!\[(?P<alt>[^\]]*)\]\([^)]*\)|<img\b(?:[^>]*?\balt=([\"'])(?P<html>.*?)\2)?", re.I | re.S
-)
-_UNDERLINED = re.compile(r"\n *=+ *$")
+_ALT = re.compile(r"<img\b(?:[^>]*?\balt=([\"'])(.*?)\1)?", re.I | re.S)
 _PLOTTING = re.compile(r"\bplt\.|\bmatplotlib\b")
-
-
-def read_texts(book: Book, root: Path = ROOT) -> dict[str, Page]:
-    """Pages, and the texts at the root that are read like pages, by their paths.
-
-    A page that does nothing but include a text is that text.
-
-    Args:
-        book: The pages.
-        root: The repository.
-    """
-    texts = {}
-    for name, page in book.pages.items():
-        included = _INCLUDE.fullmatch(page.text)
-        file = book.folder / (included[1] if included else f"{name}.md")
-        path = file.resolve().relative_to(root.resolve())
-        texts[path.as_posix()] = Page(path.stem, file.read_text("utf-8-sig")) if included else page
-    for name in ("README.md", "CHANGELOG.md"):
-        if (root / name).is_file():
-            texts[name] = Page(name.removesuffix(".md"), (root / name).read_text("utf-8"))
-    return texts
 
 
 def cell_length(path: str, page: Page, book: Book) -> Iterator[Finding]:
@@ -103,21 +79,23 @@ def figure(path: str, page: Page, book: Book) -> Iterator[Finding]:
 def image(path: str, page: Page, book: Book) -> Iterator[Finding]:
     """Images have an alt text."""
     for passage in passages(page):
-        for found in _IMAGE.finditer(passage.text):
-            alt = (found["alt"] or found["html"] or "").strip()
-            if len(alt) <= LEAST_WORDS:
-                line = passage.line + passage.text.count("\n", 0, found.start())
-                yield _poor_alt(path, line, alt)
+        for mark in myst.marks(passage.text):
+            html = mark.kind == "html_inline" and _ALT.match(mark.text)
+            if mark.kind == "image" or html:
+                alt = (html[2] or "" if html else mark.text).strip()
+                if len(alt) <= LEAST_WORDS:
+                    line = passage.line + passage.text.count("\n", 0, mark.start)
+                    yield _poor_alt(path, line, alt)
 
 
 def heading(path: str, page: Page, book: Book) -> Iterator[Finding]:
     """A page has one title, and headings have one form."""
-    titles = [passage.line for passage in passages(page) if passage.text.startswith("# ")]
     cure = "Begin the page with one line that starts with #, and use ## for its sections."
-    for passage in passages(page):
-        if _UNDERLINED.search(passage.text):
-            yield Finding(path, passage.line, "heading", "this heading is underlined.", cure)
-            titles = titles or [passage.line]
+    headings = [(token, line) for token, line in page.blocks if token.type == "heading_open"]
+    for token, line in headings:
+        if not token.markup.startswith("#"):
+            yield Finding(path, line, "heading", "this heading is underlined.", cure)
+    titles = [line for token, line in headings if token.tag == "h1"]
     if not titles:
         yield Finding(path, 1, "heading", "the page has no heading of the first level.", cure)
     for line in titles[1:]:

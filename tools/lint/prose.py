@@ -5,11 +5,14 @@ that one can see which numbers were handed over by a cell and what is cited.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-from condlesson.notebooks.pages import Cell, Page
+from condlesson.notebooks import myst
+from condlesson.notebooks.myst import Mark
+from condlesson.notebooks.pages import Book, Cell, Page
 
 __all__ = [
     "ALT",
@@ -20,31 +23,14 @@ __all__ = [
     "Sentence",
     "passages",
     "plain",
+    "read_texts",
     "references",
 ]
 
+ROOT = Path(__file__).parents[2]
 TEXT, CAPTION, ALT = "text", "caption", "alt text"
-# Directives whose content is text; that of every other one is code or data.
-WITH_TEXT = ("dropdown", "admonition", "note", "tip", "hint", "important", "warning", "caution",
-             "attention", "danger", "error", "seealso", "glossary", "margin", "sidebar", "epigraph",
-             "card", "tab-set", "tab-item", "predict")  # fmt: skip
-WITH_NAME = ("predict",)  # their argument is no text
-CLAIM = re.compile(r"\s*% claim\b:? *(.*?) *")
-
-_FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})\s*(?:\{([\w:-]+)\})?\s*(.*)")
-_ENDS = {"$$": "$$", r"\begin{": r"\end{", "<!--": "-->"}  # of formulas and comments
-_BLOCK = re.compile(r"\s*(\$\$|\\begin\{|<!--(?!.*-->))")
-_NOT_TEXT = re.compile(r"\([\w-]+\)=|\+{3}.*|:[\w-]+:.*|%.*|\|?(?:\s*:?-{3,}:?\s*\|?)+")
-_STARTS = re.compile(r"\s*(?:[-*] |\d+\. |\||#{1,6} )")
-_INLINE = re.compile(
-    r"\{(?P<role>[a-z][\w:+-]*)\}(?P<fence>`+)(?P<content>.+?)(?P=fence)(?!`)"
-    r"|(?P<code>(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
-    r"|<!--.*?-->|</?[a-zA-Z][^>]*>|https?://[^\s)>]+|\$[^$]+\$"
-    r"|(?:!?\[[^\s\]]*)?\]\((?P<link>[^)\s]*)\)"  # with the text if that is one word: a name
-    r"|!?\[(?=[^\]]*\]\()",
-    re.S,
-)
-_WITH_TITLE = re.compile(r"(?P<title>.+?)\s*<(?P<target>[^<>]+)>", re.S)
+TITLED = {*myst.WITH_TEXT} - {"predict"}  # directives whose argument is text
+CLAIM = re.compile(r" claim\b:? *(.*?) *")
 _END = re.compile(r"[.!?][\"”')*_]*\s+(?=[\"“'(*_]*[A-Z0-9\0])")
 
 
@@ -98,7 +84,7 @@ class Passage:
 
     def sentences(self) -> Iterator[Sentence]:
         """Its sentences in order."""
-        masked = _INLINE.sub(_mask, self.text)
+        masked = _blanked(self.text, "\0", _shown_by_link)  # no sentence ends in a mark
         start = 0
         for end in [*(match.end() for match in _END.finditer(masked)), len(masked)]:
             text = self.text[start:end]
@@ -114,15 +100,33 @@ def plain(text: str) -> str:
     Args:
         text: MyST text without blocks.
     """
+    return _blanked(text, " ", _words)
 
-    def spaced(match: re.Match) -> str:
-        titled = match["role"] and _WITH_TITLE.fullmatch(match["content"])
-        if not titled:
-            return _spaces(match[0])
-        before, after = match[0].split(titled["title"], 1)
-        return _spaces(before) + titled["title"] + _spaces(after)
 
-    return _INLINE.sub(spaced, text)
+def _words(mark: Mark) -> str:
+    """What a mark shows of text: a title, or what stands in a link if that is more than a name."""
+    if mark.kind == "myst_role":
+        return myst.titled(mark.text)[0]
+    is_text = mark.kind in ("link", "image") and re.search(r"\s", mark.text)
+    return mark.text if is_text else ""
+
+
+def _shown_by_link(mark: Mark) -> str:
+    return mark.text if mark.kind == "link" else ""
+
+
+def _blanked(text: str, blank: str, words: Callable[[Mark], str]) -> str:
+    """The text with marks as blanks, but for their words."""
+    pieces, done = [], 0
+    for mark in myst.marks(text):
+        raw, kept = text[mark.start : mark.end], words(mark)
+        start = raw.replace("\n", " ").index(kept.replace("\n", " "))
+        inner = raw[start : start + len(kept)]
+        pieces += [text[done : mark.start], re.sub(r"[^\n]", blank, raw[:start])]
+        pieces.append(_blanked(inner, blank, words) if mark.kind == "link" else inner)
+        pieces.append(re.sub(r"[^\n]", blank, raw[start + len(kept) :]))
+        done = mark.end
+    return "".join([*pieces, text[done:]])
 
 
 def references(text: str) -> Iterator[Reference]:
@@ -131,14 +135,12 @@ def references(text: str) -> Iterator[Reference]:
     Args:
         text: MyST text without blocks.
     """
-    for match in _INLINE.finditer(text):
-        line = text.count("\n", 0, match.start())
-        if match["role"]:
-            titled = _WITH_TITLE.fullmatch(match["content"])
-            target = titled["target"] if titled else match["content"]
-            yield Reference(match["role"], target, line)
-        elif match["link"]:
-            yield Reference("", match["link"], line)
+    for mark in myst.marks(text):
+        line = text.count("\n", 0, mark.start)
+        if mark.kind == "myst_role":
+            yield Reference(mark.target, myst.titled(mark.text)[1], line)
+        elif mark.kind in ("link", "image"):
+            yield Reference("", mark.target, line)
 
 
 def passages(page: Page) -> list[Passage]:
@@ -147,69 +149,33 @@ def passages(page: Page) -> list[Passage]:
     Args:
         page: The page.
     """
-    found = []
-    for cell in page.cells:
-        found += _of_text(cell) if cell.kind == "markdown" else _of_figure(cell, page)
-    return found
-
-
-def _of_text(cell: Cell) -> list[Passage]:
-    found: list[Passage] = []
-    lines: list[str] = []
-
-    def close(end: int) -> None:
-        if lines:
-            found.append(Passage(end - len(lines), "\n".join(lines)))
-            lines.clear()
-
-    number = cell.line
-    for number, line in enumerate(_text_lines(cell.source), cell.line):
-        if mark := CLAIM.fullmatch(line):
-            close(number)
-            is_below = found and found[-1].end == number
-            last = found.pop() if is_below else Passage(number, "")
-            marked = (*last.claims, (mark[1], number))
-            found.append(Passage(last.line, last.text, claims=marked))
-        elif not line.strip() or _NOT_TEXT.fullmatch(line.strip()):
-            close(number)
-        else:
-            if _STARTS.match(line):
-                close(number)
-            lines.append(line)
-    close(number + 1)
-    return found
-
-
-def _text_lines(source: str) -> Iterator[str]:
-    """Lines of a text; those of code, formulas and of directives without text are empty."""
-    fences: list[tuple[str, bool]] = []
-    until = ""
-    for line in source.splitlines():
-        if until:
-            until = "" if until in line else until
-            yield ""
-            continue
-        is_text = all(shows for _, shows in fences)
-        fence = _FENCE.fullmatch(line)
-        closes = fence and not fence[2] and not fence[3]
-        if fences and closes and fence[1].startswith(fences[-1][0]):
-            fences.pop()
-            yield ""
-        elif fence and is_text:
-            shows = fence[2] in WITH_TEXT
-            fences.append((fence[1], shows))
-            yield fence[3] if shows and fence[2] not in WITH_NAME else ""
-        elif is_text and (block := _BLOCK.match(line)):
-            end = _ENDS[block[1]]
-            until = "" if end in line[block.end() :] else end
-            yield ""
-        else:
-            yield line if is_text else ""
-
-
-def _of_figure(cell: Cell, page: Page) -> Iterator[Passage]:
-    """Caption and alt text of the figure that a cell draws."""
     lines = page.text.splitlines()
+    found = [passage for cell in page.cells for passage in _of_figure(cell, lines)]
+    for token, line in page.blocks:
+        if token.type == "myst_line_comment":
+            for number, comment in enumerate(token.content.split("\n"), line):
+                if mark := CLAIM.fullmatch(comment):
+                    found.append(_marked(found, mark[1], number))
+        elif myst.is_directive(token):
+            named = myst.directive(token, line)
+            if named and named.argument and named.name in TITLED:
+                found.append(Passage(line, named.argument))
+        elif token.type in ("inline", "html_block") and not myst.is_comment(token):
+            height = max(token.map[1] - token.map[0], 1)
+            if not found or found[-1].line != line:  # cells of a row are one
+                found.append(Passage(line, "\n".join(lines[line - 1 : line - 1 + height])))
+    return sorted(found, key=lambda passage: passage.line)
+
+
+def _marked(found: list[Passage], name: str, line: int) -> Passage:
+    """The passage above a mark, taken from those found, with it; or one without text."""
+    is_below = found and found[-1].end == line
+    last = found.pop() if is_below else Passage(line, "")
+    return Passage(last.line, last.text, claims=(*last.claims, (name, line)))
+
+
+def _of_figure(cell: Cell, lines: list[str]) -> Iterator[Passage]:
+    """Caption and alt text of the figure that a cell draws."""
     told = ((CAPTION, "caption", cell.caption), (ALT, "alt", cell.alt))
     for kind, key, text in told:
         if text:
@@ -219,10 +185,29 @@ def _of_figure(cell: Cell, page: Page) -> Iterator[Passage]:
             yield Passage(line + 1, text, kind)
 
 
-def _mask(match: re.Match) -> str:
-    """Something that no sentence ends in, of the same length."""
-    return re.sub(r"[^\n]", "\0", match[0])
+def read_texts(book: Book, root: Path = ROOT) -> dict[str, Page]:
+    """Pages, and the texts at the root that are read like pages, by their paths.
+
+    A page that does nothing but include a text is that text.
+
+    Args:
+        book: The pages.
+        root: The repository.
+    """
+    texts = {}
+    for name, page in book.pages.items():
+        included = _included(page)
+        file = book.folder / (included or f"{name}.md")
+        path = file.resolve().relative_to(root.resolve())
+        texts[path.as_posix()] = Page(path.stem, file.read_text("utf-8-sig")) if included else page
+    for name in ("README.md", "CHANGELOG.md"):
+        if (root / name).is_file():
+            texts[name] = Page(name.removesuffix(".md"), (root / name).read_text("utf-8"))
+    return texts
 
 
-def _spaces(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
+def _included(page: Page) -> str:
+    """The file that a page includes and has nothing else."""
+    tokens = [token for token, _ in page.blocks]
+    found = myst.directive(tokens[0], 1) if len(tokens) == 1 else None
+    return found.argument if found and found.name == "include" else ""

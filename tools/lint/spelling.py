@@ -1,17 +1,13 @@
-"""Spelling of the pages: every word is in a dictionary or in words.txt, and it is British.
+"""Spelling of the pages: every word is in a dictionary or in words.txt.
 
-pyspellchecker has the dictionary, of American and some British words; typos knows the American
-spellings, and many misspellings with their cure. Both are given the words alone, without code.
+pyspellchecker has the dictionary, of American and some British words. American spellings are left
+to typos, which `make lint` runs by its own settings.
 
 In a translation, words of its language are right as well as the English ones, of which there may
-be many left, and typos, which knows English only, is not asked. Of a language without a dictionary
-nothing is said.
+be many left. Of a language without a dictionary nothing is said.
 """
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -31,7 +27,7 @@ _WORD = re.compile(r"(?<![\w.@/])[^\W\d_]+(?:['\u2019][^\W\d_]+)*(?![\w@/])")
 
 
 def check(texts: dict[str, Page], language: str | None = None) -> Iterator[Finding]:
-    """Words that are wrong, or not known.
+    """Words that are not known.
 
     Args:
         texts: Pages by path.
@@ -40,47 +36,20 @@ def check(texts: dict[str, Page], language: str | None = None) -> Iterator[Findi
     language = (language or _language()).partition("_")[0]
     if language not in SpellChecker.languages():
         return
-    lines = [line for path, page in texts.items() for line in _lines(path, page)]
-    ours = _ours()
-    american = set()
-    text_of_all = "\n".join(text for *_, text in lines)
-    for place, word, right in _misspelt(text_of_all) if language == "en" else ():
-        path, line, _ = lines[place]
-        if word not in ours:
-            american.add((path, line, word))
-            fault = f"{word} is misspelt, or American."
-            yield Finding(path, line, "spelling", fault, f"Write {' or '.join(right)}.")
-    for path, line, text in lines:
-        for word in dict.fromkeys(_WORD.findall(text)):
-            if not _is_known(word, language) and (path, line, word) not in american:
-                guesses = _dictionary(language).candidates(word.lower()) or []
-                guess = ", ".join(sorted(guesses)[:3])
-                cure = (
-                    f"If it is right, add it to tools/lint/words.txt{guess and f'; else: {guess}'}."
-                )
-                yield Finding(path, line, "spelling", f"{word} is in no dictionary.", cure)
+    for path, page in texts.items():
+        for line, text in _lines(page):
+            for word in dict.fromkeys(_WORD.findall(text)):
+                if not _is_known(word, language):
+                    guesses = sorted(_dictionary(language).candidates(word.lower()) or [])[:3]
+                    guess = f"; else: {', '.join(guesses)}" if guesses else ""
+                    cure = f"If it is right, add it to tools/lint/words.txt{guess}."
+                    yield Finding(path, line, "spelling", f"{word} is in no dictionary.", cure)
 
 
-def _lines(path: str, page: Page) -> Iterator[tuple[str, int, str]]:
+def _lines(page: Page) -> Iterator[tuple[int, str]]:
     """Words of the page, line by line."""
     for passage in passages(page):
-        for number, text in enumerate(plain(passage.text).splitlines(), passage.line):
-            yield path, number, text
-
-
-def _misspelt(text: str) -> Iterator[tuple[int, str, list[str]]]:
-    """Place of the line, word and cure, as typos has them."""
-    command = [Path(sys.executable).with_name("typos"), "--isolated", "--locale", "en-gb",
-               "--format", "json", "-"]  # fmt: skip
-    done = subprocess.run(
-        command, input=text, capture_output=True, text=True, encoding="utf-8", check=False
-    )
-    if done.returncode not in (0, 2):  # 2: something was found
-        raise RuntimeError(f"typos must run, got {done.stderr.strip()}.")
-    for line in done.stdout.splitlines():
-        found = json.loads(line)
-        if found["type"] == "typo":
-            yield found["line_num"] - 1, found["typo"], found["corrections"]
+        yield from enumerate(plain(passage.text).splitlines(), passage.line)
 
 
 def _is_known(word: str, language: str) -> bool:

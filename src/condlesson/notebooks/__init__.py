@@ -1,5 +1,5 @@
 """Exercise and solution notebooks, made from the book's pages."""
 
-from condlesson.notebooks.export import KINDS, PAGES, make_archive, make_notebook, write_notebooks
+from condlesson.notebooks.export import KINDS, make_archive, make_notebook, write_notebooks
 
-__all__ = ["KINDS", "PAGES", "make_archive", "make_notebook", "write_notebooks"]
+__all__ = ["KINDS", "make_archive", "make_notebook", "write_notebooks"]

@@ -20,7 +20,6 @@ __all__ = [
     "binder_address",
     "colab_address",
     "jupyterhub_address",
-    "notebook_address",
     "notebook_path",
     "repository_url",
     "site_address",
@@ -79,11 +78,6 @@ def wheel_address() -> str:
 def notebook_path(page: str, kind: str = "exercises") -> str:
     """Where a page's notebook is in the published site; kind is exercises or solutions."""
     return f"notebooks/{kind}/{page}.ipynb"
-
-
-def notebook_address(page: str, kind: str = "exercises") -> str:
-    """Address of a page's published notebook; kind is exercises or solutions."""
-    return site_address() + notebook_path(page, kind)
 
 
 def colab_address(page: str, base: str = "https://colab.research.google.com") -> str:

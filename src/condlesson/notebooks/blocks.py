@@ -6,14 +6,15 @@ known here is an error with page and line, so that nothing of MyST is left over 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from condlesson import scaffold
-from condlesson.notebooks import addresses
+from condlesson.notebooks import addresses, myst
 from condlesson.notebooks.inline import Inline
+from condlesson.notebooks.myst import Directive
 from condlesson.notebooks.pages import PageError
 from condlesson.notebooks.predictions import take_apart
 
@@ -32,25 +33,13 @@ STEPS = {
     "block": ("block", "conv, norm, ReLU"),
 }
 ADMONITIONS = ("note", "tip", "hint", "important", "warning", "caution", "attention", "seealso")
-IGNORED_OPTIONS = ("class", "open", "color", "icon", "animate")
-
-_DIRECTIVE = re.compile(r"\{([\w:-]+)\}\s*(.*)")
-_OPTION = re.compile(r":([\w-]+):\s*(.*)")
-_SOLUTION = re.compile(r"^\s*`{3,}\{solution\}", re.M)
+LOOKS = ("class", "open", "color", "icon", "animate")  # of the page, which a notebook ignores
 
 
 class Code(str):
     """Text for a code cell; what is not Code is Markdown."""
 
     __slots__ = ()
-
-
-class _Directive(NamedTuple):
-    name: str
-    argument: str
-    options: dict[str, str]
-    content: str
-    line: int  # of the content
 
 
 @dataclass
@@ -96,70 +85,55 @@ class Translator(Inline):
     def _blocks(self, source: str, line: int) -> Iterator[str]:
         lines = source.splitlines(keepends=True)
         done = 0
-        for token in _parse(source):
+        for token in myst.blocks(source):
             if token.map is None or token.map[0] < done:
                 continue
             start, end = token.map
-            pieces = self._block(token, line + start, lines[end - 1].strip())
-            if pieces is None:
-                continue
-            yield self.inline("".join(lines[done:start]), line + done)
-            yield from pieces or ["".join(lines[start:end])]
-            done = end
-        yield self.inline("".join(lines[done:]), line + done)
+            raw = "".join(lines[start:end])
+            pieces = self._block(token, line + start, raw)
+            if pieces is not None:
+                yield "".join(lines[done:start])
+                yield from pieces or [raw]
+                done = end
+        yield "".join(lines[done:])
 
-    def _block(self, token: "Token", line: int, last: str) -> list[str] | None:
-        """Pieces for a block; none for one that stays as it is; None for ordinary text."""
-        kind, info = token.type, token.info.strip()
+    def _block(self, token: "Token", line: int, raw: str) -> list[str] | None:
+        """Pieces for a block; none for one that stays as it is; None for one that holds others."""
+        kind = token.type
         if kind in UNKNOWN:
             raise self._error(line, f"{UNKNOWN[kind]} is not known.")
-        if kind == "colon_fence" or (kind == "fence" and info.startswith("{")):
-            if token.level:
-                raise self._error(line, "a directive must not be in a list or a quotation.")
-            if set(last) != set(token.markup):
-                raise self._error(line, f"{token.markup}{info} must be closed by {token.markup}.")
-            pieces = self._directive(token, line)
+        if myst.is_directive(token):
+            pieces = self._directive(token, line, raw.strip().splitlines()[-1].strip())
             return [p if isinstance(p, Code) else f"\n{p}\n\n" for p in pieces]
-        if kind in ("fence", "code_block", "amsmath"):
-            return []
         if kind in ("math_block", "math_block_label") and not token.level:
             return [self._formula(token.content, label=kind == "math_block_label")]
-        is_comment = kind == "html_block" and token.content.lstrip().startswith("<!--")
-        if kind in ("myst_target", "myst_line_comment") or is_comment:
+        if kind in ("myst_target", "myst_line_comment") or myst.is_comment(token):
             return ["\n"]
-        return None
+        if kind in ("inline", "html_block"):
+            return [self.inline(raw, line)]
+        return [] if kind in ("fence", "code_block", "amsmath") else None
 
-    def _directive(self, token: "Token", line: int) -> list[str]:
-        match = _DIRECTIVE.fullmatch(token.info.strip())
-        if not match:
+    def _directive(self, token: "Token", line: int, last: str) -> list[str]:
+        found = myst.directive(token, line)
+        if not found:
             raise self._error(line, f"a fence must name a directive, got {token.info.strip()!r}.")
-        name, argument = match.groups()
-        if name not in DIRECTIVES:
-            raise self._error(line, f"the directive {{{name}}} is not known.")
-        options, content, skipped = self._options(token.content, name, line)
-        directive = _Directive(name, argument, options, content, line + 1 + skipped)
+        if token.level:
+            raise self._error(line, "a directive must not be in a list or a quotation.")
+        if set(last) != set(token.markup):
+            fence = token.markup
+            raise self._error(line, f"{fence}{token.info.strip()} must be closed by {fence}.")
+        if found.name not in DIRECTIVES:
+            raise self._error(line, f"the directive {{{found.name}}} is not known.")
+        translate, *options = DIRECTIVES[found.name]
+        if unknown := [option for option in found.options if option not in options]:
+            fault = f"the option {unknown[0]} of {{{found.name}}} is not known."
+            raise self._error(line, fault)
         try:
-            return DIRECTIVES[name](self, directive)
+            return translate(self, found)
         except PageError:
             raise
         except (ImportError, AttributeError, ValueError) as error:
-            raise self._error(line, f"{{{name}}} {argument}: {error}") from error
-
-    def _options(self, content: str, name: str, line: int) -> tuple[dict[str, str], str, int]:
-        lines, options = content.splitlines(keepends=True), {}
-        while lines and (match := _OPTION.fullmatch(lines[0].rstrip())):
-            if match[1] not in (
-                *IGNORED_OPTIONS,
-                "read-only",
-                "right",
-                "cells",
-                "mistake",
-                "whole-section",
-            ):
-                raise self._error(line, f"the option {match[1]} of {{{name}}} is not known.")
-            options[match[1]] = match[2]
-            del lines[0]
-        return options, "".join(lines), len(options)
+            raise self._error(line, f"{{{found.name}}} {found.argument}: {error}") from error
 
     def _formula(self, latex: str, *, label: bool) -> str:
         """A displayed formula; with its number if it has a label."""
@@ -171,27 +145,27 @@ class Translator(Inline):
             latex += f"\n\\tag{{{self.equations}}}"
         return f"$$\n{latex}\n$$\n"
 
-    def _map(self, directive: _Directive) -> list[str]:
+    def _map(self, directive: Directive) -> list[str]:
         lit = directive.argument.split()
         if unknown := set(lit) - set(STEPS):
             raise ValueError(f"there is no step {', '.join(sorted(unknown))}.")
         names = [f"**{name}**" if key in lit else name for key, (name, _) in STEPS.items()]
         return [" → ".join(names)]
 
-    def _source(self, directive: _Directive) -> list[str]:
+    def _source(self, directive: Directive) -> list[str]:
         obj = self._object(directive)
         code = scaffold.source(obj)
         if "read-only" in directive.options:
             return [_fenced(code)]
         return [self._live(obj, code)]
 
-    def _scaffold(self, directive: _Directive) -> list[str]:
+    def _scaffold(self, directive: Directive) -> list[str]:
         obj = self._object(directive)
         solved = scaffold.solution(obj)
         code = solved if self.with_answers else scaffold.scaffold(obj)
         return [self._live(obj, code, solved)]  # with all that a learner will need
 
-    def _solution(self, directive: _Directive) -> list[str]:
+    def _solution(self, directive: Directive) -> list[str]:
         if not self.with_answers:
             return [self._where_the_answer_is()]
         return [_fenced(scaffold.solution(self._object(directive)))]
@@ -203,12 +177,13 @@ class Translator(Inline):
         self.known[obj.__name__] = obj  # the learner's now, and later cells take it as it is
         return Code(f"{needed}\n\n\n{code}".strip())
 
-    def _dropdown(self, directive: _Directive) -> list[str]:
-        if not self.with_answers and _SOLUTION.search(directive.content):
+    def _dropdown(self, directive: Directive) -> list[str]:
+        names = (myst.directive(b, 0) for b in myst.blocks(directive.content) if b.type == "fence")
+        if not self.with_answers and any(found and found.name == "solution" for found in names):
             return [self._where_the_answer_is()]
         return [_folded(directive.argument, self._inner(directive))]
 
-    def _predict(self, directive: _Directive) -> list[str]:
+    def _predict(self, directive: Directive) -> list[str]:
         """The question, and each choice with what to say to it folded away."""
         if "mistake" in directive.options:  # which shows itself, by the page's own import
             return [Code(f'MISTAKES["{directive.options["mistake"]}"].question')]
@@ -218,7 +193,7 @@ class Translator(Inline):
         folded = [_folded(c, self.inline(told, directive.line)) for c, told in pairs]
         return ["\n\n".join([question, *folded])]
 
-    def _admonition(self, directive: _Directive) -> list[str]:
+    def _admonition(self, directive: Directive) -> list[str]:
         if directive.name == "admonition":
             title, content = directive.argument, self._inner(directive)
         else:
@@ -227,15 +202,15 @@ class Translator(Inline):
         quoted = "\n".join(f"> {line}".rstrip() for line in content.splitlines())
         return [f"> **{title}**\n>\n{quoted}"]
 
-    def _inner(self, directive: _Directive) -> str:
+    def _inner(self, directive: Directive) -> str:
         """Content of a directive that holds text; code in there is to be read only."""
         pieces = self.text(directive.content, directive.line)
         return "\n\n".join(_fenced(p) if isinstance(p, Code) else p for p in pieces)
 
-    def _nothing(self, directive: _Directive) -> list[str]:
+    def _nothing(self, directive: Directive) -> list[str]:
         return ["\n"]
 
-    def _object(self, directive: _Directive) -> object:
+    def _object(self, directive: Directive) -> object:
         module, _, name = directive.argument.rpartition(".")
         return getattr(import_module(module), name)
 
@@ -244,41 +219,25 @@ class Translator(Inline):
         return f"*A solution is on [this page of the book]({address}), folded away.*"
 
 
-DIRECTIVES: dict[str, Callable[[Translator, _Directive], list[str]]] = {
-    "lesson-map": Translator._map,
-    "source": Translator._source,
-    "scaffold": Translator._scaffold,
-    "solution": Translator._solution,
-    "dropdown": Translator._dropdown,
-    "predict": Translator._predict,
-    "predictions": Translator._nothing,  # a notebook does not know what was answered on the pages
-    "admonition": Translator._admonition,
-    **dict.fromkeys(ADMONITIONS, Translator._admonition),
-    "bibliography": Translator._nothing,  # each notebook ends with what it cites
+# For each directive what translates it, and the options that it may have.
+DIRECTIVES: dict[str, tuple] = {
+    "lesson-map": (Translator._map,),
+    "source": (Translator._source, "read-only"),
+    "scaffold": (Translator._scaffold,),
+    "solution": (Translator._solution,),
+    "dropdown": (Translator._dropdown, *LOOKS),
+    "predict": (Translator._predict, "right", "cells", "mistake", "whole-section"),
+    "predictions": (Translator._nothing,),  # a notebook does not know what was answered on pages
+    "admonition": (Translator._admonition, "class"),
+    **dict.fromkeys(ADMONITIONS, (Translator._admonition, "class")),
+    "bibliography": (Translator._nothing, "style", "all"),  # each notebook ends with what it cites
 }
 UNKNOWN = {
     "dl_open": "a definition list",
     "field_list_open": "a field list",
+    "footnote_reference_open": "a footnote",
     "substitution_block": "a substitution",
 }
-
-
-def _parse(source: str) -> "list[Token]":
-    """Blocks of a MyST text, as the book's own parser sees them."""
-    from markdown_it import MarkdownIt
-    from mdit_py_plugins.amsmath import amsmath_plugin
-    from mdit_py_plugins.colon_fence import colon_fence_plugin
-    from mdit_py_plugins.deflist import deflist_plugin
-    from mdit_py_plugins.dollarmath import dollarmath_plugin
-    from mdit_py_plugins.field_list import fieldlist_plugin
-    from mdit_py_plugins.myst_blocks import myst_block_plugin
-    from mdit_py_plugins.substitution import substitution_plugin
-
-    parser = MarkdownIt("commonmark").enable("table")
-    for plugin in (amsmath_plugin, colon_fence_plugin, deflist_plugin, dollarmath_plugin,
-                   fieldlist_plugin, myst_block_plugin, substitution_plugin):  # fmt: skip
-        parser.use(plugin)
-    return parser.disable("inline", ignoreInvalid=True).parse(source)
 
 
 def _fenced(code: str) -> str:

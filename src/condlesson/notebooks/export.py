@@ -16,13 +16,11 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from condlesson.notebooks import addresses
 from condlesson.notebooks.blocks import Code, Translator
 from condlesson.notebooks.glued import measure
-from condlesson.notebooks.pages import PAGES_DIR, Book, Cell, Page, PageError
+from condlesson.notebooks.pages import Book, Cell, Page, PageError
 
-__all__ = ["KINDS", "PAGES", "make_archive", "make_notebook", "write_notebooks"]
+__all__ = ["KINDS", "make_archive", "make_notebook", "write_notebooks"]
 
 KINDS = ("exercises", "solutions")
-# The package in the archive has no pages.
-PAGES = tuple(Book().with_notebook) if any(PAGES_DIR.glob("*.md")) else ()
 
 SETUP = """\
 # Fetches the lesson if it is not here yet, and what else is missing. What is here already,

@@ -11,25 +11,16 @@ from dataclasses import dataclass, field
 from mimetypes import guess_type
 from urllib.parse import quote
 
-from condlesson.notebooks import addresses
+from condlesson.notebooks import addresses, myst
+from condlesson.notebooks.myst import Mark
 from condlesson.notebooks.pages import Book, Page, PageError, Target
 from condlesson.notebooks.references import Reference
 
 __all__ = ["Inline"]
 
-_INLINE = re.compile(
-    r"(?P<code>(?<![`}])(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`))"
-    r"|\{(?P<role>[a-z][\w:+-]*)\}(?P<fence>`+)(?P<text>.+?)(?P=fence)(?!`)"
-    r"|!\[(?P<alt>[^\]]*)\]\((?!https?:)(?P<image>[^)\s]+)\)"
-    r"|\[(?P<shown>[^\[\]]*)\]\(#(?P<label>[^)\s]+)\)"
-    r"|\]\((?!https?:|mailto:|#)(?P<link>[^)\s]+)\)"
-    r"|<img\b[^>]*? src=\"(?!https?:|data:)(?P<src>[^\"]+)\""
-    r"|(?P<unknown>\{\{.+?\}\}|\[\^[^\]\s]+\]|<(?:project|path|inv|myst):[^>]*>|<#[^>]*>"
-    r"|\bhref=\"(?!https?:|mailto:|#)[^\"]+\")",
-    re.S,
-)
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
-_WITH_TITLE = re.compile(r"(.+?)\s*<([^<>]+)>", re.S)
+_WEB = ("https:", "http:", "mailto:")
+_LOCAL = re.compile(r"\b(src|href)=\"(?!https?:|data:|mailto:|#)([^\"]+)\"")
 
 
 @dataclass
@@ -61,30 +52,50 @@ class Inline:
         Raises:
             PageError: It holds something that is not known.
         """
+        pieces, done = [], 0
+        for mark in myst.marks(source):
+            raw, here = source[mark.start : mark.end], line + source.count("\n", 0, mark.start)
+            translate = MARKS[mark.kind]
+            pieces += [source[done : mark.start], translate(self, mark, raw, here)]
+            done = mark.end
+        return "".join([*pieces, source[done:]])
 
+    def _as_it_is(self, mark: Mark, raw: str, line: int) -> str:
+        return raw
+
+    def _unknown(self, mark: Mark, raw: str, line: int) -> str:
+        raise self._error(line, f"{raw} is not known; write it out.")
+
+    def _role(self, mark: Mark, raw: str, line: int) -> str:
+        if mark.target not in ROLES:
+            raise self._error(line, f"the role {{{mark.target}}} is not known.")
+        return ROLES[mark.target](self, mark.text, line)
+
+    def _autolink(self, mark: Mark, raw: str, line: int) -> str:
+        return raw if mark.target.startswith(_WEB) else self._unknown(mark, raw, line)
+
+    def _link(self, mark: Mark, raw: str, line: int) -> str:
+        shown = self.inline(mark.text, line)
+        page, _, label = mark.target.partition("#")
+        if mark.target.startswith(_WEB):
+            return f"[{shown}{raw[len(mark.text) + 1 :]}"
+        if not page:
+            return self._ref(f"{shown} <{label}>" if shown else label, line)
+        address = self._address(page.removesuffix(".md"), line)
+        return f"[{shown}]({address}{'#' * bool(label)}{label})"
+
+    def _picture(self, mark: Mark, raw: str, line: int) -> str:
+        if mark.target.startswith(_WEB):
+            return raw
+        return f"![{mark.text}]({self._image(mark.target, line)})"
+
+    def _html(self, mark: Mark, raw: str, line: int) -> str:
         def replaced(match: re.Match) -> str:
-            if match["code"]:
-                return match[0]
-            here = line + source.count("\n", 0, match.start())
-            if match["unknown"]:
-                raise self._error(here, f"{match[0]} is not known; write it out.")
-            if match["image"]:
-                return f"![{match['alt']}]({self._image(match['image'], here)})"
-            if match["src"]:
-                return match[0].replace(match["src"], self._image(match["src"], here))
-            if match["label"]:
-                shown = f"{match['shown']} <{match['label']}>" if match["shown"] else match["label"]
-                return self._ref(shown, here)
-            if match["link"]:
-                name, _, section = match["link"].partition("#")
-                target = name.removesuffix(".md")
-                return f"]({self._address(target, here)}{'#' * bool(section)}{section})"
-            role = ROLES.get(match["role"])
-            if not role:
-                raise self._error(here, f"the role {{{match['role']}}} is not known.")
-            return role(self, match["text"], here)
+            if match[1] == "href":
+                return self._unknown(mark, match[0], line)
+            return f'src="{self._image(match[2], line)}"'
 
-        return _INLINE.sub(replaced, source)
+        return _LOCAL.sub(replaced, raw)
 
     def _cite(self, text: str, line: int) -> str:
         found = [self._reference(key.strip(), line) for key in text.split(",")]
@@ -101,12 +112,12 @@ class Inline:
         return self.book.references[key]
 
     def _doc(self, text: str, line: int) -> str:
-        title, name = _split(text)
+        title, name = myst.titled(text)
         address = self._address(name, line)
         return f"[{title or self.book.pages[name].title}]({address})"
 
     def _ref(self, text: str, line: int) -> str:
-        title, label = _split(text)
+        title, label = myst.titled(text)
         target = self._target(label, line)
         if not target.is_section and target.page != self.page.name:
             return self._numref(text, line)
@@ -116,7 +127,7 @@ class Inline:
         return f"[{title or target.text}]({page}#{_anchor(target.text)})"
 
     def _numref(self, text: str, line: int) -> str:
-        title, label = _split(text)
+        title, label = myst.titled(text)
         target = self._target(label, line)
         number = target.text.removeprefix("Fig. ")
         shown = title.replace("%s", number).replace("{number}", number) if title else target.text
@@ -165,6 +176,17 @@ class Inline:
         return PageError(self.page.name, line, fault)
 
 
+MARKS: dict[str, Callable[[Inline, Mark, str, int], str]] = {
+    "backticks": Inline._as_it_is,
+    "math_inline": Inline._as_it_is,
+    "footnote_ref": Inline._unknown,
+    "myst_role": Inline._role,
+    "substitution_inline": Inline._unknown,
+    "autolink": Inline._autolink,
+    "link": Inline._link,
+    "image": Inline._picture,
+    "html_inline": Inline._html,
+}
 ROLES: dict[str, Callable[[Inline, str, int], str]] = {
     "cite": Inline._cite,
     "cite:p": Inline._cite,
@@ -180,11 +202,5 @@ ROLES: dict[str, Callable[[Inline, str, int], str]] = {
 
 def _anchor(heading: str) -> str:
     """Where a heading is in its notebook: JupyterLab makes the id of the text that it shows."""
-    shown = re.sub(r"`([^`]+)`|\*+([^*]+)\*+|\[([^\]]+)\]\([^)]*\)", r"\1\2\3", heading)
-    return re.sub(r"[()<>\"]", lambda match: quote(match[0]), shown.replace(" ", "-"))
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Title and target of a reference; the title may be empty."""
-    match = _WITH_TITLE.fullmatch(text)
-    return (match[1], match[2]) if match else ("", text)
+    shown = myst.shown(heading).replace(" ", "-")
+    return re.sub(r"[()<>\"]", lambda match: quote(match[0]), shown)

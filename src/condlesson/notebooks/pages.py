@@ -1,23 +1,21 @@
 """The book's pages as data: their cells, and what other pages can refer to."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from condlesson.notebooks import myst
 from condlesson.notebooks.references import Reference, read_references
 
-__all__ = ["PAGES_DIR", "Book", "Cell", "Page", "PageError", "Target", "has_notebook"]
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+__all__ = ["PAGES_DIR", "Book", "Cell", "Page", "PageError", "Target"]
 
 INSTALLED = Path(__file__).parents[1] / "pages"
 PAGES_DIR = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[3] / "book"
-
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.S)
-_HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.M)
-_LABELLED = re.compile(r"^\(([\w-]+)\)=\n+#{1,6} +(.+?) *$", re.M)
-_EQUATION = re.compile(r"^\$\$ *\(([\w-]+)\) *$", re.M)
-_CODE_CELL = re.compile(r"^ *(`{3,}|~{3,})\{code-cell\}.*?^ *\1", re.M | re.S)
 
 
 class PageError(ValueError):
@@ -112,13 +110,15 @@ class Page:
             PageError: What a cell says of itself is no YAML, or of another form.
         """
         # The front matter is ours; only its lines must stay, for those of what follows to be right.
-        body = _FRONT_MATTER.sub(lambda match: "\n" * match[0].count("\n"), self.text)
+        lines = self.text.splitlines(keepends=True)
+        height = self._front.map[1] if self._front else 0
+        body = "\n" * height + "".join(lines[height:])
         try:
             notebook = _myst_to_notebook(body)
         except ModuleNotFoundError:
             raise
         except Exception as error:  # jupytext, YAML and nbformat have their own
-            raise PageError(self.name, *_unreadable(body, error)) from error
+            raise PageError(self.name, *self._unreadable(error)) from error
         found = []
         for cell, start in zip(notebook.cells, notebook.metadata["source_map"], strict=True):
             if cell.cell_type == "markdown":  # text starts behind the blank lines that are left out
@@ -127,23 +127,65 @@ class Page:
             found.append(Cell(cell.cell_type, cell.source, start, cell.metadata))
         return found
 
+    @cached_property
+    def blocks(self) -> "list[tuple[Token, int]]":
+        """Its blocks, with those within directives that hold text, and the lines they start on."""
+        return list(myst.walk(self.text))
+
+    @property
+    def _front(self) -> "Token | None":
+        """The front matter, if there is one."""
+        first = self.blocks[0][0] if self.blocks else None
+        return first if first and first.type == "front_matter" else None
+
+    @property
+    def has_notebook(self) -> bool:
+        """Whether it becomes a notebook: it has a kernel, and does not say `notebook: false`."""
+        lines = self._front.content.splitlines() if self._front else []
+        return "kernelspec:" in lines and "notebook: false" not in lines
+
     @property
     def title(self) -> str:
         """Its first heading."""
-        heading = _HEADING.search(self.text)
-        return heading[1] if heading else self.name
+        return next((heading for _, heading in self._headings()), self.name)
+
+    def _headings(self) -> "Iterator[tuple[Token | None, str]]":
+        """What comes before each heading, and its text."""
+        tokens = [None, *(token for token, _ in self.blocks)]
+        for k, token in enumerate(tokens[2:], 2):
+            if tokens[k - 1] and tokens[k - 1].type == "heading_open":
+                yield tokens[k - 2], token.content
 
     def targets(self) -> Iterator[tuple[str, Target]]:
         """Labels of sections, figures and formulas."""
-        for label, heading in _LABELLED.findall(self.text):
-            yield label, Target(self.name, heading, is_section=True)
-        for number, label in enumerate(_EQUATION.findall(self.text), 1):
-            yield label, Target(self.name, f"({number})")
-        if has_notebook(self.text):
+        for before, heading in self._headings():
+            if before and before.type == "myst_target":
+                yield before.content, Target(self.name, heading, is_section=True)
+        labelled = (token for token, _ in self.blocks if token.type == "math_block_label")
+        for number, token in enumerate(labelled, 1):
+            yield token.info, Target(self.name, f"({number})")
+        if self.has_notebook:
             figures = [cell.figure for cell in self.cells if cell.figure]
             for number, figure in enumerate(figures, 1):
                 if name := figure.get("name"):
                     yield name, Target(self.name, f"Fig. {number}")
+
+    def _unreadable(self, error: Exception) -> tuple[int, str]:
+        """Line of the first cell that cannot be read, and what is wrong with it."""
+        line, lines = 1, self.text.splitlines()
+        for token, start in self.blocks:
+            if myst.is_directive(token) and token.info.strip().startswith("{code-cell}"):
+                try:
+                    _myst_to_notebook(
+                        "\n".join(lines[start - 1 : start - 1 + token.map[1] - token.map[0]])
+                    )
+                except Exception as found:
+                    line, error = start, found
+                    break
+        first, *behind = str(error).partition("could not be read: ")[2].split("\n")[:2]
+        reason = " ".join([first, *behind]) or str(error).partition("\n")[0]
+        reason = " ".join(reason.split()).rstrip(":")
+        return line, f"the options of the cell cannot be read: {reason}."
 
 
 class Book:
@@ -176,13 +218,7 @@ class Book:
     @property
     def with_notebook(self) -> dict[str, Page]:
         """Pages that become notebooks."""
-        return {name: page for name, page in self.pages.items() if has_notebook(page.text)}
-
-
-def has_notebook(text: str) -> bool:
-    """Whether a page becomes a notebook: it has a kernel, and does not say `notebook: false`."""
-    front = _FRONT_MATTER.match(text)
-    return bool(front) and "\nkernelspec:" in front[0] and "\nnotebook: false" not in front[0]
+        return {name: page for name, page in self.pages.items() if page.has_notebook}
 
 
 def _myst_to_notebook(text: str) -> object:
@@ -193,17 +229,3 @@ def _myst_to_notebook(text: str) -> object:
             "jupytext must be installed to read the pages. Install it: pip install jupytext."
         ) from error
     return myst_to_notebook(text, add_source_map=True)
-
-
-def _unreadable(text: str, error: Exception) -> tuple[int, str]:
-    """Line of the first cell that cannot be read, and what is wrong with it."""
-    line = 1
-    for cell in _CODE_CELL.finditer(text):
-        try:
-            _myst_to_notebook(cell[0])
-        except Exception as found:
-            line, error = text.count("\n", 0, cell.start()) + 1, found
-            break
-    first, *behind = str(error).partition("could not be read: ")[2].split("\n")[:2]
-    reason = " ".join([first, *behind]) or str(error).partition("\n")[0]
-    return line, f"the options of the cell cannot be read: {' '.join(reason.split()).rstrip(':')}."

@@ -1,23 +1,19 @@
 """The book's references, for where no Sphinx is: labels, and entries of a list.
 
-Reads what `book/references.bib` uses of BibTeX and refuses the rest: an entry in braces, one field
-a line, the value in braces or bare; names as "Family, Given" joined by "and"; of TeX the common
-accents, and letters like the Polish l.
+pybtex reads `book/references.bib`, as it does for the book. What would not come out right in a
+notebook is refused: commands of TeX that it leaves, fields that we do not know, entries that name
+no place to read.
 """
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pybtex.database import Entry
 
 __all__ = ["Reference", "read_references"]
 
-_ENTRY = re.compile(r"^@(\w+)\{(\S+),\n(.*?)^\}\n?", re.M | re.S)
-_FIELD = re.compile(r" *(\w+) = (?:\{(.*)\}|(\w+)),?")
-_ACCENT = re.compile(r"\{?\\(['`^\"~c])\s*\{?(\w)\}?\}?")
-_ACCENTS = dict(zip("'`^\"~c", "\u0301\u0300\u0302\u0308\u0303\u0327", strict=True))
-_LETTER = re.compile(r"\{\\(L|l|O|o|ss|AA|aa)\}")
-_LETTERS = {"L": "Ł", "l": "ł", "O": "Ø", "o": "ø", "ss": "ß", "AA": "Å", "aa": "å"}
 _KNOWN = {
     *("author", "title", "year", "booktitle", "journal", "howpublished", "volume", "number"),
     *("pages", "doi", "eprint", "archiveprefix", "url", "note", "publisher", "series", "edition"),
@@ -30,15 +26,11 @@ class Reference:
 
     Args:
         fields: Values by the names of the fields, as plain text.
+        people: Family and given names of the authors.
     """
 
     fields: dict[str, str]
-
-    @property
-    def people(self) -> list[tuple[str, str]]:
-        """Family and given names of the authors."""
-        pairs = (name.split(", ", 1) for name in self.fields["author"].split(" and "))
-        return [(family, given[0] if given else "") for family, *given in pairs]
+    people: tuple[tuple[str, str], ...]
 
     @property
     def who(self) -> str:
@@ -81,34 +73,37 @@ def read_references(path: Path) -> dict[str, Reference]:
     Raises:
         ValueError: It holds something that we do not read, or an entry lacks a field.
     """
-    text = path.read_text("utf-8")
-    rest = _ENTRY.sub("", text).strip()
-    if rest:
-        raise ValueError(f"{path.name} must hold entries of one form, got {rest[:60]!r}.")
-    return {key: _reference(path, key, body) for _, key, body in _ENTRY.findall(text)}
+    from pybtex.database import PybtexError, parse_string
+
+    try:
+        entries = parse_string(path.read_text("utf-8"), "bibtex").entries
+    except PybtexError as error:
+        raise ValueError(f"{path.name} must be BibTeX, got an error: {error}.") from error
+    return {key: _reference(f"{path.name}, {key}", entry) for key, entry in entries.items()}
 
 
-def _reference(path: Path, key: str, body: str) -> Reference:
-    fields = {}
-    for line in body.splitlines():
-        match = _FIELD.fullmatch(line)
-        if not match or match[1] not in _KNOWN:
-            raise ValueError(
-                f"{path.name}, {key}: a line must be `field = {{value}},`, got {line.strip()!r}."
-            )
-        fields[match[1]] = _plain(path, key, match[2] or match[3])
-    if missing := {"author", "title", "year"} - fields.keys():
-        raise ValueError(f"{path.name}, {key} must have the field {', '.join(sorted(missing))}.")
-    if not fields.keys() & {"eprint", "doi", "url"}:
-        raise ValueError(f"{path.name}, {key} must have an eprint, a doi or a url.")
-    return Reference(fields)
+def _reference(place: str, entry: "Entry") -> Reference:
+    names = {name.lower() for name in (*entry.fields, *entry.persons)}
+    if unknown := names - _KNOWN:
+        raise ValueError(f"{place} must have known fields, got {', '.join(sorted(unknown))}.")
+    if missing := {"author", "title", "year"} - names:
+        raise ValueError(f"{place} must have the field {', '.join(sorted(missing))}.")
+    if not names & {"eprint", "doi", "url"}:
+        raise ValueError(f"{place} must have an eprint, a doi or a url.")
+    fields = {name.lower(): _plain(place, value) for name, value in entry.fields.items()}
+    people = (
+        (_plain(place, " ".join([*p.prelast_names, *p.last_names, *p.lineage_names])),
+         _plain(place, " ".join([*p.first_names, *p.middle_names])))
+        for p in entry.persons["author"]
+    )  # fmt: skip
+    return Reference(fields, tuple(people))
 
 
-def _plain(path: Path, key: str, value: str) -> str:
+def _plain(place: str, value: str) -> str:
     """A value without braces and commands of TeX."""
-    value = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m[2] + _ACCENTS[m[1]]), value)
-    value = _LETTER.sub(lambda m: _LETTERS[m[1]], value)
-    value = re.sub(r"[{}]", "", value).replace("--", "\N{EN DASH}").replace(r"\&", "&")
-    if "\\" in value:
-        raise ValueError(f"{path.name}, {key} must be without further TeX, got {value!r}.")
-    return value
+    from pybtex.richtext import Text
+
+    plain = str(Text.from_latex(value))
+    if "\\" in plain:
+        raise ValueError(f"{place} must be without further TeX, got {value!r}.")
+    return plain
