@@ -41,7 +41,7 @@ BUILD = book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . -n 
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page claims notebooks wheel test test-unit test-colab links pdf screenshots preview lint format bench runs runs-verify clean
+.PHONY: help setup lock html book live page claims notebooks wheel test test-unit test-colab links audit pdf screenshots preview lint format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -140,6 +140,12 @@ $(COLAB_PACKAGES_today): | $(STAMP)
 links: $(STAMP) ## ask for every address outside the book that it names (needs a network)
 	$(BIN)/jupyter-book build --builder custom --custom-builder linkcheck $(BUILD) || { \
 	  echo "Addresses that do not answer:"; grep -F '[broken]' _build/linkcheck/output.txt; exit 1; } >&2
+
+# --strict: a package that nobody could look up is no package without faults.
+audit: $(STAMP) ## look for known vulnerabilities of what is pinned (needs a network)
+	@mkdir -p _build
+	grep -E '^[a-z]' requirements.txt | tr -d '\\' > _build/pins.txt
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --no-deps --requirement _build/pins.txt
 
 preview: $(STAMP) ## set the pages beside those of an earlier site, and list what differs; BASE=dir
 	@test -n "$(BASE)" || { echo "BASE must be given: make preview BASE=dir" >&2; exit 1; }

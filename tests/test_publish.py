@@ -17,9 +17,9 @@ def git(folder, *arguments):
     return result.stdout.strip()
 
 
-def publish(folder):
+def publish(folder, remote=""):
     """Run the script of a repository."""
-    command = [folder / ".ci" / "publish", folder.parent / "remote", "gh-pages"]
+    command = [folder / ".ci" / "publish", remote or folder.parent / "remote", "gh-pages"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -73,3 +73,28 @@ def test_says_what_to_do_without_a_built_site(repository):
     result = publish(repository)
     assert result.returncode == 1
     assert "make book" in result.stderr
+
+
+def test_refuses_a_repository_inside_the_site(repository):
+    inside = repository / "_build" / "html" / "notebooks" / "other"
+    git(repository, "init", "--quiet", inside)
+    result = publish(repository)
+    assert result.returncode == 1
+    assert "_build/html/notebooks/other/.git is a repository inside the site" in result.stderr
+    assert git(repository.parent / "remote", "branch", "--list") == ""
+
+
+def test_an_address_is_never_an_option(repository):
+    mark = repository / "ran"
+    result = publish(repository, f"--upload-pack=touch {mark}")
+    assert result.returncode
+    assert not mark.exists()
+
+
+def test_no_hook_that_a_build_left_is_told_the_address(repository):
+    mark = repository / "told"
+    hook = repository / ".git" / "hooks" / "pre-push"
+    hook.write_text(f"#!/bin/sh\necho $2 > {mark}\n")
+    hook.chmod(0o755)
+    assert publish(repository).returncode == 0
+    assert not mark.exists()

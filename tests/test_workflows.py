@@ -31,6 +31,13 @@ def steps(job: dict, key: str) -> list:
     return [step[key] for step in job["steps"] if key in step]
 
 
+def caches(path: str = "") -> list[dict]:
+    """Settings of the caches, or of those of a path."""
+    steps = [step for job in JOBS.values() for step in job["steps"]]
+    found = [step["with"] for step in steps if "actions/cache@" in step.get("uses", "")]
+    return [settings for settings in found if path in ("", settings["path"])]
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_may_only_read(name):
     workflow = WORKFLOWS[name]
@@ -71,21 +78,24 @@ def test_the_package_is_tested_on_every_python_it_promises():
 
 
 def test_a_cache_of_pages_has_what_decides_in_its_key_and_nothing_published_comes_from_one():
-    cached = [
-        step["with"]
-        for job in JOBS.values()
-        for step in job["steps"]
-        if "actions/cache@" in step.get("uses", "")
-    ]
+    cached = caches("_build/.jupyter_cache")
     assert cached
     names = [settings["restore-keys"] for settings in cached]
     assert len(set(names)) == len(names)  # the addresses that pages name are not the same
     for settings, name in zip(cached, names, strict=True):
-        assert settings["path"] == "_build/.jupyter_cache"
         files = "${{ hashFiles('book/**', 'src/**', 'requirements.txt') }}"
         assert settings["key"] == f"{name}{files}"
     assert "cache:" not in TEXTS["publish"]
     assert "actions/cache" not in TEXTS["publish"]
+
+
+def test_a_cache_of_packages_is_that_of_one_lock():
+    installed = caches("~/.cache/uv")
+    assert len(installed) + len(caches("_build/.jupyter_cache")) == len(caches())
+    ours = "${{ hashFiles('requirements.txt') }}"
+    newest = "${{ matrix.python }}-${{ hashFiles('pyproject.toml') }}"
+    assert {cache["key"] for cache in installed} == {f"uv-pinned-{ours}", f"uv-newest-{newest}"}
+    assert not any("restore-keys" in cache for cache in installed)  # one of other pins only grows
 
 
 COMMANDS = sorted({run for job in JOBS.values() for run in steps(job, "run")})
@@ -113,13 +123,27 @@ def test_a_pull_request_is_tested_with_the_commands_of_continuous_integration():
 
 
 def test_what_publishes_builds_for_its_own_repository_and_pushes_last():
-    job = JOBS["publish.publish"]
+    job, last = JOBS["publish.build"], JOBS["publish.publish"]
     address = "${{ github.server_url }}/${{ github.repository }}"
     assert job["env"]["CONDLESSON_REPOSITORY"] == address
     assert JOBS["test.preview"]["env"]["CONDLESSON_REPOSITORY"] == address
-    build, publish = steps(job, "run")
-    assert build == "make book TORCH=cpu"
+    assert steps(job, "run") == ["make book TORCH=cpu"]
+    [publish] = steps(last, "run")
     assert publish.startswith(".ci/publish ")
+    assert last["needs"] == "build"
+
+
+def test_what_the_build_installs_is_not_where_the_token_is():
+    job, last = JOBS["publish.build"], JOBS["publish.publish"]
+    assert "permissions" not in job
+    assert "token" not in str(job)
+    brought = [use.partition("@")[0] for use in steps(last, "uses")]
+    assert brought == ["actions/checkout", "actions/download-artifact"]
+    kept = job["steps"][-1]
+    assert kept["uses"].startswith("actions/upload-artifact@")
+    settings = [step["with"] for step in (kept, last["steps"][1])]
+    assert [(one["name"], one["path"]) for one in settings] == [("site", "_build/html")] * 2
+    assert kept["with"]["include-hidden-files"] is True
 
 
 def test_a_weekly_job_that_fails_or_hangs_is_reported():
@@ -135,7 +159,8 @@ def test_no_step_hides_that_a_command_in_it_failed():
 
 
 def test_only_main_is_published():
-    assert JOBS["publish.publish"]["if"] == "github.ref == 'refs/heads/main'"
+    for name in ("publish.build", "publish.publish"):
+        assert JOBS[name]["if"] == "github.ref == 'refs/heads/main'"
 
 
 def test_contributing_says_of_each_command_that_it_runs():
