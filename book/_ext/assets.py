@@ -21,6 +21,9 @@ from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from tinycss2 import ast
 
+import condlesson
+
+PACKAGE = Path(condlesson.__file__).parent
 SHEET, SCRIPT = "book.css", "book.js"
 # What the theme's layout links by itself, before the sheets that Sphinx knows of.
 THEME_SHEETS = (
@@ -71,22 +74,30 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
             'role="doc-biblioentry"',
             'role="listitem"',  # of a list; the older role is no item
         )
-    # Jupyter Book adds all of ours to every page; their priority tells what it added.
-    everywhere = {(name, added["priority"]) for name, added in app.config.html_js_files}
-    own = Path(app.srcdir) / "_static"
+    own = set(own_files(app)).difference(SCRIPTS, KEPT)
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if (name := str(script.filename or "").removeprefix("_static/"))
-        and name not in (*SCRIPTS, *KEPT)
-        and (name, script.priority) not in everywhere
-        and (own / name).is_file()
+        if str(script.filename or "").removeprefix("_static/") in own
     ]
+
+
+def own_files(app: Sphinx) -> dict[str, Path]:
+    """What of the book's and the package's is in the site's `_static`, by its name there."""
+    found = {}
+    for entry in app.config.html_static_path:
+        place = Path(app.confdir, entry)
+        if not any(map(place.is_relative_to, (app.srcdir, PACKAGE))):  # of another extension
+            continue
+        files = [place] if place.is_file() else sorted(filter(Path.is_file, place.rglob("*")))
+        root = place.parent if place.is_file() else place
+        found |= {path.relative_to(root).as_posix(): path for path in files}
+    return found
 
 
 def write_assets(app: Sphinx, error: Exception | None) -> None:
     """Write the sheet and the script, and remove what they are made of."""
-    static, own = Path(app.outdir) / "_static", Path(app.srcdir) / "_static"
+    static, own = Path(app.outdir) / "_static", own_files(app)
     if error:
         return
     if not (static / THEME_SHEETS[0]).is_file():  # no page was written: the last files are good
@@ -96,7 +107,7 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
     pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
-    ours = [path.read_text("utf-8") for path in sorted(own.rglob("*.js"))]  # some are of one page
+    ours = [path.read_text("utf-8") for path in own.values() if path.suffix == ".js"]
     used = _words(" ".join([*scripts.values(), *ours])).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
     sheet = _kept(app, sheets, used, script)
@@ -239,11 +250,11 @@ def _icon_font(path: Path, sheet: str) -> str:
     )
 
 
-def _remove_parts(static: Path, own: Path) -> None:
+def _remove_parts(static: Path, own: Iterable[str]) -> None:
     """Remove what no page asks for: parts of the two files, source maps, the icons' fonts."""
     for path in sorted(static.rglob("*"), reverse=True):
         name = path.relative_to(static)
-        is_ours = (own / name).is_file() and name.suffix != ".css" and str(name) not in SCRIPTS
+        is_ours = str(name) in own and name.suffix != ".css" and str(name) not in SCRIPTS
         if path.is_dir():
             if not any(path.iterdir()):
                 path.rmdir()

@@ -1,9 +1,9 @@
 """Figures that move: a still figure with the data of a moving one becomes both.
 
 A cell that ends with a `condlesson.figures.moving.Moving` puts data on the page, below a still
-figure. Here that figure gets the data, with the controls of its template in `_templates/moving`,
-and its page the scripts in `_static/moving`. Nothing shifts when a script takes over: the room is
-kept.
+figure. Here that figure gets the data, with the controls of its template, and its page the scripts
+that draw it. A folder of `condlesson.figures.moving` holds all of that, and is found by itself.
+Nothing shifts when a script takes over: the room is kept.
 """
 
 import base64
@@ -16,8 +16,12 @@ from typing import ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+import condlesson
+
+FOLDER = Path(condlesson.__file__).parent / "figures" / "moving"
 SHARED = "moving"  # the script that all of them use
 DATA = re.compile(r'<script [^>]*data-moving="(\w+)">(.*?)</script>', re.S)
 IMAGE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
@@ -48,7 +52,7 @@ class MovingFigures(SphinxPostTransform):
         figure = before[-1]
         image = figure.next_node(nodes.image)
         context = {"figure": figure["ids"][0], "data": values}
-        controls = self.app.builder.templates.render(f"moving/{name}.html", context)
+        controls = self.app.builder.templates.render(f"moving/{name}/{name}.html", context)
         shipped = html.escape(IMAGE.sub(self._as_file, json.dumps(values, separators=(",", ":"))))
         kept = f'<template data-moving="{name}">{shipped}</template>'  # no script in our pages
         markup = nodes.raw("", controls + kept, format="html")
@@ -79,12 +83,21 @@ def add_scripts(app: Sphinx, page: str, template: str, context: dict, doctree: o
     figures = doctree.findall(nodes.figure) if doctree else ()
     names = [figure["moving"] for figure in figures if "moving" in figure]
     for name in [SHARED, *names] if names else []:
-        app.add_js_file(f"moving/{name}.js")
+        app.add_js_file(f"{name}.js")
+
+
+def find_files(app: Sphinx, config: Config) -> None:
+    """Tell Sphinx of the templates, the scripts and the sheets, what figures share first."""
+    config.templates_path.append(str(FOLDER.parent))
+    sheets = [*FOLDER.glob("*.css"), *sorted(FOLDER.glob("*/*.css"))]
+    config.html_static_path += map(str, [*sheets, *sorted(FOLDER.rglob("*.js"))])
+    for sheet in sheets:
+        app.add_css_file(sheet.name)
 
 
 def setup(app: Sphinx) -> dict:
-    """Register the transform, the scripts and the sheet."""
+    """Register the transform, the scripts and the sheets."""
     app.add_post_transform(MovingFigures)
-    app.add_css_file("moving.css")
+    app.connect("config-inited", find_files)
     app.connect("html-page-context", add_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -130,7 +130,7 @@ def test_images_inside_keep_their_values():
 
 
 def test_moving_figures_have_the_colours_of_still_ones():
-    sheet = (ROOT / "book" / "_static" / "moving.css").read_text()
+    sheet = (ROOT / "src/condlesson/figures/moving/moving.css").read_text()
     light, dark = (
         dict(re.findall(r"(--moving-\w+): (#[0-9a-f]{6})", block))
         for block in re.findall(r"\{([^{}]*--moving-page: [^{}]*)\}", sheet)

@@ -20,13 +20,20 @@ from condlesson import (
     to_model_range,
 )
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
+from condlesson.figures import moving
+from condlesson.notebooks.pages import Book
 from condlesson.probes import modulation, pair_similarities
 from tests.book.built import HTML
 from tests.browser.site import Visit, visit
 
 pytestmark = pytest.mark.slow
 
-PAGES = {"clock": "exercise-1", "similarity": "exercise-2", "score": "exercise-3", "lies": "inside"}
+FIGURES = sorted(path.stem for path in moving.FOLDER.glob("*/*.js"))
+PAGES = {
+    name: page.name
+    for page in Book().pages.values()
+    for name in re.findall(rf"\bmoving\.({'|'.join(FIGURES)})\(", page.text)
+}
 SIZES = {"screen": {"width": 1300, "height": 1000}, "phone": {"width": 390, "height": 844}}
 every_figure = pytest.mark.parametrize("name", PAGES)
 # Pixels of a tile of the sheet that the figure of lies shows, by the place of its window.
@@ -329,11 +336,21 @@ def test_nothing_shifts_when_a_script_takes_over(chromium, site, name):
     context.close()
 
 
-def test_other_pages_have_none_of_the_scripts(opened, site):
+def test_a_page_has_the_scripts_of_its_figures_and_of_no_others(opened, site):
+    ours = re.compile(rf"_static/(moving|{'|'.join(FIGURES)})\.js")
+
+    def scripts():
+        sources = [script.get_attribute("src") for script in page.locator("script").all()]
+        return [found[1] for source in sources if (found := ours.match(source))]
+
     page = opened("clock")
-    assert page.locator("script[src*='moving/']").count() == 2
+    assert scripts() == ["moving", "clock"]
     page.goto(f"{site}/exercise-4.html")
-    assert page.locator("script[src*='moving/']").count() == 0
+    assert scripts() == []
+
+
+def test_every_figure_moves_on_a_page():
+    assert sorted(PAGES) == FIGURES
 
 
 def test_a_dragged_value_ends_at_the_edge(opened):

@@ -23,7 +23,7 @@ from condlesson.training import make_model
 
 
 def unpacked(packed):
-    """As book/_static/moving/moving.js unpacks it."""
+    """As moving.js unpacks it."""
     return np.frombuffer(base64.b64decode(packed["base64"]), "<i2") * packed["step"]
 
 
@@ -51,6 +51,22 @@ def test_a_page_gets_data_that_cannot_end_the_script():
     assert name == "clock"
     assert json.loads(text) == {"label": "</script><b>", "numbers": [1, 2]}
     assert repr(moving.Moving("clock", {})) == "Moving('clock')"
+
+
+def test_a_folder_is_a_figure_with_all_its_parts():
+    folders = [path for path in moving.FOLDER.iterdir() if (path / "__init__.py").exists()]
+    assert len(folders) > 3
+    for folder in folders:
+        name = folder.name
+        assert callable(getattr(moving, name))
+        assert f'moving.figure("{name}"' in (folder / f"{name}.js").read_text()
+        assert "stage()" in (folder / f"{name}.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["nothing", "__pycache__", "moving.js"])
+def test_what_is_no_folder_is_no_figure(name):
+    with pytest.raises(AttributeError, match="has no attribute"):
+        getattr(moving, name)
 
 
 def test_the_clock_has_all_frequencies():

@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.logging import NAMESPACE, get_node_location
 
+import assets
 import condlesson
 import predicting
 
@@ -88,7 +89,7 @@ def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
         predicting.texts(env),
         [(cited.key, cited.label, str(cited.text)) for cited in entries],
         env.external_site_map.as_json(),
-        _digest(sorted(path for path in Path(app.srcdir, "_static").rglob("*") if path.is_file())),
+        _digest(list(assets.own_files(app).values())),
     )
     before, env.shown_elsewhere = getattr(env, "shown_elsewhere", None), shown
     return env.found_docs if before not in (None, shown) else set()
