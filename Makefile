@@ -156,7 +156,7 @@ preview: $(STAMP) ## set the pages beside those of an earlier site, and list wha
 lint: $(STAMP) ## check style and format of the code, the pages, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/lint-imports --no-cache --quiet
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m tools.lint.pages
 	! grep -q '^ *language: en' _config.yml || $(BIN)/typos --format brief book/*.md *.md
 	$(BIN)/zizmor --quiet --offline --pedantic .github

@@ -73,12 +73,14 @@ def test_the_package_ships_its_data_and_no_stray_file():
     assert not any(map(Path("recorded/adagn-seed7.checkpoint").match, patterns))
 
 
-def test_only_plots_imports_matplotlib():
-    sources = {path.stem: path.read_text() for path in (ROOT / "src").rglob("*.py")}
+def test_only_what_draws_figures_imports_matplotlib():
+    figures = ROOT / "src" / "condlesson" / "figures"
+    sources = {path: path.read_text() for path in (ROOT / "src").rglob("*.py")}
     importers = {
-        n for n, s in sources.items() if re.search(r"^\s*(?:import|from) matplotlib", s, re.M)
+        p for p, s in sources.items() if re.search(r"^\s*(?:import|from) matplotlib", s, re.M)
     }
-    assert importers == {"plots"}
+    drawing = {figures / "style.py", *(figures / "plots").glob("*.py")}
+    assert importers == drawing - {figures / "plots" / "__init__.py"}
 
 
 def test_pins_are_exact_and_cover_what_the_package_asks_for():

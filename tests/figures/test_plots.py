@@ -287,12 +287,6 @@ def test_differences_of_one_seed_have_no_bar_and_small_ones_a_box():
     assert [(box.get_x(), box.get_width()) for box in ax.patches] == [(-0.2, 0.4), (-0.1, 0.2)]
 
 
-def test_lies_of_several_networks_share_one_scale():
-    figure = plots.lie_heatmaps({"a": [[1, 2], [1, 1]], "b": [[1, 8], [4, 1]]}, [50, 950])
-    limits = {ax.get_images()[0].get_clim() for ax in figure.axes[:2]}
-    assert limits == {(-3, 3)}
-
-
 def test_samples_are_rows_of_images():
     images = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
     figure = plots.samples({"a": images, "b": images[::-1]}, columns=2)

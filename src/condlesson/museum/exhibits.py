@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from condlesson import scaffold
 from condlesson.tables import Table
 
-__all__ = ["Choice", "Mistake", "Question", "Revealed", "cured"]
+__all__ = ["Choice", "Mistake", "Question", "Revealed", "ask", "cured"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,17 @@ class Revealed(dict[str, tuple[float, float]]):
     def _table(self) -> Table:
         rows = [(what, *map(_short, pair)) for what, pair in self.items()]
         return Table(["measured", "this code", "cured"], rows)
+
+
+def ask(text: str, *choices: tuple[str, str], right: int) -> Question:
+    """A question, with answers and their feedback, of which one is right.
+
+    Args:
+        text: What is asked.
+        choices: An answer each, and what to say to it.
+        right: Number of the right one, from 0.
+    """
+    return Question(text, tuple(Choice(t, k == right, f) for k, (t, f) in enumerate(choices)))
 
 
 @dataclass(frozen=True)

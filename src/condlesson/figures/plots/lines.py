@@ -1,0 +1,127 @@
+"""Lines and dots over a common axis."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from condlesson.figures.style import COLOURS, LINES, look, new_axes, seeds_and_mean
+
+__all__ = ["bands", "curve_panels", "curves", "guesses"]
+
+
+def curves(
+    x: ArrayLike,
+    ys: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    ylabel: str,
+    dots: Mapping[str, ArrayLike] | None = None,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw lines over a common x, and dots over the same x if there are any.
+
+    A line that is labelled with a variant's name has that variant's look.
+
+    Args:
+        x: Shape (N,).
+        ys: For each label, a line of shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of y, with its unit.
+        dots: For each label, values of shape (N,) to draw as dots; nan leaves one out.
+        log: Whether the axis of y is logarithmic.
+        ax: Where to draw; by default on a new figure.
+    """
+    ax = new_axes(ax)
+    for number, (label, y) in enumerate(ys.items()):
+        plain = {"linestyle": LINES[number % len(LINES)]}
+        ax.plot(x, np.asarray(y), label=label, **(look(label, len(np.asarray(y))) or plain))
+    for label, y in (dots or {}).items():
+        ax.plot(x, np.asarray(y), "o", label=label, color="#C05200", markersize=4)
+    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    if len(ys) + len(dots or {}) > 1:
+        ax.legend()
+    return ax
+
+
+def curve_panels(
+    panels: Mapping[str, Mapping[str, ArrayLike]],
+    x: ArrayLike,
+    *,
+    xlabel: str,
+    ylabel: str,
+    log: bool = False,
+    level: float | None = None,
+) -> Figure:
+    """Draw panels below one another that share both axes, a line for each variant.
+
+    Args:
+        panels: For each panel's label, for each variant, shape (N,), or (seeds, N) for a line of
+            their mean and a thin line for each seed.
+        x: Shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of y, with its unit.
+        log: Whether the axis of y is logarithmic.
+        level: Where to draw a horizontal line, if any.
+    """
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(7.2, 2.7 * len(panels) + 0.4), sharex=True, sharey=True,
+        squeeze=False,
+    )  # fmt: skip
+    for ax, (label, lines) in zip(axes[:, 0], panels.items(), strict=True):
+        if level is not None:
+            ax.axhline(level, color="#4D4D4D", linewidth=1)
+        for variant, values in lines.items():
+            seeds_and_mean(ax, x, values, variant)
+        ax.set(ylabel=f"{ylabel}\n{label}", yscale="log" if log else "linear")
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    axes[-1, 0].set_xlabel(xlabel)
+    return figure
+
+
+def guesses(guessed: ArrayLike, t: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """Draw guesses of the timestep against the true one, with the line on which they agree.
+
+    Args:
+        guessed: Shape (N,).
+        t: The true timesteps, shape (N,).
+        ax: Where to draw; by default on a new figure.
+    """
+    ax = new_axes(ax, figsize=(5.6, 4.4))
+    ax.plot(t, np.asarray(guessed), ".", color=COLOURS["sinusoidal"], markersize=3)
+    ax.plot([0, 1000], [0, 1000], color="#4D4D4D", linewidth=1)
+    ax.set(xlabel="true timestep t", ylabel="guessed timestep", aspect="equal")
+    return ax
+
+
+def bands(
+    values: Mapping[str, Mapping[str, ArrayLike]], x: ArrayLike, *, xlabel: str, ylabel: str
+) -> Figure:
+    """Draw in a grid of panels where most of some values lie: the middle 80 %, and the median.
+
+    Args:
+        values: For each panel's label, for each of at most three labels, shape (N, C): C values
+            for each x.
+        x: Shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of the values, with their unit.
+    """
+    rows = -(-len(values) // 3)
+    figure, axes = plt.subplots(
+        rows, 3, figsize=(7.2, 2.2 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+    )
+    styles = (("#4D4D4D", "--"), ("#1C6E37", "-"), ("#C05200", "-."))
+    for ax, (label, sets) in zip(axes.flat, values.items(), strict=False):
+        for (name, array), (colour, line) in zip(sets.items(), styles, strict=False):
+            low, middle, high = np.percentile(np.asarray(array), (10, 50, 90), axis=1)
+            ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.plot(x, middle, color=colour, linestyle=line, label=name)
+        ax.text(0.04, 0.96, label, transform=ax.transAxes, va="top")
+    figure.supxlabel(xlabel, fontsize=13)
+    figure.supylabel(ylabel, fontsize=13)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

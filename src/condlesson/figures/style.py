@@ -1,0 +1,75 @@
+"""The look of the book's figures: its colours, the looks of the variants, and what plots share."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+__all__ = [
+    "COLOURS",
+    "DIVERGING",
+    "LINES",
+    "LOOKS",
+    "SEQUENTIAL",
+    "look",
+    "new_axes",
+    "seeds_and_mean",
+    "use_style",
+]
+
+DIVERGING = "RdBu_r"
+SEQUENTIAL = "viridis"
+# The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white. Networks
+# of one norm are drawn together, those of two norms in two panels: each family has a colour for
+# each network but for the matched pair, which is dashed in the colours of the pair that it refines.
+# No two networks of a family share a marker, which tells them apart without any colour.
+LOOKS = {
+    "none": ("#4D4D4D", "s", "-"),
+    "simple": ("#C05200", "^", "-"),
+    "simple_matched": ("#C05200", "v", "--"),
+    "sinusoidal": ("#0072B2", "o", "-"),
+    "sinusoidal_matched": ("#0072B2", "X", "--"),
+    "fourier": ("#B0568A", "P", "-."),
+    "gn_none": ("#4D4D4D", "p", "-"),
+    "gn_bottleneck": ("#0072B2", "h", "-"),
+    "gn_additive": ("#B0568A", "*", "-."),
+    "adagn": ("#1C6E37", "D", "-"),
+}
+COLOURS = {variant: colour for variant, (colour, _, _) in LOOKS.items()}
+LINES = ("-", "--", "-.", ":")  # of lines that are no variant's, in turn
+
+
+def use_style() -> None:
+    """Apply the book's style; in a notebook, draw figures as SVG."""
+    plt.style.use(Path(__file__).parent / "condlesson.mplstyle")
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg", metadata={"Date": None})  # same data, same bytes
+
+
+def new_axes(ax: Axes | None, **options: object) -> Axes:
+    """The axes to draw on; by default those of a new figure."""
+    return plt.subplots(**options)[1] if ax is None else ax
+
+
+def look(variant: str, length: int) -> dict:
+    """How the line of a variant is drawn, with ten markers or so; empty for other labels."""
+    if variant not in LOOKS:
+        return {}
+    names = ("color", "marker", "linestyle")
+    return dict(zip(names, LOOKS[variant], strict=True), markevery=max(1, length // 10))
+
+
+def seeds_and_mean(ax: Axes, x: ArrayLike, values: ArrayLike, variant: str) -> None:
+    """Draw the mean over seeds, and each seed as a thin line if there are several."""
+    values = np.atleast_2d(np.asarray(values))
+    [line] = ax.plot(x, values.mean(axis=0), label=variant, **look(variant, values.shape[1]))
+    if len(values) > 1:
+        thin = {"linewidth": 0.5, "linestyle": "-"}  # pale lines would be hard to see
+        ax.plot(x, values.T, color=line.get_color(), **thin)

@@ -1,0 +1,128 @@
+"""Silent bugs of the way into a block."""
+
+from condlesson.museum import broken, symptoms
+from condlesson.museum.exhibits import Mistake, ask
+
+__all__ = ["MISTAKES"]
+
+MISTAKES = (
+    Mistake(
+        name="missing_one",
+        title="Gamma without the 1",
+        exercise="exercise-3",
+        code=broken.MissingOneAdaGN,
+        check="check_adagn",
+        message=r"without the 1 \+",
+        where="common; the paper on FiLM gives the reason for the 1 in section 7.2",
+        source="https://arxiv.org/abs/1709.07871",
+        symptom="A slow start. The image leaves each layer small.",
+        cure="(1 + gamma) * norm(h) + beta",
+        measure=symptoms.modulated_size,
+        question=ask(
+            "gamma * norm(h) + beta, with an untrained projection. How large is the image that "
+            "leaves the layer, if it was 1 in size?",
+            ("1: a norm keeps the size.", "The norm does. Gamma comes after it."),
+            ("0.", "Only if the projection starts at 0. nn.Linear does not."),
+            (
+                "Less than a tenth.",
+                "It is as large as an untrained gamma is. And the timestep's own shift is as "
+                "large, so that half of what leaves the layer is no image.",
+            ),
+            right=2,
+        ),
+    ),
+    Mistake(
+        name="cancelled_shift",
+        title="A shift that the norm takes out again",
+        exercise="exercise-3",
+        code=broken.CancelledShiftBlock,
+        check="check_additive_block",
+        message="subtracts each channel's mean",
+        where="the U-Net of a published course; the paper on group norm has the formula",
+        source="https://arxiv.org/abs/1803.08494",
+        symptom="The timestep does nothing, at any t, for ever.",
+        cure="Fewer groups than channels, or the shift behind the norm.",
+        measure=symptoms.told_block,
+        question=ask(
+            "The timestep adds one number to each channel. Then comes a group norm with as many "
+            "groups as channels. How much of the timestep is left?",
+            (
+                "All: a norm is learned, and learns to let it through.",
+                "Its scale and shift are the same for all timesteps. They cannot bring it back.",
+            ),
+            (
+                "A part, which training makes larger.",
+                "With two channels in a group half would be left. With one there is nothing to "
+                "enlarge.",
+            ),
+            (
+                "Nothing, exactly.",
+                "The norm subtracts the channel's mean, and the shift is a change of that mean.",
+            ),
+            right=2,
+        ),
+    ),
+    Mistake(
+        name="in_place",
+        title="Writing into a ReLU's output",
+        exercise="exercise-4",
+        code=broken.InPlaceUNet,
+        check="check_unet_sinusoidal",
+        message="(?i)in-?place",
+        where="the draft of this lesson; a thread with the same error is NWPU-MOC, issue 4",
+        source="https://github.com/lyongo/NWPU-MOC/issues/4",
+        symptom="Predictions are right. The first backward pass raises a RuntimeError.",
+        cure="h = h + shift: a new tensor, not the old one.",
+        measure=symptoms.in_place,
+        question=ask(
+            "h += shift, where h is what a ReLU has put out. What do you see when the network "
+            "predicts, and what when it learns?",
+            (
+                "Both work: += is short for h = h + shift.",
+                "For numbers it is. For a tensor it writes into the memory of the old one.",
+            ),
+            (
+                "Predictions are right; the backward pass raises.",
+                "A ReLU's gradient is computed from its output, which has been written over. "
+                "PyTorch counts versions, and notices. So does nobody who tests forward only.",
+            ),
+            (
+                "Predictions are wrong.",
+                "They are the same to the last bit.",
+            ),
+            right=1,
+        ),
+    ),
+    Mistake(
+        name="always_zero",
+        title="A network that is always told 0",
+        exercise="exercise-4",
+        code=broken.AlwaysZeroUNet,
+        check="check_unet_sinusoidal",
+        message="does not depend on t",
+        where="diffusion-models-class, unit 1, where it is a first step and said so",
+        source="https://github.com/huggingface/diffusion-models-class/blob/341ae2f7eb2878568405d0061c3eb72fcd222ceb/units/en/unit1/diffusion_models_from_scratch.ipynb",
+        symptom="A slightly higher loss, if one has something to compare it with.",
+        cure="Hand on the t that the images were noised with.",
+        measure=symptoms.told_network,
+        question=ask(
+            "The network is built for a timestep, and is told 0 for every image. It is trained "
+            "like that from the start. How does its loss compare?",
+            (
+                "It is several times as large.",
+                "That is what a lie costs a network that has learned to listen. This one never "
+                "has.",
+            ),
+            (
+                "It is somewhat larger.",
+                "It equals a network without a timestep, which reads the noise level off the "
+                "image: the control of exercise 4.",
+            ),
+            (
+                "It does not fall.",
+                "It falls nearly as usual. An image of 784 pixels shows how noisy it is.",
+            ),
+            right=1,
+        ),
+    ),
+)

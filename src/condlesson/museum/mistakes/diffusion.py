@@ -1,0 +1,129 @@
+"""Silent bugs of what surrounds the network: its timesteps, the schedule, the sampler."""
+
+from condlesson.museum import broken, symptoms
+from condlesson.museum.exhibits import Mistake, ask
+
+__all__ = ["MISTAKES"]
+
+MISTAKES = (
+    Mistake(
+        name="last_timestep",
+        title="The timestep that is never drawn",
+        exercise="exercise-4",
+        code=broken.draw_all_but_last,
+        check="check_draw_timesteps",
+        message="t = 9 never came",
+        where="diffusion-models-class, unit 2, as randint(0, 999)",
+        source="https://github.com/huggingface/diffusion-models-class/blob/341ae2f7eb2878568405d0061c3eb72fcd222ceb/units/en/unit2/class_conditioned_diffusion_model_example.ipynb",
+        symptom="One timestep of a thousand is untrained: the one where samplers start.",
+        cure="torch.randint(0, num_timesteps, ...): the upper end is left out already.",
+        measure=symptoms.draw_counts,
+        question=ask(
+            "Timesteps run from 0 to T - 1, so they are drawn by randint(0, T - 1). Which are "
+            "trained?",
+            ("All of them.", "torch.randint leaves out its upper end, as range does."),
+            (
+                "All but t = 0.",
+                "The lower end is drawn.",
+            ),
+            (
+                "All but t = T - 1.",
+                "It is one in a thousand, which no average shows, and the first that a sampler "
+                "asks for.",
+            ),
+            right=2,
+        ),
+    ),
+    Mistake(
+        name="unscaled_betas",
+        title="A schedule for a thousand steps, in a hundred",
+        exercise="exercise-4",
+        code=broken.unscaled_betas,
+        test=symptoms.ends_in_noise,
+        message="pure noise",
+        where="EngiOpt, pull request 67, whose default was 250 steps",
+        source="https://github.com/IDEALLab/EngiOpt/pull/67",
+        symptom="A low loss, and dull samples: a sampler starts where no training image was.",
+        cure="Multiply the betas by 1000 / T, or leave T at 1000.",
+        measure=symptoms.remaining_image,
+        question=ask(
+            "To be faster you train with T = 100, and leave the betas from 0.0001 to 0.02. What "
+            "does a training image look like at the last timestep?",
+            (
+                "One sees the digit.",
+                "More than half of it is left. And a sampler starts from pure noise, which this "
+                "network has never met.",
+            ),
+            (
+                "Pure noise, as with T = 1000.",
+                "The betas say how much noise a step adds. A tenth of the steps add a tenth.",
+            ),
+            (
+                "Clean.",
+                "Noise has been added, just not enough.",
+            ),
+            right=0,
+        ),
+    ),
+    Mistake(
+        name="told_index",
+        title="Told the number of the step",
+        exercise="exercise-4",
+        code=broken.told_indices,
+        test=symptoms.tells_timesteps,
+        message="not the number of the step",
+        where="stablediffusion, pull request 226, in the way from image to noise",
+        source="https://github.com/Stability-AI/stablediffusion/pull/226",
+        symptom="Training is right, and samples are bad: the network takes noise for detail.",
+        cure="Tell the network timesteps[k], and not k.",
+        measure=symptoms.spoken_timesteps,
+        question=ask(
+            "A sampler takes 50 of the 1000 timesteps, and tells the network k = 49, 48, ..., 0. "
+            "What does a well trained network make of that?",
+            (
+                "It ignores it, and looks at the image.",
+                "This one has learned to listen: to the clock it gives more weight than that.",
+            ),
+            (
+                "It believes it, and predicts far too little noise.",
+                "To it, k = 49 means an image that is nearly clean.",
+            ),
+            (
+                "It raises: k is out of range.",
+                "0 to 49 are timesteps, too. Just other ones.",
+            ),
+            right=1,
+        ),
+    ),
+    Mistake(
+        name="missing_root",
+        title="A step of DDIM without a square root",
+        exercise="exercise-4",
+        code=broken.rootless_ddim_update,
+        check="check_ddim_update",
+        message="square root",
+        where="ImgX-DiffSeg, issue 4",
+        source="https://github.com/mathpluscode/ImgX-DiffSeg/issues/4",
+        symptom="Samples without contrast. The network looks undertrained.",
+        cure="alpha-bar is a share of variance: every factor is its square root.",
+        measure=symptoms.ddim_noise,
+        question=ask(
+            "The noise that a step puts back has the factor 1 - alpha_bar, without its root. "
+            "1 - alpha_bar lies between 0 and 1. What do samples look like?",
+            (
+                "Washed out.",
+                "Each image is cleaner than its timestep says. The network takes image for noise, "
+                "and subtracts it, step after step.",
+            ),
+            (
+                "Noisier.",
+                "Between 0 and 1 a number is smaller than its root: too little noise is put back.",
+            ),
+            (
+                "The same: the network corrects it at the next step.",
+                "It believes the timestep, and that says otherwise.",
+            ),
+            right=0,
+        ),
+    ),
+)
