@@ -41,7 +41,7 @@ BUILD = book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . -n 
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page claims notebooks wheel test test-unit test-colab links audit pdf screenshots preview lint format bench runs runs-verify clean
+.PHONY: help setup lock html book live page claims notebooks wheel test test-unit test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -161,6 +161,9 @@ lint: $(STAMP) ## check style and format of the code, the pages, and the workflo
 	! grep -q '^ *language: en' _config.yml || $(BIN)/typos --format brief book/*.md *.md
 	$(BIN)/zizmor --quiet --offline --pedantic .github
 	@! command -v actionlint >/dev/null || actionlint
+
+rules: $(STAMP) ## say what the rules of the pages are
+	@$(BIN)/python -m tools.lint.pages --rules
 
 format: $(STAMP) ## mend the format, and what style the tool can mend
 	$(BIN)/ruff check --fix

@@ -1,4 +1,4 @@
-"""Commands that CONTRIBUTING.md and the pages name: make or our command line knows each."""
+"""Commands that the texts and the pages name: make or our command line knows each."""
 
 import os
 import re
@@ -12,7 +12,8 @@ from condlesson.__main__ import _parser
 
 ROOT = Path(__file__).parents[1]
 TEXT = "\n".join(
-    path.read_text("utf-8") for path in [ROOT / "CONTRIBUTING.md", *(ROOT / "book").glob("*.md")]
+    path.read_text("utf-8")
+    for path in [ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("book/*.md")]
 )
 TEXT = re.sub(r" \\\n *", " ", TEXT)
 MAKE = sorted(set(re.findall(r"(?:^|`)(make [a-z-]+(?: [A-Za-z]+=[\w-]+)*)(?=`|$)", TEXT, re.M)))

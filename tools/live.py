@@ -4,8 +4,8 @@ python -m tools.live PORT ARGUMENT...   (those of `jupyter-book build`; see `mak
 
 sphinx-autobuild watches and serves. It would run `sphinx-build` anew each time, which takes seconds
 to load what a build needs. Here that is loaded once, and each build is a child of this process.
-What is served is a copy of the last build that succeeded. After one that failed, its message stands
-above the page.
+A saved sentence is on the open page within three seconds. What is served is a copy of the last
+build that succeeded. After one that failed, its message stands above the page.
 """
 
 import contextlib

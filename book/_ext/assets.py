@@ -5,6 +5,13 @@ has, and scripts that load others from elsewhere. The page layout in `_templates
 stylesheet and one script instead, and this extension makes them when all pages are written: the
 sheets in the theme's order without the rules that no page and no script can meet, and the scripts
 that the pages need, one after the other. Icons become a font of the few that are shown.
+
+A page asks its own site for all that it shows, and no other. It works from a folder, and has at
+most 500 kB in 20 requests before one scrolls (`tests/browser/test_site.py`). There is no script
+inside a page, so the Content-Security-Policy is `script-src 'self'` without exceptions, and
+Chromium takes that for files in a folder too. A script of some pages lies in a place that its
+extension adds to `html_static_path`, and comes with `app.add_js_file` in a handler of
+`html-page-context`. A class that a script puts together from pieces is not found: write it whole.
 """
 
 import base64

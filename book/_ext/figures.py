@@ -2,7 +2,8 @@
 
 An SVG in an `img` follows the `color-scheme` of the page around it. So each figure carries both
 looks: the colours of the book's style as matplotlib writes them, and a rule for each that holds
-where the page is dark. Images inside a figure, which show digits or values, stay as they are.
+where the page is dark; where a browser does not do so, the figure stays readable on its own ground.
+Images inside a figure, which show digits or values, stay as they are.
 """
 
 import base64

@@ -2,6 +2,20 @@
 
 The theme's own launch buttons open the page's source, which is Markdown and which Colab cannot
 open. These stand in their place, on pages that have an exercise notebook and nowhere else.
+
+What the links name must be published: Colab and nbgitpuller read the branch `gh-pages`, which
+`.ci/publish` fills with the built site; Binder runs `.binder/postBuild`. `.ci/publish` adds commits
+and never replaces the branch, because nbgitpuller merges new ones into the folders that learners
+work in. `tests/book/test_launch.py` follows each link to its file, and
+`tests/browser/test_jupyterlab.py` opens what the Binder link names in the JupyterLab that
+`requirements.txt` pins.
+
+After a change in `.binder/`, look at what Binder would do; no container engine is needed. This
+prints the Dockerfile:
+
+    python3 -m venv ../repo2docker
+    ../repo2docker/bin/pip install jupyter-repo2docker==2026.4.0
+    ../repo2docker/bin/jupyter-repo2docker --no-build --debug .
 """
 
 import html

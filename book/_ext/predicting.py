@@ -8,6 +8,26 @@ Directives:
                            `:mistake: batch_axis` asks what `museum.mistakes` asks of that one.
     predictions            all questions of the book; a script says how the reader answered
 
+A result that the reader can guess stands behind a question:
+
+    :::{predict} neighbours
+    :right: 2
+    How similar are the embeddings of 500 and 501? And of 500 and 50?
+
+    - Both near 0: they are different vectors.
+
+      Why this is tempting, and why it is not so.
+
+    - Near 1 for the neighbours, much less for the strangers.
+
+      Why it is so.
+    :::
+
+The name is unique in the book. Give every choice a reason, and let no choice be silly: the reader
+should be able to hold each. If the right one depends on recorded runs, add a test to
+`tests/notebooks/test_predictions.py`, so that it cannot become wrong unseen. A notebook has the
+question and the choices in front of the cell.
+
 A question is a `details` element with everything in it. Where scripts run, `predict.js` makes a
 `fieldset` of it, and the answer opens when the reader has chosen.
 """

@@ -2,6 +2,7 @@
 
 Canonical addresses, cards and the sitemap need to know where the site is. That is `html.baseurl`
 in `_config.yml`, or else what follows from the repository's address once that is set.
+`tools/make_card.py` draws the card.
 """
 
 import os

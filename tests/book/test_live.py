@@ -18,7 +18,7 @@ from tests.book.test_broken_builds import tiny_book
 pytestmark = pytest.mark.slow
 
 TEXT = "Some words.\n\n```{code-cell} ipython3\n6 * 7\n```"
-SECONDS = 3  # from a save to the page, as CONTRIBUTING.md says
+SECONDS = 3  # from a save to the page, as tools/live.py says
 PATIENCE = 60  # for a build that may take as long as it likes
 
 

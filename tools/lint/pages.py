@@ -1,6 +1,7 @@
 """Hold the pages to their rules, without running a cell.
 
 python -m tools.lint.pages [FILE ...]   (without files: every page, and the texts beside them)
+python -m tools.lint.pages --rules      what the rules are
 
 Prints one line for each fault, with file, line, rule, fault and cure, and fails if there is one.
 """
@@ -128,6 +129,25 @@ def link(path: str, page: Page, book: Book) -> Iterator[Finding]:
 
 
 RULES = (cell_length, code_width, plotting, figure, image, heading, link)
+ASKS = {
+    "cell": "code is Python, % and ! lines included, and options are YAML; until then no other "
+    "rule is asked",
+    "cell-length": f"at most {CELL_LINES} lines in a cell, imports and comments around statements "
+    "not counted",
+    "code-width": f"at most {CODE_WIDTH} characters in a line that is shown; more must be scrolled",
+    "plotting": "no Matplotlib in a cell: figures are drawn by condlesson.figures.plots",
+    "figure-name": "every figure has a name",
+    "caption": f"every figure has a caption of more than {LEAST_WORDS} characters",
+    "alt-text": f"every figure has an alt text of more than {LEAST_WORDS} characters",
+    "heading": "one title on each page",
+    "link": "pages, labels, papers and files that a page names are there",
+    "spelling": f"words of the dictionary or of {spelling.WORDS.relative_to(ROOT)}, in British "
+    "spelling",
+    "number": "a decimal, a percentage or an exact large count in a sentence is glued, cited, an "
+    "input of the page's code, or part of a marked claim",
+    "removed-cell": "a removed cell calls glue and does nothing else",
+    "claim": "every marked claim has its test, and every such test its mark",
+}
 
 
 def lint(texts: dict[str, Page], book: Book) -> list[Finding]:
@@ -239,7 +259,10 @@ def _missing(target: str, folder: Path, labels: set[str]) -> list[str]:
 
 
 def main(*names: str) -> None:
-    """Check the files that are named, or all."""
+    """Check the files that are named, or all; or say what the rules are."""
+    if names == ("--rules",):
+        print(*(f"{rule:14}{asks}" for rule, asks in ASKS.items()), sep="\n")
+        return
     book = Book(ROOT / "book")
     texts = read_texts(book)
     chosen = {Path(name).resolve().relative_to(ROOT).as_posix() for name in names}

@@ -4,6 +4,31 @@ MyST-NB takes outputs from a jupyter-cache, which knows a page by its cells and 
 extension keeps that cache true: it drops a page whose inputs changed (`inputs`), carries outputs
 over where only tags changed that do not touch execution, and runs what is then missing with
 workers like jupyter-cache's own (`worker`). MyST-NB finds every page there and runs none.
+
+While a page runs, an audit hook of Python (`tracing`) notes each file of the repository that its
+kernel opens, each module that it loads, directly or through others, and each folder that it lists.
+The next build compares their digests, and says why it runs a page:
+
+    you change                                      what runs
+    text, a title, a caption, `hide-input`          nothing
+    a cell, `raises-exception`, `skip-execution`    its page
+    a module                                        pages whose kernels loaded it
+    a comment, the layout, a docstring of a module  nothing, unless the page shows docstrings
+    a recorded run, the images, the figures' style  pages that read that file
+    a new file in a folder                          pages that list the folder
+    a pin or what is installed of it, Python,
+    a variable CONDLESSON_...                       every page
+
+What leaves no trace in Python counts for nothing: whether a file exists, without opening it; what
+is read outside the repository; other variables of the environment; the time and the network. If you
+doubt a page, `rm -r _build/.jupyter_cache` makes all run.
+
+One page more runs at a time than there are cores, since kernels wait now and then. Kernels have one
+thread each, whether or not others run beside them, so that no number depends on it; a cell that
+wants two says so to PyTorch. A page that fails is not kept, and once it is mended, it alone is run
+and read. Ctrl-C ends a build at once; pages that had run are kept. A page that changed while it ran
+runs again with the next build. The check of the recorded runs (`recorded_runs.md`) is run and kept
+as a page is.
 """
 
 import multiprocessing

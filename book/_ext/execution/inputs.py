@@ -3,7 +3,9 @@
 A page's *inputs* are a table of what was read ("import src/condlesson/unet.py") and two digests: of
 the content, and of what the content means. For a module that was only imported the meaning is its
 syntax tree without docstrings, so that comments, layout and docstrings do not count; for all else
-both are the same.
+both are the same: a cell that reads a module as text, as `inspect.getsource` does, depends on its
+bytes, and one that says `help(`, `getdoc`, `getsource`, `__doc__` or `name?` on those of every
+module that it loads.
 """
 
 import ast

@@ -3,6 +3,11 @@
 Each is called with the learner's function or class and returns a `CheckResult`, which shows itself
 in a notebook and as text. What decides is what the code does, never how it is written. No check
 raises, takes more than ten seconds, or leaves a trace in the session.
+
+A check needs no source code of the answer: it calls it, sets its parameters, and looks at what
+comes out. Its tests have two tables, right answers and wrong ones, each wrong one with a piece of
+the message that names its mistake. Found an answer that is judged wrong, or a message that names
+another mistake? Put it into the table first, see the test fail, then mend the check.
 """
 
 from condlesson.checks.adagn import check_adagn, check_additive_gn, check_zero_init_adagn
