@@ -10,7 +10,7 @@
 # COLAB=today run the notebooks with the versions that Colab has today, not those in tests/colab.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
-# name=...    the page that `make page` begins.
+# name=...    what `make page`, `make figure` or `make exercise` begins.
 # BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
 # DATA=...    the torchvision root that `make runs` trains on.
@@ -41,7 +41,7 @@ BUILD = book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . -n 
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page claims notebooks wheel test test-unit test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
+.PHONY: help setup lock html book live page figure exercise claims notebooks wheel test test-unit test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,8 +79,14 @@ book: $(STAMP) ## run the pages that changed, and build the book, with all that 
 live: $(STAMP) ## serve the book, and rebuild and reload it on each save; PORT=8000
 	$(BIN)/python -m tools.live $(PORT) $(BUILD)
 
-page: $(STAMP) ## begin a page from the template, and enter it in _toc.yml; name=my-page
-	@$(BIN)/python -m tools.new_page "$(name)"
+page: $(STAMP) ## begin a page that builds; name=my-page
+	@$(BIN)/python -m tools.new page "$(name)"
+
+figure: $(STAMP) ## begin a figure with its test and a page; name=my-figure, kind=moving for one that moves
+	@$(BIN)/python -m tools.new "$(or $(kind),still)" "$(name)"
+
+exercise: $(STAMP) ## begin an exercise with its check, their tests and a page; name=my-exercise
+	@$(BIN)/python -m tools.new exercise "$(name)"
 
 claims: $(CLAIMS) ## list what the book claims, with values and sources; fail if it no longer holds
 	$(BIN)/python -m tools.lint.claims

@@ -1,17 +1,16 @@
-"""`make page` begins a page that builds and keeps the rules."""
+"""What `make page`, `make figure`, `make exercise` and `make variant` begin, and refuse."""
 
-import os
+import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
 
 from condlesson.notebooks.glued import run_page
 from condlesson.notebooks.pages import Book, Page
+from tools import new
 from tools.lint.pages import ROOT, lint
-from tools.new_page import add_page, main
+from tools.new import main
 
 
 @pytest.fixture
@@ -19,6 +18,11 @@ def root(tmp_path):
     (tmp_path / "book").mkdir()
     shutil.copy(ROOT / "_toc.yml", tmp_path)
     return tmp_path
+
+
+def add_page(name, root):
+    page, _ = new.add("page", name, root)
+    return page
 
 
 def entries(root):
@@ -65,7 +69,7 @@ def test_names_that_are_no_names_are_refused(root, name):
 def test_a_page_that_exists_is_left_alone(root):
     page = add_page("my-page", root)
     page.write_text("mine")
-    with pytest.raises(FileExistsError, match="there is a page my-page already"):
+    with pytest.raises(FileExistsError, match=r"there is book/my-page.md already"):
         add_page("my-page", root)
     assert page.read_text() == "mine"
 
@@ -118,35 +122,62 @@ def test_contents_without_the_lesson_are_refused(root):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("", "name must be given: make page"), ("A", "got 'A'")]
+    ("arguments", "said"),
+    [
+        (("page",), "name must be given: make page"),
+        (("page", "A"), "got 'A'"),
+        (("song", "a"), "kind must be one of exercise, .*page.*, got song"),
+        (("exercise", "adagn"), "there is src/condlesson/.*/adagn.py already"),
+        (("exercise", "lambda"), "name must be no word of Python or of the template, got 'lambda'"),
+        (("still", "values"), "name must be no word of Python or of the template, got 'values'"),
+    ],
 )
-def test_the_command_says_what_is_wrong(name, said):
+def test_the_command_says_what_is_wrong(arguments, said):
     with pytest.raises(SystemExit, match=said):
-        main(name)
+        main(*arguments)
 
 
-@pytest.mark.slow
-def test_make_page_makes_a_page_that_builds_without_a_warning(tmp_path):
-    ignored = shutil.ignore_patterns("_build", ".git", ".venv", "recorded", "__pycache__")
-    root = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
-    made = ["-o", f"{sys.prefix}/.installed", f"VENV={sys.prefix}"]
+@pytest.fixture
+def everything(root):
+    """What the entries of all kinds stand in."""
+    for entry in [entry for entries in new.ENTRIES.values() for entry in entries]:
+        (root / entry.path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / entry.path, root / entry.path)
+    return root
 
-    def make(*arguments):
-        return subprocess.run(
-            ["make", *arguments, *made], cwd=root, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
 
-    done = make("page", "name=my-page")
-    assert done.returncode == 0, done.stderr
-    assert "book/my-page.md is written" in done.stdout
-    assert "spelling" not in done.stdout
-    done = make("page", "name=adalnx")
-    assert "book/adalnx.md:7: spelling: Adalnx is in no dictionary." in done.stdout
-    contents = "format: jb-book\nroot: my-page\nchapters:\n- file: exercise-1\n"
-    (root / "_toc.yml").write_text(contents)
-    (root / "book" / "exercise-1.md").write_text("# What the page needs\n")
-    done = make("html")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "fig-my-page" in (root / "_build" / "html" / "my-page.html").read_text()
+def texts(root):
+    return {path: path.read_text() for path in root.rglob("*.*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", new.KINDS)
+def test_a_kind_is_entered_and_no_mark_of_a_template_is_left(everything, kind):
+    before = texts(everything)
+    files = new.add(kind, "two-words", everything)
+    after = texts(everything)
+    assert {path for path in after if after[path] != before.get(path)} == set(files)
+    for path in files:
+        added = set(after[path].splitlines()) - set(before.get(path, "").splitlines())
+        assert any("two_words" in line or "two-words" in line or "TwoWords" in line
+                   for line in {*added, str(path)})  # fmt: skip
+        assert not re.search("NAME|SNAKE|CAMEL|TITLE|SECTIONS", f"{path} {added}")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in new.KINDS if kind in new.ENTRIES])
+def test_nothing_is_written_where_an_entry_has_no_place(everything, kind):
+    entry = new.ENTRIES[kind][-1]
+    (everything / entry.path).write_text("")
+    before = texts(everything)
+    with pytest.raises(ValueError, match=r"must have one place .* got 0"):
+        new.add(kind, "two-words", everything)
+    assert texts(everything) == before
+
+
+def test_each_kind_has_a_command():
+    targets = re.findall(
+        r"^(\w+): .*\n\t@.*tools\.new (.*)$", (ROOT / "Makefile").read_text(), re.M
+    )
+    begun = {target: rest.split()[0] for target, rest in targets}
+    figures = {"figure": '"$(or', **{kind: kind for kind in new.KINDS}}
+    del figures["still"], figures["moving"]
+    assert begun == figures

@@ -1,0 +1,15 @@
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from condlesson.figures import plots
+
+
+def test_every_value_is_counted():
+    ax = plots.SNAKE(np.array([[1, 2], [2, 5]]), "value")
+    assert sum(bar.get_height() for bar in ax.patches) == 4
+    assert ax.get_xlabel() == "value"
+    plt.close("all")
