@@ -1,37 +1,31 @@
-"""CONTRIBUTING.md followed to the letter: each edit that it tells is made, each command is run.
+"""CONTRIBUTING.md and docs/howto followed to the letter, in one copy of the repository.
 
-A section with shell lines is a walk-through, and starts in a fresh copy of the repository. What
-counts is what a reader sees: sentences that say what goes where, and lines of shell blocks. Outputs
-of the pages, which cost minutes to make, are brought along.
+Each edit that they tell is made, and each command is run. What counts is what a reader sees:
+sentences that say what goes where, and lines of shell blocks. What looks at the whole repository is
+run once, when all edits are made: one build shows a page, figures, an exercise and a network, each
+as `make` begins it. Outputs of the pages, which cost minutes to make, are brought along.
 """
 
-import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import nbformat
 import pytest
 
-from tests.book.built import ROOT
+from tests.book.built import HTML, ROOT
 from tests.test_repository import files
 
 pytestmark = pytest.mark.slow
 
-CODE = r":\n\n(?P<{0}_fence>`{{3,}})\w+\n(?P<{0}_text>.*?)^(?P={0}_fence)$"
+DOCS = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
+TEXT = "\n".join(path.read_text("utf-8") for path in DOCS)
 STEP = re.compile(
     r"^```sh\n(?P<shell>.*?)^```$"
-    r"|[Pp]ut into `(?P<into>[^`]+)`, (?P<side>above|behind) the line `(?P<line>[^`]+)`"
-    + CODE.format("into")
-    + r"|[Pp]ut at the end of `(?P<end>[^`]+)`"
-    + CODE.format("end")
-    + r"|[Ww]rite `(?P<new>[^`]+)`"
-    + CODE.format("new")
-    + r"|[Ii]n `(?P<in>[^`]+)`, change `(?P<old>[^`]+)` to `(?P<by>[^`]+)`",
+    r"|[Ii]n `(?P<in>[^`]+)`, change `(?P<old>[^`]+)` to `(?P<by>[^`]+)`",
     re.M | re.S,
 )
 NOT_RUN, FAILS = "  # not followed: ", "  # fails: "
@@ -47,39 +41,18 @@ KNOWN_NOT_RUN = {
     "--data data --download --out src/condlesson/experiment/recorded --again",
     "git remote add upstream ADDRESS",
     "git pull --no-rebase upstream main",
-    "python3 -m venv ../repo2docker",
-    "../repo2docker/bin/pip install jupyter-repo2docker==2026.4.0",
-    "../repo2docker/bin/jupyter-repo2docker --no-build --debug .",
 }
-
-
-class Section(NamedTuple):
-    """A part of CONTRIBUTING.md with a heading, and the steps that it tells."""
-
-    heading: str
-    steps: list[re.Match]
-
-    @property
-    def lines(self) -> list[str]:
-        blocks = [step["shell"] for step in self.steps if step["shell"]]
-        return [line for block in blocks for line in block.splitlines()]
-
-    @property
-    def is_run(self) -> bool:
-        return any(NOT_RUN not in line for line in self.lines)
-
-
-def sections(text: str) -> list[Section]:
-    """The parts of a text with headings; one inside a block is none."""
-    blank = re.sub(r"^(`{3,}).*?^\1$", lambda block: " " * len(block[0]), text, flags=re.M | re.S)
-    starts = [heading.end() for heading in re.finditer("^## ", blank, re.M)]
-    parts = [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
-    return [Section(part.partition("\n")[0], list(STEP.finditer(part))) for part in parts]
-
-
-TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-SECTIONS = sections(TEXT)
-WALKS = [section for section in SECTIONS if section.is_run]
+# What is run once, when all edits are made, in this order.
+LATER = (
+    "make lint",
+    r"\.venv/bin/python -m pytest tests/(?!book|browser)",
+    "make html",
+    "make notebooks",
+    "make preview",
+    r"\.venv/bin/python -m pytest tests/(?=book|browser)",
+)
+STEPS = [step for path in DOCS for step in STEP.finditer(path.read_text("utf-8"))]
+LINES = [line for step in STEPS for line in (step["shell"] or "").splitlines()]
 
 
 class Walk:
@@ -89,22 +62,11 @@ class Walk:
         self.folder = folder
 
     def take(self, step: re.Match) -> None:
-        """Make the edit, or run the lines."""
+        """Make the edit, or run the lines that are not for later."""
         if step["shell"]:
             for line in step["shell"].splitlines():
-                self.enter(line)
-        elif step["new"]:
-            assert not (self.folder / step["new"]).exists()
-            (self.folder / step["new"]).write_text(step["new_text"])
-        elif step["end"]:
-            with (self.folder / step["end"]).open("a") as file:
-                file.write(step["end_text"])
-        elif step["into"]:
-            path = self.folder / step["into"]
-            lines = path.read_text().splitlines(keepends=True)
-            [place] = [k for k, line in enumerate(lines) if line.strip() == step["line"]]
-            lines.insert(place + (step["side"] == "behind"), step["into_text"])
-            path.write_text("".join(lines))
+                if not any(re.match(pattern, line) for pattern in LATER):
+                    self.enter(line)
         else:
             path = self.folder / step["in"]
             assert path.read_text().count(step["old"]) == 1, step["old"]
@@ -143,10 +105,10 @@ IDENTITY = {
 }
 
 
-@pytest.fixture
-def walk(tmp_path):
-    """A copy of the working tree as a repository with one commit, and what the pages gave."""
-    folder = tmp_path / "condlesson"
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The working tree as a repository, with all edits made and all commands run."""
+    folder = tmp_path_factory.mktemp("walks") / "condlesson"
     for path in files():
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -154,78 +116,60 @@ def walk(tmp_path):
     walk = Walk(folder)
     walk.enter("git init --quiet --initial-branch=main && git add . && git commit --quiet -m Start")
     shutil.copytree(ROOT / "_build" / ".jupyter_cache", folder / "_build" / ".jupyter_cache")
-    return walk
+    shutil.copytree(HTML, folder / "_build" / "html")
+    for path in DOCS:
+        for step in STEP.finditer(path.read_text("utf-8")):
+            walk.take(step)
+        walk.enter("git add . && git commit --quiet --allow-empty -m Followed")
+    for pattern in LATER:
+        for line in dict.fromkeys(line for line in LINES if re.match(pattern, line)):
+            walk.enter(line)
+    yield folder
+    shutil.rmtree(folder)
 
 
-def built(walk: Walk, name: str) -> str:
-    return (walk.folder / "_build" / name).read_text()
+def built(copy: Path, name: str) -> str:
+    return (copy / "_build" / name).read_text()
 
 
-def has_the_figure(walk):
-    assert "fig-speeds-counted" in built(walk, "html/speeds.html")
+def test_figures_are_on_their_pages(copy):
+    assert "fig-speeds" in built(copy, "html/speeds.html")
+    assert "moving-what_is_left" in built(copy, "html/what-is-left.html")
 
 
-def has_the_exercise(walk):
-    assert "Well done. Next, look for the timestep" in built(walk, "html/signal-and-noise.html")
+def test_the_exercise_is_on_its_page_and_in_its_notebooks(copy):
+    assert "Well done. Now find the timestep" in built(copy, "html/signal-to-noise.html")
     for kind in ("exercises", "solutions"):
-        text = built(walk, f"notebooks/{kind}/signal-and-noise.ipynb")
+        text = built(copy, f"notebooks/{kind}/signal-to-noise.ipynb")
         cells = [cell.source for cell in nbformat.reads(text, 4).cells if cell.cell_type == "code"]
         [cell] = [cell for cell in cells if "def signal_to_noise" in cell]
         assert ("return alpha_bar / (1 - alpha_bar)" in cell) == (kind == "solutions")
 
 
-def previews_the_sentence(walk):
-    lines = [line for line in built(walk, "preview/summary.md").splitlines() if line[:2] == "- "]
-    assert lines == ["- changed: Notation and glossary (notation.html): 1 line of text"]
+def test_the_preview_lists_what_changed_and_what_is_new(copy):
+    listed = built(copy, "preview/summary.md")
+    assert re.search(r"^- changed: .* \(notation\.html\)", listed, re.M)
+    for page in ("my-page", "speeds", "what-is-left", "signal-to-noise"):
+        assert re.search(rf"^- new: .* \({page}\.html\)", listed, re.M)
 
 
-def is_german(walk):
-    page = built(walk, "html/notation.html")
+def test_the_translation_has_its_language(copy):
+    page = built(copy, "html/notation.html")
     assert '<html lang="de"' in page
     assert "Schreibweisen und Glossar" in page
 
 
-# What there is to see at the end of a walk-through, beside commands that succeed.
-SEEN = {
-    "Add a figure": has_the_figure,
-    "Add an exercise with its check": has_the_exercise,
-    "What a change changes": previews_the_sentence,
-    "Translate the book": is_german,
-}
-
-
-@pytest.mark.parametrize("section", WALKS, ids=[section.heading for section in WALKS])
-def test_steps_can_be_followed_as_they_are_written(walk, section):
-    for step in section.steps:
-        walk.take(step)
-    SEEN.get(section.heading, lambda walk: None)(walk)
-
-
-def test_there_is_a_walk_for_each_thing_that_people_come_to_change():
-    headings = {section.heading for section in WALKS}
-    assert headings >= {
-        "A first contribution",
-        "Add a page",
-        "Add a figure",
-        "Add an exercise with its check",
-        "Add a variant",
-        "Re-record runs",
-        "What a change changes",
-        "Translate the book",
-    }
-    assert set(SEEN) <= headings
+def test_each_thing_that_make_begins_is_begun():
+    begun = {found[1] for line in LINES if (found := re.match(r"make (\w+) name=", line))}
+    assert begun == {"page", "figure", "exercise", "variant"}
 
 
 def test_no_command_is_left_out_but_those_known_here():
-    lines = [line for section in SECTIONS for line in section.lines]
-    assert {line.partition(NOT_RUN)[0] for line in lines if NOT_RUN in line} == KNOWN_NOT_RUN
-    assert len(lines) == len(re.findall(r"^(?!```).+$", "\n".join(SHELL.findall(TEXT)), re.M))
-
-
-SHELL = re.compile(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", re.M | re.S)
+    assert {line.partition(NOT_RUN)[0] for line in LINES if NOT_RUN in line} == KNOWN_NOT_RUN
+    blocks = re.findall(r"^```(?:sh|bash|shell|console)\n(.*?)^```$", TEXT, re.M | re.S)
+    assert len(LINES) == len(re.findall(r"^(?!```).+$", "\n".join(blocks), re.M))
 
 
 def test_every_sentence_that_tells_an_edit_is_understood():
     told = re.findall(r"\b[Pp]ut (?:into|at the end of) `|\b[Ww]rite `[^`]+`:|, change `", TEXT)
-    edits = [step for section in SECTIONS for step in section.steps if not step["shell"]]
-    assert len(edits) == len(told)
+    assert len([step for step in STEPS if not step["shell"]]) == len(told) > 4
