@@ -1,0 +1,37 @@
+"""Addresses of the reference pages that were made when modules had other names.
+
+An entry's address is its full name: `api-tools.html#condlesson.experiment.runs.load_run`. Here each
+gets the name that it had before its module moved as well, so that links from elsewhere still lead
+to it.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from condlesson.moved import MOVED
+
+FORMER = {
+    **{f"condlesson.{new}": f"condlesson.{old}" for old, new in MOVED.items()},
+    "condlesson.notebooks.export": "condlesson.notebooks",  # a module, and now the package of it
+}
+MOVED_NAME = re.compile(rf"(module-)?({'|'.join(map(re.escape, FORMER))})(\..+)?")
+
+
+def former(name: str) -> str | None:
+    """The address that something had; None if its module has not moved."""
+    found = MOVED_NAME.fullmatch(name)
+    return found and f"{found[1] or ''}{FORMER[found[2]]}{found[3] or ''}"
+
+
+def keep(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each entry of a page its former address too."""
+    for entry in doctree.findall(nodes.Element):
+        entry["ids"] += [before for name in entry["ids"] if (before := former(name))]
+
+
+def setup(app: Sphinx) -> dict:
+    """Work on a page when it has been read."""
+    app.connect("doctree-read", keep)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
