@@ -21,7 +21,7 @@ from sphinx.util.logging import NAMESPACE, get_node_location
 
 import assets
 import condlesson
-import predicting
+import predict
 
 # Modules of the package that shape pages; their files count, so none of them need be loaded.
 SHAPING = ("notebooks/*.py", "museum/mistakes/*.py", "scaffold.py")
@@ -86,7 +86,7 @@ def write_all(app: Sphinx, env: BuildEnvironment) -> set[str]:
         {name: title.astext() for name, title in env.titles.items()},
         dict(env.get_domain("std").labels),
         deepcopy(env.toc_fignumbers),  # Sphinx takes those of a page out before it reads it again
-        predicting.texts(env),
+        predict.texts(env),
         [(cited.key, cited.label, str(cited.text)) for cited in entries],
         env.external_site_map.as_json(),
         _digest(list(assets.own_files(app).values())),

@@ -33,12 +33,14 @@ A question is a `details` element with everything in it. Where scripts run, `pre
 """
 
 import math
+from pathlib import Path
 from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
@@ -213,6 +215,11 @@ def merge(app: Sphinx, env: BuildEnvironment, pages: set[str], other: BuildEnvir
     known.update({page: names for page, names in found.items() if page in pages})
 
 
+def add_script(app: Sphinx, config: Config) -> None:
+    """Have the script copied; `assets` makes it part of every page's."""
+    config.html_static_path.append(str(Path(__file__).with_name("predict.js")))
+
+
 def visit_predict(self: HTML5Translator, node: predict) -> None:
     """Open a question."""
     self.body.append(
@@ -239,13 +246,14 @@ def depart_part(self: HTML5Translator, node: predict_part) -> None:
 
 
 def setup(app: Sphinx) -> dict:
-    """Register the directives, their nodes and what is remembered of them."""
+    """Register the directives, their nodes, the script, and what is remembered of them."""
     app.add_directive("predict", Predict)
     app.add_directive("predictions", Predictions)
     app.add_node(predict, html=(visit_predict, depart_predict))
     app.add_node(predict_part, html=(visit_part, depart_part))
     app.add_node(predictions)
     app.add_transform(TakeAnswers)
+    app.connect("config-inited", add_script)
     app.connect("doctree-resolved", list_predictions)
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
