@@ -31,10 +31,11 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 
-__all__ = ["answer_lines", "bound_names", "imports", "scaffold", "solution", "source"]
+__all__ = ["answer_lines", "bound_names", "imports", "scaffold", "solution", "source",
+           "used_names", "without_imports"]  # fmt: skip
 
 WIDTH = 84  # of an import line; pages are narrower than modules
 FIND = "# TODO: one line in here is wrong. Find it, and mend it.\n"
@@ -175,6 +176,33 @@ def bound_names(code: str) -> dict[str, object]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found[node.id] = None
     return found
+
+
+def used_names(code: str) -> set[str]:
+    """Names that a cell reads, within its functions and classes as well."""
+    nodes = ast.walk(ast.parse(code))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def without_imports(code: str, names: Collection[str]) -> str:
+    """A cell that does not import some names.
+
+    Args:
+        code: Source of the cell.
+        names: What it must not import at its top level, as it is called in the session.
+
+    Returns:
+        The code; what is left of an import that has lost a name is written anew.
+    """
+    lines = code.splitlines()
+    for node in reversed(ast.parse(code).body):  # so that the lines above stay where they are
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            kept = [alias for alias in node.names if _bound_by(alias) not in names]
+            if len(kept) < len(node.names):
+                node.names = kept
+                left = _wrapped(ast.unparse(node)).splitlines() if kept else []
+                lines[node.lineno - 1 : node.end_lineno] = left
+    return "\n".join(lines).strip("\n")
 
 
 def _imported(module: str, name: str | None = None) -> object:

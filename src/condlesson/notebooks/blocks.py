@@ -48,13 +48,16 @@ class Translator(Inline):
 
     Args:
         with_answers: For the solution notebook, else for the exercise notebook.
-        known: Objects that the session has so far, by name; `run` adds to it.
+        known: Objects that the session has at this place, by name: what the first cell of the page
+            imports, what cells of the same section bind, and what the learner has made.
         equations: Numbered formulas so far.
     """
 
     with_answers: bool = False
     known: dict[str, object] = field(default_factory=dict)
     equations: int = 0
+    _first: dict[str, object] = field(default_factory=dict)
+    _made: dict[str, object] = field(default_factory=dict)
 
     def text(self, source: str, line: int) -> list[str]:
         """Translate a piece of the page.
@@ -78,9 +81,17 @@ class Translator(Inline):
         tidy = [p if isinstance(p, Code) else re.sub(r"\n{3,}", "\n\n", p).strip() for p in pieces]
         return [piece for piece in tidy if piece]
 
+    def makes(self, source: str) -> list[str]:
+        """Names of the functions and classes that cells within a text define."""
+        fences = [b for b in myst.blocks(source) if myst.is_directive(b)]
+        found = [directive for b in fences if (directive := myst.directive(b, 0))]
+        live = [d for d in found if d.name in LIVE and "read-only" not in d.options]
+        return [d.argument.rpartition(".")[2] for d in live]
+
     def run(self, code: str) -> None:
         """Take note of what a code cell binds, for the imports of later ones."""
         self.known |= scaffold.bound_names(code)
+        self._first = self._first or dict(self.known)
 
     def _blocks(self, source: str, line: int) -> Iterator[str]:
         lines = source.splitlines(keepends=True)
@@ -102,6 +113,8 @@ class Translator(Inline):
         kind = token.type
         if kind in UNKNOWN:
             raise self._error(line, f"{UNKNOWN[kind]} is not known.")
+        if kind == "heading_open" and token.tag in ("h2", "h3"):  # it may run alone
+            self.known = self._first | self._made
         if myst.is_directive(token):
             pieces = self._directive(token, line, raw.strip().splitlines()[-1].strip())
             return [p if isinstance(p, Code) else f"\n{p}\n\n" for p in pieces]
@@ -174,7 +187,7 @@ class Translator(Inline):
         """Code for a cell, behind the imports that it, or all of it, needs there."""
         needed = scaffold.imports(whole or code, obj, self.known)
         self.run(needed)
-        self.known[obj.__name__] = obj  # the learner's now, and later cells take it as it is
+        self._made[obj.__name__] = self.known[obj.__name__] = obj  # the learner's from here on
         return Code(f"{needed}\n\n\n{code}".strip())
 
     def _dropdown(self, directive: Directive) -> list[str]:
@@ -232,6 +245,7 @@ DIRECTIVES: dict[str, tuple] = {
     **dict.fromkeys(ADMONITIONS, (Translator._admonition, "class")),
     "bibliography": (Translator._nothing, "style", "all"),  # each notebook ends with what it cites
 }
+LIVE = ("source", "scaffold")  # they become cells
 UNKNOWN = {
     "dl_open": "a definition list",
     "field_list_open": "a field list",

@@ -17,6 +17,7 @@ from condlesson.notebooks import addresses
 from condlesson.notebooks.blocks import Code, Translator
 from condlesson.notebooks.glued import measure
 from condlesson.notebooks.pages import Book, Cell, Page, PageError
+from condlesson.scaffold import used_names, without_imports
 
 __all__ = ["KINDS", "make_archive", "make_notebook", "write_notebooks"]
 
@@ -162,14 +163,16 @@ def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) ->
 def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
     """Source and metadata of each cell behind the first."""
     figures, checks = 0, {}
-    for cell in translator.page.cells:
+    for place, cell in enumerate(translator.page.cells):
         if cell.kind == "markdown":
             yield from ((piece, {}) for piece in translator.text(cell.source, cell.line))
         elif "remove-cell" not in cell.tags:
-            translator.run(cell.source)
-            called = _CHECK.findall(cell.source)
+            source = without_imports(cell.source, _in_the_way(translator, place))
+            translator.run(source)
+            called = _CHECK.findall(source)
             checks |= dict.fromkeys(name for name in called if _is_check(translator, name))
-            yield Code(cell.source), _metadata(translator.page, cell)
+            if source:
+                yield Code(source), _metadata(translator.page, cell)
             if cell.figure:
                 figures += 1
                 yield _below_figure(translator, cell, figures), {}
@@ -181,6 +184,23 @@ def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
         yield "## Where you stand\n\nThe checks of this notebook, as they ended last:", {}
         names = ", ".join(f'"{name}"' for name in checks)
         yield Code(PROGRESS.format(names=names)), {}
+
+
+def _in_the_way(translator: Translator, place: int) -> set[str]:
+    """Names that the page's cell at a place may not import: other cells make them.
+
+    Before such a cell the name must not be there yet, or a check would judge the package's own
+    where the learner's cell has not run. The page may use it until then, if it says so by its code.
+    Behind the cell an import would undo what the learner made.
+    """
+    cells, names, used = translator.page.cells, set(), set()
+    for k, cell in enumerate(cells):
+        if cell.kind == "markdown":
+            made = set(translator.makes(cell.source))
+            names |= made if k < place else made - used
+        elif k >= place and "remove-cell" not in cell.tags:
+            used |= used_names(cell.source)
+    return names
 
 
 def _is_check(translator: Translator, name: str) -> bool:
