@@ -13,6 +13,7 @@
 # name=...    what `make page`, `make figure` or `make exercise` begins.
 # BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
+# SAMPLE=...  of the weekly tests one in seven, which is decided by this word.
 # DATA=...    the torchvision root that `make runs` trains on.
 
 PYTHON ?= python3
@@ -32,16 +33,15 @@ COLAB_PACKAGES_pinned := tests/colab/requirements.txt
 COLAB_PACKAGES_today := _build/colab-today.txt
 COLAB_PACKAGES := $(or $(COLAB_PACKAGES_$(COLAB)),$(error COLAB must be pinned or today, got $(COLAB)))
 PYTEST := $(BIN)/python -m pytest
-# Unit tests share the cores, a thread each. Those on the built book run alone: some take the time.
-BOOK_TESTS := tests/book tests/browser
-UNIT := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope \
-  $(addprefix --ignore=,$(BOOK_TESTS))
+# Tests share the cores, a thread each, in the order of their folders: what takes longest begins.
+TESTS := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope --no-loadscope-reorder
+UNIT := $(TESTS) --ignore=tests/book --ignore=tests/browser -m "not (slow or weekly)"
 # --toc: a relative path would be looked for in book/.
 BUILD = book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page figure exercise claims notebooks wheel test test-unit test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
+.PHONY: help setup lock html book live page figure exercise claims notebooks wheel test test-unit test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,11 +120,16 @@ screenshots: $(STAMP) ## a picture of every built page, light and dark, wide and
 test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory book
-	$(UNIT) $(COVERAGE)
-	$(PYTEST) $(BOOK_TESTS)
+	$(TESTS) -m "not weekly" --ignore=tests/test_claims.py # these are part of the book's build
 
-test-unit: $(STAMP) ## only the tests that need no built book (minutes)
-	$(UNIT) -m "not slow"
+test-unit: $(STAMP) ## the tests for the loop: without the built book, and what is slow (a minute)
+	$(UNIT)
+
+test-weekly: $(STAMP) ## what is slow and rarely breaks (minutes); of a built book
+	$(TESTS) -v -m weekly $(if $(SAMPLE),--one-in-seven "$(SAMPLE)")
+
+coverage: $(STAMP) ## the unit tests, and which lines of the package they leave out (minutes)
+	$(UNIT) $(COVERAGE)
 
 test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)
 	$(MAKE) --no-print-directory notebooks wheel
@@ -175,10 +180,9 @@ format: $(STAMP) ## mend the format, and what style the tool can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## images per second in training and sampling, seconds of builds (minutes)
+bench: $(STAMP) ## images per second in training and sampling (minutes)
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sampling
-	$(BIN)/python -m benchmarks.building
 
 runs: $(STAMP) ## train the runs that are missing (hours); DATA=dir of MNIST, fetched if need be
 	$(BIN)/condlesson runs make --data "$(DATA)" --download

@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import signal
+import zlib
 
 import pytest
 import torch
@@ -21,6 +22,19 @@ TINY = TrainConfig(
     val_images=40,
     precision="float32",
 )
+
+
+def pytest_addoption(parser):
+    parser.addoption("--one-in-seven", metavar="WORD", help="run a seventh; the word says which")
+
+
+@pytest.hookimpl(trylast=True)  # of those that `-m` leaves
+def pytest_collection_modifyitems(config, items):
+    """Leave out six in seven where that is asked for."""
+    word = config.getoption("one_in_seven")
+    if word is not None:
+        turn = zlib.crc32(word.encode()) % 7
+        items[:] = [item for k, item in enumerate(items) if k % 7 == turn]
 
 
 @pytest.fixture(scope="session", autouse=True)

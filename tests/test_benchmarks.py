@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from benchmarks import building, sampling, training
+from benchmarks import sampling, training
 from benchmarks.timing import in_turn, rate, show
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.sampling import sample_ddim
@@ -80,28 +80,3 @@ def test_a_table_has_a_line_for_each_row(capsys):
         "a           1235",
         "longer          ",
     ]
-
-
-@pytest.mark.slow
-def test_builds_are_compared(capsys):
-    arguments = ["--pages", "2", "3", "--repeats", "1", "--rounds", "1", "--json"]
-    assert building.main(arguments) == 0
-    *compared, grown = tables_of(capsys)
-    for table in compared:
-        assert [row["build"] for row in table["rows"]] == list(building.STEPS)
-        for row in table["rows"]:
-            assert row["ours of plain"] == row["ours"] / row["plain"]
-            assert row["s more"] == row["ours"] - row["plain"]
-        cold, unchanged, _ = table["rows"]
-        assert cold["plain"] > unchanged["plain"] > 0
-    assert [row["pages"] for row in grown["rows"]] == ["2", "3"]
-
-
-def test_plain_jupyter_book_is_without_our_execution(tmp_path):
-    books = {way: building.make_book(tmp_path / way, way, 2, 1) for way in building.WAYS}
-    settings = {way: (book / "_config.yml").read_text() for way, book in books.items()}
-    assert "execution: book/_ext" in settings["ours"]
-    assert "book/_ext" not in settings["plain"]
-    assert "execute_notebooks: cache" in settings["plain"]
-    pages = [(book / "book" / "page-1.md").read_text() for book in books.values()]
-    assert pages[0] == pages[1]

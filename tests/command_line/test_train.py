@@ -190,7 +190,7 @@ def test_version_is_told(capsys):
 # --- several processes ------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_two_processes_train_what_one_does(tmp_path):
     """With group norm; batch norm knows the images of its own process only."""
     options = OPTIONS.replace("--variant none", "--variant adagn").split()

@@ -284,7 +284,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_a_run_survives_kill_minus_nine_again_and_again(tmp_path, subset):
     """Killed three times: while a checkpoint, a record or nothing at all is being written."""
     config = replace(TINY, epochs=12)
