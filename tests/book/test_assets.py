@@ -7,7 +7,7 @@ import tinycss2
 
 import assets
 from execution import rereading
-from tests.book.built import HTML, PAGES, page
+from tests.book.built import HTML, PAGES, ROOT, page
 
 USED = {"p", "a", "shown", "href", "top"}
 STATIC = HTML / "_static"
@@ -64,6 +64,8 @@ def test_nothing_of_the_theme_lies_about():
     assert {name for name in names if name.endswith((".map", ".ttf", ".po", ".mo"))} == set()
     sheets = {name for name in names if name.endswith(".css")}
     assert sheets == {assets.SHEET}
+    ours = {path.name for place in ("book", "src") for path in (ROOT / place).rglob("*.js")}
+    assert {name for name in names if name.endswith(".js")} - ours <= set(assets.KEPT)
     assert "sourceMappingURL" not in (STATIC / assets.SCRIPT).read_text()
 
 
