@@ -140,7 +140,7 @@ class Page:
 
     @property
     def has_notebook(self) -> bool:
-        """Whether it becomes a notebook; it has a kernel then, and does not say `notebook: false`."""
+        """Whether it becomes a notebook, as a page with a kernel does if it says nothing else."""
         lines = self._front.content.splitlines() if self._front else []
         return "kernelspec:" in lines and "notebook: false" not in lines
 
