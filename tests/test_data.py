@@ -20,6 +20,7 @@ from condlesson.data import (
     load_mnist,
     load_subset,
     read_idx,
+    reduce_images,
     to_model_range,
 )
 from condlesson.training import TIERS
@@ -324,3 +325,40 @@ def test_model_range_refuses_arrays_and_single_images():
         to_model_range(np.zeros((1, 28, 28), dtype=np.uint8))
     with pytest.raises(ValueError, match=r"images must have the shape .*image\[None\]"):
         to_model_range(torch.zeros(28, 28, dtype=torch.uint8))
+
+
+# --- fewer pixels -----------------------------------------------------------------------------
+
+
+def reduced_by_hand(image, size):
+    """Area averages in float64: the share of every pixel that each new one covers."""
+    side = image.shape[0]
+    edges = torch.arange(size + 1, dtype=torch.float64) * side / size
+    pixels = torch.arange(side, dtype=torch.float64)
+    low, high = edges[:-1, None], edges[1:, None]
+    share = (torch.minimum(high, pixels + 1) - torch.maximum(low, pixels)).clamp(min=0)
+    share = share * size / side
+    return share @ image.double() @ share.T
+
+
+@pytest.mark.parametrize("size", [28, 16, 8, 4, 5, 1])
+def test_reduced_images_are_means_over_areas(size):
+    images = load_subset().test_images[:20]
+    reduced = reduce_images(images, size)
+    assert reduced.shape == (20, size, size)
+    assert reduced.dtype == torch.uint8
+    for image, small in zip(images, reduced, strict=True):
+        assert (small.double() - reduced_by_hand(image, size)).abs().max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize("size", [0, 29])
+def test_reduce_images_refuses_sizes_it_cannot_make(size):
+    with pytest.raises(ValueError, match=rf"size must lie in 1 \.\. 28, got {size}\."):
+        reduce_images(torch.zeros(1, 28, 28, dtype=torch.uint8), size)
+
+
+def test_reduce_images_refuses_what_is_not_square():
+    with pytest.raises(
+        ValueError, match=r"images must have the shape \(N, H, H\), got \(1, 28, 27\)"
+    ):
+        reduce_images(torch.zeros(1, 28, 27, dtype=torch.uint8), 4)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import torch
 
 import condlesson
+from condlesson.config import CHOICES
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
 from condlesson.experiment import network_file, recording, runs, sweeps
 from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.runs import SUBSET
 from condlesson.notebooks import export
-from condlesson.training import PRECISIONS, TIERS, TrainConfig, TrainState
-from condlesson.unet import VARIANTS
+from condlesson.training import TIERS, TrainConfig, TrainState
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -39,8 +39,12 @@ HELP = {
     "width": "channels of the first block",
     "val_images": "test images that each epoch is validated on",
     "precision": "of the training steps; validation is always in float32",
+    "dataset": "the images; glyphs are drawn from fonts, and need no folder",
+    "image_size": "pixels a side",
+    "ema_decay": "largest decay of the running average of the weights; 0 keeps none",
+    "final_images": "test images of the final loss, drawn by seed; 0: the fixed set of each epoch",
+    "label_dropout": "share of images whose class is withheld, by networks that are told one",
 }
-CHOICES = {"variant": list(VARIANTS), "precision": PRECISIONS}
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -88,7 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     maker.add_argument("--download", action="store_true", help="as of train")
     maker.set_defaults(call=_make)
     for sub in (finder, maker):
-        sub.add_argument("--tier", choices=sweeps.SWEEPS, help="default: the runs of the book")
+        sub.add_argument(
+            "--tier",
+            choices=[*sweeps.SWEEPS, *sweeps.PLANNED],
+            help="a tier, or a family of the plan; default: the runs of the book",
+        )
         sub.add_argument("--data", metavar="DIR", help="as of train")
     for sub in (lister, verifier, finder, maker):
         sub.add_argument(
@@ -153,7 +161,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 def _train(args: argparse.Namespace) -> int:
     config = _config(args)
     if args.data is None:
-        if args.tier != "quick":
+        if args.tier != "quick" and config.dataset == "mnist":
             args.refuse("the following arguments are required: --data")
         args.data = SUBSET
     if args.threads:
@@ -179,7 +187,12 @@ def _record(
 ) -> None:
     """Train a run, with a bar, and write it; in one of several processes, do its share of that."""
     accelerator = _accelerator(device)
-    images = _load(data, download, accelerator)
+    if config.dataset == "mnist":
+        images = _load(data, download, accelerator)
+    else:
+        from condlesson.glyphs import load_glyphs  # fonts, and with them Matplotlib
+
+        images = load_glyphs()
     with closing(_Progress(config, accelerator)) as progress:
         run = recording.record(
             config,
@@ -193,7 +206,7 @@ def _record(
     if accelerator:
         accelerator.end_training()
     if run:
-        print(f"{run.name}: validation loss {run.val_loss[-1]:.5f}, recorded in {out}")
+        print(f"{run.name}: validation loss {run.final_loss:.5f}, recorded in {out}")
 
 
 def _judge(args: argparse.Namespace) -> int:
@@ -267,7 +280,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps([_summary(run) for run in found], indent=1))
         return 0
     for run in found:
-        print(f"{run.name:40} val {run.val_loss[-1]:.5f}  {run.recorded_on}")
+        print(f"{run.name:40} val {run.final_loss:.5f}  {run.recorded_on}")
     return 0
 
 
@@ -344,6 +357,7 @@ def _summary(run: runs.Run) -> dict:
         **run.provenance,
         "train_loss": run.train_loss,
         "val_loss": run.val_loss,
+        "final": run.final,
         "seconds": run.seconds,
         "weights": run.weights is not None,
     }

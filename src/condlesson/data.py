@@ -14,9 +14,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Mnist", "download_mnist", "load_mnist", "load_subset", "read_idx", "to_model_range"]
+__all__ = [
+    "DATASETS",
+    "IMAGE_SIZES",
+    "Mnist",
+    "download_mnist",
+    "load_mnist",
+    "load_subset",
+    "read_idx",
+    "reduce_images",
+    "to_model_range",
+]
+
+DATASETS = ("mnist", "glyphs")
+IMAGE_SIZES = (28, 16, 8, 4)  # pixels a side; two poolings need multiples of 4
 
 SUBSET_DIR = Path(__file__).parent / "subset"
 FILES = {
@@ -42,12 +56,14 @@ class Mnist:
         train_labels: uint8, shape (N,), 0 .. 9.
         test_images: uint8, shape (M, 28, 28).
         test_labels: uint8, shape (M,).
+        name: ``"mnist"``, or the name of another data set of the same form.
     """
 
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
+    name: str = "mnist"
 
     def checksum(self) -> str:
         """SHA-256 over the bytes of all images and labels, whatever files they came from."""
@@ -184,14 +200,41 @@ def read_idx(path: str | Path) -> np.ndarray:
     return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape).copy()
 
 
+def reduce_images(images: Tensor, size: int) -> Tensor:
+    """Reduce images to fewer pixels, each the mean of the area that it covers.
+
+    Args:
+        images: uint8, shape (N, H, H).
+        size: Pixels a side, at most H.
+
+    Returns:
+        uint8 tensor of shape (N, size, size), rounded.
+
+    Raises:
+        ValueError: size is below 1 or above H, or the images are not square.
+    """
+    height = images.shape[-1]
+    if images.ndim != 3 or images.shape[1] != height:
+        raise ValueError(f"images must have the shape (N, H, H), got {tuple(images.shape)}.")
+    if not 1 <= size <= height:
+        raise ValueError(f"size must lie in 1 .. {height}, got {size}.")
+    if size == height:
+        return images
+    common = math.gcd(size, height)
+    finer = images.float().repeat_interleave(size // common, 1)
+    finer = finer.repeat_interleave(size // common, 2)
+    means = F.avg_pool2d(finer[:, None], height // common)[:, 0]
+    return means.round().to(torch.uint8)
+
+
 def to_model_range(images: Tensor) -> Tensor:
     """Scale images for a network: bytes 0 .. 255 become float32 values from -1 to 1.
 
     Args:
-        images: uint8, shape (N, 28, 28).
+        images: uint8, shape (N, H, W).
 
     Returns:
-        Float32 tensor of shape (N, 1, 28, 28).
+        Float32 tensor of shape (N, 1, H, W).
 
     Raises:
         TypeError: images is no tensor, or not uint8.

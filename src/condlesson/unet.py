@@ -9,6 +9,7 @@ Source: Ronneberger, Fischer and Brox 2015, arXiv:1505.04597, scaled down to 28 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -17,12 +18,15 @@ from torch import Tensor, nn
 
 from condlesson.conditioning import AdaGN, AdditiveGN, add_to_channels, check_groups
 from condlesson.embeddings import (
+    ClassEmbedding,
     FourierTimestepEmbedding,
     TimestepEmbedding,
     sinusoidal_embedding,
 )
 
 __all__ = [
+    "NETWORKS",
+    "TOLD_CLASS",
     "VARIANTS",
     "ConditionedBlock",
     "ConvBlock",
@@ -84,7 +88,7 @@ class ConditionedBlock(ConvBlock):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Map (B, in_channels, H, W) and t_emb (B, d_emb) to (B, out_channels, H, W)."""
-        h = F.relu(self.norm_1(self.conv_1(h), t_emb))
+        h = F.relu(in_float32(self.norm_1, self.conv_1(h), t_emb))
         return F.relu(self.norm_2(self.conv_2(h)))
 
 
@@ -145,16 +149,18 @@ class UNet(nn.Module):
             TypeError: t is no timestep.
             ValueError: x_t or t has another shape.
         """
-        if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
-            raise ValueError(
-                "x_t must have the shape (B, 1, H, W) with H and W multiples of 4, "
-                f"got {tuple(x_t.shape)}."
-            )
-        t_emb = self.embed(_one_for_each(t, x_t))  # (B, d_emb)
+        check_image(x_t)
+        with exact(x_t):
+            t_emb = self.embed(_one_for_each(t, x_t))  # (B, d_emb)
+        return self.denoise(x_t, t_emb)
+
+    def denoise(self, x_t: Tensor, t_emb: Tensor | None) -> Tensor:
+        """The spatial path: from x_t (B, 1, H, W) and t_emb (B, d_emb) to the predicted noise."""
         h_1 = self.enc_1(x_t, t_emb)  # (B, 32, 28, 28)
         h_2 = self.enc_2(F.max_pool2d(h_1, 2), t_emb)  # (B, 64, 14, 14)
         h_3 = self.enc_3(F.max_pool2d(h_2, 2), t_emb)  # (B, 128, 7, 7)
-        h = self.condition(self.bottleneck(h_3, t_emb), t_emb)  # (B, 256, 7, 7)
+        h = self.bottleneck(h_3, t_emb)  # (B, 256, 7, 7)
+        h = in_float32(self.condition, h, t_emb)
         h = self.dec_2(torch.cat([self.up_2(h), h_2], dim=1), t_emb)  # (B, 128, 14, 14)
         h = self.dec_1(torch.cat([self.up_1(h), h_1], dim=1), t_emb)  # (B, 64, 28, 28)
         return self.head(h)  # (B, 1, 28, 28)
@@ -283,6 +289,7 @@ class UNetAdaGN(UNet):
         adagn: Makes a layer from (num_channels, d_emb, num_groups) that is called with
             (h, t_emb): `AdaGN`, or one of your own.
         num_groups: Groups of every norm; width is a multiple of it.
+        num_classes: How many classes it can be told; None for a network that is told none.
     """
 
     def __init__(
@@ -291,6 +298,7 @@ class UNetAdaGN(UNet):
         *,
         adagn: Callable = AdaGN,
         num_groups: int = UNET_GROUPS,
+        num_classes: int | None = None,
     ) -> None:
         check_groups(width, num_groups)
         norm = partial(nn.GroupNorm, num_groups)
@@ -301,10 +309,40 @@ class UNetAdaGN(UNet):
         )
         super().__init__(width, norm=norm, block=block)
         self.time_embedding = TimestepEmbedding(D_SINUSOIDAL, D_EMB)
+        self.class_embedding = None if num_classes is None else ClassEmbedding(num_classes, D_EMB)
 
-    def embed(self, t: Tensor) -> Tensor:
-        """Embed the timesteps (B,) as (B, 512)."""
-        return self.time_embedding(t)
+    def embed(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Embed the timesteps (B,), and the classes (B,) on top of them, as (B, 512)."""
+        t_emb = self.time_embedding(t)
+        if self.class_embedding is not None:
+            return t_emb + self.class_embedding(labels)
+        if labels is not None:
+            raise ValueError(
+                "labels must be None: this network is told no class. "
+                "Make it with num_classes, the number of classes."
+            )
+        return t_emb
+
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Predict the noise in x_t.
+
+        Args:
+            x_t: As in `UNet`.
+            t: As in `UNet`.
+            labels: Classes of shape (B,), integers in 0 .. num_classes, where the last stands for
+                "no class"; None for no class at all.
+
+        Returns:
+            Predicted noise of the shape of x_t.
+
+        Raises:
+            TypeError: t is no timestep, or labels are no integers.
+            ValueError: A shape does not fit, or the network is told no class and labels are given.
+        """
+        check_image(x_t)
+        with exact(x_t):
+            t_emb = self.embed(_one_for_each(t, x_t), labels)  # (B, 512)
+        return self.denoise(x_t, t_emb)
 
 
 _GN = partial(nn.GroupNorm, UNET_GROUPS)  # the norm that UNetAdaGN has by default
@@ -321,6 +359,38 @@ VARIANTS: dict[str, Callable[[int], UNet]] = {
     "gn_bottleneck": partial(UNetSinusoidal, norm=_GN),
     "gn_additive": partial(UNetAdaGN, adagn=AdditiveGN),
 }
+TOLD_CLASS = ("adagn_class",)
+# All that can be trained; `VARIANTS` are those that the experiment compares.
+NETWORKS = {**VARIANTS, "adagn_class": partial(UNetAdaGN, num_classes=10)}
+
+
+def check_image(x_t: Tensor) -> None:
+    """Refuse what the two poolings cannot halve."""
+    if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
+        raise ValueError(
+            "x_t must have the shape (B, 1, H, W) with H and W multiples of 4, "
+            f"got {tuple(x_t.shape)}."
+        )
+
+
+def exact(like: Tensor) -> AbstractContextManager:
+    """Switch autocast off: what carries t keeps the precision of the weights.
+
+    bfloat16 has 8 significant bits. In it t / 1000 takes only 507 different values, so that a
+    network could not tell some timesteps from their neighbours.
+
+    Args:
+        like: A tensor on the device in question.
+    """
+    return torch.autocast(like.device.type, enabled=False)
+
+
+def in_float32(layer: Callable, h: Tensor, t_emb: Tensor | None) -> Tensor:
+    """Call layer(h, t_emb) without autocast, and with what autocast has rounded in float32."""
+    if torch.is_autocast_enabled(h.device.type):
+        h = h.float()
+    with exact(h):
+        return layer(h, t_emb)
 
 
 def _one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:

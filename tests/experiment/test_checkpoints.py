@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from condlesson import unet
 from condlesson.__main__ import main
-from condlesson.data import SUBSET_DIR, Mnist
+from condlesson.data import FILES, SUBSET_DIR, Mnist
 from condlesson.experiment import checkpoints
 from condlesson.experiment.checkpoints import awaiting_signals
 from condlesson.experiment.recording import record
@@ -36,7 +36,7 @@ def json_of(folder):
 def without_times(content):
     """What two recordings of one run must share."""
     content = {key: value for key, value in content.items() if key not in ("sha256", "seconds")}
-    changing = ("recorded", "wall_seconds")
+    changing = ("started", "recorded", "wall_seconds")
     kept = {key: x for key, x in content["provenance"].items() if key not in changing}
     return {**content, "provenance": kept}
 
@@ -237,7 +237,7 @@ def stopped(tmp_path, subset, every_moment):
 
 
 def test_a_checkpoint_of_other_data_is_refused(stopped, subset):
-    other = Mnist(*(getattr(subset, name).flip(0) for name in vars(subset)))
+    other = Mnist(*(getattr(subset, name).flip(0) for name in FILES))
     with pytest.raises(RunError, match=r"checkpoint .* must have the data_sha256 .* delete it"):
         record(TINY, other, stopped)
 

@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ import torch
 from condlesson.data import load_subset
 from condlesson.experiment import recording
 from condlesson.experiment.recording import record
-from condlesson.experiment.runs import canary_losses, list_runs, load_model, run_name
+from condlesson.experiment.runs import (
+    canary_losses,
+    list_runs,
+    load_model,
+    load_outputs,
+    run_name,
+)
+from condlesson.glyphs import load_glyphs
 from condlesson.training import (
     TrainState,
     evaluate,
@@ -73,6 +81,7 @@ def test_provenance_is_that_of_this_machine(original, subset):
         "device_type",
         "threads",
         "torch",
+        "started",
         "recorded",
         "wall_seconds",
         "data_sha256",
@@ -81,6 +90,9 @@ def test_provenance_is_that_of_this_machine(original, subset):
     assert provenance["device"]
     assert provenance["threads"] == 1
     assert provenance["torch"] == torch.__version__
+    assert (
+        datetime.fromisoformat(provenance["started"]).date().isoformat() <= provenance["recorded"]
+    )
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", provenance["recorded"])
     assert provenance["data_sha256"] == subset.checksum()
 
@@ -154,3 +166,66 @@ def test_recording_leaves_the_random_state_alone(subset, tmp_path):
     state = torch.get_rng_state()
     record(replace(TINY, epochs=1, images=16), subset, tmp_path, weights=True)
     assert torch.equal(state, torch.get_rng_state())
+
+
+# --- what later runs hold besides ---------------------------------------------------------------
+
+LATER = replace(TINY, ema_decay=0.5, final_images=48, image_size=8)
+
+
+def trained(config, data):
+    state = TrainState.start(config)
+    for _ in train(state, data):
+        pass
+    return state
+
+
+@pytest.mark.parametrize("variant", ["none", "adagn", "adagn_class"])
+def test_a_later_run_holds_the_loss_of_both_weights_on_images_of_its_seed(
+    variant, subset, tmp_path
+):
+    config = replace(LATER, variant=variant)
+    run = record(config, subset, tmp_path)
+    assert list_runs(tmp_path) == [run]
+    state, batches = trained(config, subset), validation_batches(config, subset, final=True)
+    expected = {"loss": evaluate(state.average, batches).mean().item()}
+    expected["last_weights"] = evaluate(state.model, batches).mean().item()
+    if variant == "adagn_class":
+        untold = evaluate(state.average, batches, told_class=False)
+        expected["without_class"] = untold.mean().item()
+    assert run.final == expected
+    assert run.final_loss == expected["loss"] != run.val_loss[-1]
+    assert run.tolerance == 0.025 * run.final_loss
+
+
+def test_a_run_without_an_average_has_one_final_loss(subset, tmp_path):
+    run = record(replace(LATER, ema_decay=0.0), subset, tmp_path)
+    assert list(run.final) == ["loss"]
+
+
+def test_the_weights_that_are_written_are_the_average(subset, tmp_path):
+    run = record(LATER, subset, tmp_path, weights=True)
+    expected = trained(LATER, subset).average.state_dict()
+    for name, value in load_model(run, tmp_path).state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)
+
+
+def test_lies_of_later_runs_are_about_images_of_their_seed(subset):
+    def images(config):
+        return next(iter(recording._lie_batches(config, subset, "cpu").values())).x_0
+
+    assert torch.equal(images(TINY), images(replace(TINY, seed=8)))
+    assert not torch.equal(images(LATER), images(replace(LATER, seed=8)))
+    assert images(LATER).shape[-1] == 8
+
+
+def test_a_run_is_recorded_on_the_data_set_that_it_names(subset, tmp_path):
+    with pytest.raises(ValueError, match="data must be glyphs, as dataset says, got mnist"):
+        record(replace(TINY, dataset="glyphs"), subset, tmp_path)
+    run = record(replace(LATER, dataset="glyphs"), load_glyphs(64, 64), tmp_path)
+    assert run.config.dataset == "glyphs"
+
+
+def test_what_a_network_of_fewer_pixels_makes_is_as_small(subset, tmp_path):
+    run = record(LATER, subset, tmp_path, outputs=True)
+    assert load_outputs(run, tmp_path)["ddim"].shape[1:] == (8, 8)

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from condlesson import conditioning, embeddings, training, unet
+from condlesson import batches, conditioning, embeddings, training, unet
 from condlesson.experiment import runs
 from condlesson.experiment.runs import run_name, verify
 from tests.conftest import TINY
@@ -80,7 +80,7 @@ def other_schedule(num_timesteps):
     return torch.linspace(1e-4, 0.0201, num_timesteps)
 
 
-def one_step_later(x_0, t, noise, schedule, q_sample=training.q_sample):
+def one_step_later(x_0, t, noise, schedule, q_sample=batches.q_sample):
     return q_sample(x_0, (t + 1).clamp(max=999), noise, schedule)
 
 
@@ -90,7 +90,7 @@ DRIFTS = {
     "no gamma and beta": (conditioning.AdaGN, "forward", lambda layer, h, t_emb: layer.norm(h)),
     "another schedule": (training, "linear_beta_schedule", other_schedule),
     "another loss": (training.F, "mse_loss", F.smooth_l1_loss),
-    "timesteps off by one": (training, "q_sample", one_step_later),
+    "timesteps off by one": (batches, "q_sample", one_step_later),
 }
 
 

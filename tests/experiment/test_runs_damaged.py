@@ -46,7 +46,7 @@ def paths_of(value, path=()):
 
 
 KEYS = {
-    **{f.name: None for f in runs.fields(runs.Run)},
+    **{f.name: None for f in runs.fields(runs.Run) if f.name != "final"},  # of later runs only
     "format": None,
     "name": None,
     "sha256": None,
@@ -57,9 +57,10 @@ KEYS = {
     "val_loss": [0],
     "seconds": [0],
     "val_loss_by_t": [0],
-    "provenance": dict.fromkeys(
-        ("device", "device_type", "threads", "torch", "recorded", "wall_seconds", "data_sha256")
-    ),
+    "provenance": {
+        **dict.fromkeys(("device", "device_type", "threads", "torch", "started", "recorded")),
+        **dict.fromkeys(("wall_seconds", "data_sha256")),
+    },
     "tolerances": dict.fromkeys(("train_loss", "val_loss", "final_val_loss")),
     "weights": dict.fromkeys(("file", "sha256", "dtype", "canary_loss", "tolerance")),
     "outputs": {**dict.fromkeys(("file", "sha256", "tolerance")), "canary": [0]},
@@ -77,7 +78,11 @@ def changed(value):
     if isinstance(value, list):
         return [*value, *value]
     return (
-        value + 1 if isinstance(value, int) else value * 1.001 if isinstance(value, float) else "x"
+        value + 1
+        if isinstance(value, int)
+        else value * 1.001 or 0.1
+        if isinstance(value, float)
+        else "x"
     )
 
 

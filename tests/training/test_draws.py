@@ -154,3 +154,27 @@ def test_validation_mixes_as_the_formula_says(subset):
 def test_validation_refuses_more_images_than_there_are(subset):
     with pytest.raises(ValueError, match=r"val_images must be at most 1024, got 1025\."):
         validation_batches(replace(TINY, val_images=1025), subset)
+
+
+def test_validation_by_seed_is_shared_by_the_networks_of_a_seed(subset):
+    config = replace(TINY, final_images=48)
+    for final in (False, True):
+        first = validation_batches(config, subset, final=final)
+        assert sum(len(b.t) for b in first) == (48 if final else 40)
+        for name, shared in (("variant", True), ("seed", False)):
+            value = {"variant": "none", "seed": 43}[name]
+            others = validation_batches(replace(config, **{name: value}), subset, final=final)
+            for key in ("x_0", "t", "noise"):
+                assert torch.equal(getattr(first[0], key), getattr(others[0], key)) is shared, key
+    t = torch.cat([b.t for b in validation_batches(config, subset, final=True)])
+    assert sorted(t.tolist()) == [k * 1000 // 48 for k in range(48)]
+
+
+def test_the_final_set_is_that_of_every_epoch_unless_it_is_by_seed(subset):
+    every, final = (validation_batches(TINY, subset, final=final) for final in (False, True))
+    assert all(torch.equal(a.x_t, b.x_t) for a, b in zip(every, final, strict=True))
+
+
+def test_validation_refuses_more_final_images_than_there_are(subset):
+    with pytest.raises(ValueError, match=r"final_images must be at most 1024, got 1025\."):
+        validation_batches(replace(TINY, final_images=1025), subset, final=True)

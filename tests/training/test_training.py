@@ -38,6 +38,11 @@ REFUSED = {
     "seed": (-1, r"seed must be 0 or more, got -1\."),
     "learning_rate": (0.0, r"learning_rate must be above 0 and finite, got 0\.0\."),
     "images": (127, r"images must be at least batch_size, 128, got 127\."),
+    "dataset": ("cifar", r"dataset must be one of mnist, glyphs, got 'cifar'\."),
+    "image_size": (14, r"image_size must be one of 28, 16, 8, 4, got 14\."),
+    "ema_decay": (1.0, r"ema_decay must be 0 or more and below 1, got 1\.0\."),
+    "label_dropout": (-0.1, r"label_dropout must be 0 or more and below 1, got -0\.1\."),
+    "final_images": (-1, r"final_images must be 0 or more, got -1\."),
 }
 
 

@@ -30,7 +30,8 @@ class Checkpoint:
     Args:
         path: Where it lies, or will.
         origin: What must stay the same from a run's first step to its last, by name; ``canary``
-            holds the losses that tell whether the code is the same.
+            holds the losses that tell whether the code is the same, and ``started`` when the run
+            began, which the file knows better.
     """
 
     def __init__(self, path: Path, origin: dict) -> None:
@@ -58,7 +59,7 @@ class Checkpoint:
             ) from error
 
     def _check(self, then: dict) -> None:
-        for name in self.origin.keys() - {"canary"}:
+        for name in self.origin.keys() - {"canary", "started"}:
             if then[name] != self.origin[name]:
                 raise RunError(
                     f"the checkpoint {self.path} must have the {name} {self.origin[name]}, got "
@@ -70,6 +71,7 @@ class Checkpoint:
                 f"the checkpoint {self.path} comes from other code. {drift} "
                 "Delete it to train from the start."
             )
+        self.origin["started"] = then["started"]
 
     def keep(self, state: TrainState) -> None:
         """Save the state if the last time is long ago, or if something long is about to begin."""

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from condlesson.data import Mnist, to_model_range
+from condlesson.batches import clean_images
+from condlesson.data import Mnist
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.probes import block_movement
 from condlesson.sampling import sample_ddim, sample_ddpm
@@ -71,7 +72,7 @@ def compute_outputs(
         sizes: How much to make.
 
     Returns:
-        ``ddim`` and ``ddpm``: uint8 images of shape (N, 28, 28), 0 is black; the n-th of either
+        ``ddim`` and ``ddpm``: uint8 images of shape (N, H, W), 0 is black; the n-th of either
         kind starts from the same noise in every run. ``movement``: float32 of shape (K, blocks),
         see `condlesson.probes.block_movement`, for ``timesteps``, int64 of shape (K,), and
         ``blocks``, their names.
@@ -83,7 +84,7 @@ def compute_outputs(
 
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    x_T = _noise("samples", max(sizes.ddim, sizes.ddpm)).to(device)  # noqa: N806
+    x_T = _noise("samples", max(sizes.ddim, sizes.ddpm), config).to(device)  # noqa: N806
     ddim = sample_ddim(predicted, x_T[: sizes.ddim], schedule, num_steps=sizes.ddim_steps)
     made = {"ddim": to_bytes(ddim)}
     if sizes.ddpm:
@@ -152,8 +153,8 @@ def _movement(
 ) -> dict[str, np.ndarray]:
     chosen = torch.randperm(len(data.test_images), generator=stream(0, "moved"))[: sizes.moved]
     device = next(model.parameters()).device
-    x_0 = to_model_range(data.test_images[chosen]).to(device)
-    noise = _noise("moved noise", sizes.moved).to(device)
+    x_0 = clean_images(config, data.test_images[chosen]).to(device)
+    noise = _noise("moved noise", sizes.moved, config).to(device)
     schedule = alphas_cumprod(linear_beta_schedule(config.num_timesteps))
     spacing = config.num_timesteps / sizes.timesteps
     timesteps = [int((k + 0.5) * spacing) for k in range(sizes.timesteps)]
@@ -168,5 +169,6 @@ def _movement(
     }
 
 
-def _noise(purpose: str, n: int) -> Tensor:
-    return torch.randn(n, 1, 28, 28, generator=stream(0, purpose))
+def _noise(purpose: str, n: int, config: TrainConfig) -> Tensor:
+    size = config.image_size
+    return torch.randn(n, 1, size, size, generator=stream(0, purpose))

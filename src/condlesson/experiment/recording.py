@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from condlesson.data import Mnist, load_subset, to_model_range
-from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.batches import clean_images, make_batch
+from condlesson.data import Mnist, load_subset
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.experiment.checkpoints import Checkpoint, awaiting_signals, discard, write_whole
 from condlesson.experiment.judge_records import (
     TOLERANCES,
@@ -98,9 +99,12 @@ def record(
         The run, as written; None in the processes that leave the writing to the main one.
 
     Raises:
-        ValueError: The data set is too small, or the loss is no longer a finite number.
+        ValueError: The data set is too small or another one than the configuration's, or the loss
+            is no longer a finite number.
         RunError: The checkpoint is damaged, or was made with other code, data, machine or torch.
     """
+    if data.name != config.dataset:
+        raise ValueError(f"data must be {config.dataset}, as dataset says, got {data.name}.")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device(device) if accelerator is None else accelerator.device
@@ -115,9 +119,9 @@ def record(
         return None
     run = _describe(state, data, checkpoint.origin)
     if weights:
-        run = replace(run, weights=_write_weights(state.model, config, out))
+        run = replace(run, weights=_write_weights(state.judged, config, out))
     if outputs:
-        run = replace(run, outputs=_write_outputs(state.model, config, data, out))
+        run = replace(run, outputs=_write_outputs(state.judged, config, data, out))
     text = json.dumps(run.to_json(), indent=1) + "\n"
     write_whole(out / f"{run.name}.json", text.encode())
     discard_leftovers(config, out)
@@ -228,6 +232,7 @@ def _origin(
         "processes": 1 if accelerator is None else accelerator.num_processes,
         "torch": str(torch.__version__),
         "data_sha256": data.checksum(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "canary": canary,
     }
 
@@ -242,27 +247,39 @@ def _check_finite(config: TrainConfig, losses: list[float]) -> None:
 
 def _describe(state: TrainState, data: Mnist, origin: dict) -> Run:
     config, device = state.config, next(state.model.parameters()).device
-    batches = validation_batches(config, data, device)
-    by_t = loss_by_timestep(
-        evaluate(state.model, batches),
-        torch.cat([b.t for b in batches]).cpu(),
-        config.num_timesteps,
-    )
+    batches = validation_batches(config, data, device, final=True)
+    losses = evaluate(state.judged, batches)
+    t = torch.cat([b.t for b in batches]).cpu()
+    by_t = loss_by_timestep(losses, t, config.num_timesteps).tolist()
     told = _lie_timesteps(config)
-    lie = lie_matrix(state.model, _lie_batches(config, data, device), told)
+    lie = lie_matrix(state.judged, _lie_batches(config, data, device), told)
+    final = _final(state, batches, losses) if config.final_images else None
+    _check_finite(config, list(final.values()) if final else [])
     return Run(
         config=config,
         train_loss=state.train_loss,
         val_loss=state.val_loss,
         seconds=[round(s, 2) for s in state.seconds],
-        val_loss_by_t=[None if math.isnan(loss) else loss for loss in by_t.tolist()],
+        val_loss_by_t=[None if math.isnan(loss) else loss for loss in by_t],
         lie={"timesteps": told, "loss": lie.tolist()},
         canary={"losses": origin["canary"], "tolerances": CANARY_TOLERANCES},
         provenance=_provenance(state, origin),
         tolerances=RERUN_TOLERANCES,
         weights=None,
         outputs=None,
+        final=final,
     )
+
+
+def _final(state: TrainState, batches: list[Batch], losses: Tensor) -> dict[str, float]:
+    """The final loss on images of the run's seed, and what it is with other weights or no class."""
+    final = {"loss": losses.mean().item()}
+    if state.average is not None:
+        final["last_weights"] = evaluate(state.model, batches).mean().item()
+    if state.config.told_class:
+        untold = evaluate(state.judged, batches, told_class=False)
+        final["without_class"] = untold.mean().item()
+    return final
 
 
 def _provenance(state: TrainState, origin: dict) -> dict:
@@ -272,6 +289,7 @@ def _provenance(state: TrainState, origin: dict) -> dict:
         "threads": origin["threads"],
         **({"processes": origin["processes"]} if origin["processes"] > 1 else {}),
         "torch": origin["torch"],
+        "started": origin["started"],
         "recorded": _today(),
         "wall_seconds": round(sum(state.seconds), 1),
         "data_sha256": origin["data_sha256"],
@@ -285,15 +303,16 @@ def _lie_timesteps(config: TrainConfig) -> list[int]:
 
 def _lie_batches(config: TrainConfig, data: Mnist, device: torch.device) -> dict[int, Batch]:
     """One batch for each true timestep, of the same images and the same noise."""
-    generator = stream(0, "lie")
+    generator = stream(config.seed if config.final_images else 0, "lie")
     chosen = torch.randperm(len(data.test_images), generator=generator)[:LIE_IMAGES]
-    x_0 = to_model_range(data.test_images[chosen]).to(device)
-    noise = torch.randn(x_0.shape, generator=generator).to(device)
+    x_0 = clean_images(config, data.test_images[chosen])
+    noise = torch.randn(x_0.shape, generator=generator)
+    labels = data.test_labels[chosen].long() if config.told_class else None
     schedule = alphas_cumprod(linear_beta_schedule(config.num_timesteps))
     batches = {}
     for t in _lie_timesteps(config):
-        ts = torch.full((len(x_0),), t, device=device)
-        batches[t] = Batch(x_0, ts, noise, q_sample(x_0, t, noise, schedule))
+        batch = make_batch(x_0, torch.full((len(x_0),), t), noise, schedule, labels)
+        batches[t] = batch.each(lambda values: values.to(device))
     return batches
 
 
