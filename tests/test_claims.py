@@ -5,18 +5,32 @@ each mark has its test and each test its mark. A changed formula or runs recorde
 sentence false. Then `make book` fails and names it: mend the sentence, and the test with it.
 """
 
+import math
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from statistics import stdev
+
 import pytest
 import torch
 
 from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment import analysis, plan
 from condlesson.experiment.comparison import paired_difference, runs_of
 from condlesson.experiment.judge_records import load_judge, noised_test_images
 from condlesson.experiment.judges import confidence, frechet_distance, guess_timesteps
 from condlesson.experiment.networks import DESIGNS
 from condlesson.experiment.outputs import denoise_lied_to, from_bytes
-from condlesson.experiment.runs import COMPARED, SEEDS, load_model, load_outputs, load_run
+from condlesson.experiment.runs import (
+    COMPARED,
+    SEEDS,
+    list_runs,
+    load_model,
+    load_outputs,
+    load_run,
+)
 from condlesson.probes import (
     cosine_similarity_matrix,
     layer_inputs,
@@ -30,6 +44,8 @@ from condlesson.probes import (
 )
 from condlesson.training import make_model
 from condlesson.unet import VARIANTS
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -357,3 +373,43 @@ def test_classifier_is_surest_of_noise(outputs):
     }
     assert max(sure, key=sure.get) == "none"
     assert sure["none"] == pytest.approx(0.97, abs=0.01)
+
+
+# --- the plan -----------------------------------------------------------------------------------
+
+
+def test_the_plan_precedes_its_runs():
+    """By the history, where there is one: the plan's commits, and when each run began."""
+    planned = list_runs(plan.MATRIX_DIR) if plan.MATRIX_DIR.is_dir() else []
+    began = [datetime.fromisoformat(run.provenance["started"]).timestamp() for run in planned]
+    for file in ("src/condlesson/experiment/plan.py", "book/plan.md"):
+        log = ["git", "log", "--follow", "--diff-filter=A", "--format=%ct", "--", file]
+        found = subprocess.run(log, cwd=ROOT, capture_output=True, text=True)
+        committed = [int(time) for time in found.stdout.split()]
+        if not committed:
+            pytest.skip("there is no history here")
+        assert committed[-1] <= min(began, default=math.inf), file
+
+
+def test_averages_scatter_ten_times_less_at_the_size_of_the_matrix():
+    trial = plan.pilot()["trial"]
+    ratio = stdev(trial["last weights"]) / stdev(trial["decay 0.98"])
+    assert ratio > 10
+    steps = plan.STUDY.epochs * plan.STUDY.steps_per_epoch
+    assert min(plan.STUDY.ema_decay, steps / (steps + 9)) == pytest.approx(0.98, abs=0.003)
+
+
+def test_eight_seeds_are_enough_with_half_the_spread():
+    small = runs_of("small")
+    old = {name: [run.val_loss[-1] for run in small[name]] for name in plan.GROUP_NORM}
+    spread = analysis.fit(old).sd
+    comparisons = len(plan.FAMILIES["matrix"].pairs)
+    assert min(analysis.power(spread, 12, 4, comparisons).values()) < 0.95
+    assert min(analysis.power(spread / 2, 8, 4, comparisons).values()) > 0.95
+
+
+def test_averages_lag_in_a_network_that_still_learns_fast():
+    found = analysis.pilot_spreads(plan.pilot()["narrow"], [("none", "sinusoidal")])
+    spreads, levels = ({way: pair[k] for way, pair in found.items()} for k in (0, 1))
+    assert spreads["decay 0.98"] > 2 * spreads["last"]
+    assert 1 < levels["decay 0.98"] < levels["decay 0.99"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from condlesson.experiment import sweeps
+from condlesson.experiment import plan, sweeps
 from condlesson.experiment.recording import record
 from condlesson.experiment.runs import RunError, expected_runs, list_runs, load_model, run_name
 from condlesson.experiment.sweeps import SWEEPS, collect, is_recorded, missing, sweep
@@ -46,12 +46,20 @@ def test_a_sweep_is_every_variant_with_every_seed():
         }
 
 
+def test_a_family_of_the_plan_is_a_sweep():
+    assert [c for name in ("matrix", "sizes", "glyphs") for c in sweep(name)] == [
+        config for family in plan.FAMILIES.values() for config in family.runs()
+    ]
+    assert sweep("draft") == plan.DRAFT
+
+
 def test_the_sweep_by_default_is_the_books():
     assert sweep() == expected_runs()
 
 
 def test_a_tier_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="tier must be one of quick, small, full, got 'huge'"):
+    message = "tier must be one of quick, small, full, matrix, sizes, glyphs, draft, got 'huge'"
+    with pytest.raises(ValueError, match=message):
         sweep("huge")
 
 

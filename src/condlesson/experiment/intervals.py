@@ -14,7 +14,14 @@ Source: Student 1908, Biometrika 6(1); Tukey 1958, Annals of Mathematical Statis
 import math
 from collections.abc import Callable, Sequence
 
-__all__ = ["further_interval", "jackknife", "mean_and_sd", "mean_interval", "student_quantile"]
+__all__ = [
+    "further_interval",
+    "jackknife",
+    "mean_and_sd",
+    "mean_interval",
+    "student_probability",
+    "student_quantile",
+]
 
 
 def student_quantile(df: int, level: float = 0.95) -> float:
@@ -39,6 +46,21 @@ def student_quantile(df: int, level: float = 0.95) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if _central(middle, df) < level else (low, middle)
     return math.sqrt(df) * math.tan((low + high) / 2)
+
+
+def student_probability(t: float, df: int) -> float:
+    """Probability that a t-distributed number is as far from 0 as t, or farther.
+
+    Args:
+        t: The number; its sign plays no part.
+        df: Degrees of freedom, 1 or more.
+
+    Raises:
+        ValueError: df is below 1.
+    """
+    if df < 1:
+        raise ValueError(f"df must be at least 1, got {df}. It is the number of values less 1.")
+    return 1 - _central(math.atan(abs(t) / math.sqrt(df)), df)
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from condlesson.data import Mnist, load_subset
+from condlesson.experiment import plan
 from condlesson.experiment.outputs import outputs_canary
 from condlesson.training import (
     TIERS,
@@ -65,7 +66,11 @@ FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
 QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
 SUBSET = "subset"  # stands for these in place of a folder
 # For the figures of trained networks.
-WITH_WEIGHTS = (TrainConfig(variant="sinusoidal", seed=42), TrainConfig(variant="adagn", seed=42))
+WITH_WEIGHTS = (
+    TrainConfig(variant="sinusoidal", seed=42),
+    TrainConfig(variant="adagn", seed=42),
+    *plan.WITH_WEIGHTS,
+)
 
 CANARY = {"images": 64, "epochs": 1, "batch_size": 16, "val_images": 64, "precision": "float32"}
 # Relative, for the four steps and the validation loss. Other thread counts and kernels moved them
@@ -101,14 +106,18 @@ class Run:
             no validation image fell into.
         lie: ``timesteps`` and ``loss``: final loss as a matrix, true timestep by told timestep.
         canary: ``losses`` of the replayed steps, and their relative ``tolerances``.
-        provenance: ``device``, ``device_type``, ``threads``, ``torch``, ``recorded`` (UTC date),
-            ``wall_seconds``, ``data_sha256``; ``processes`` if there was more than one.
+        provenance: ``device``, ``device_type``, ``threads``, ``torch``, ``started`` (UTC time; not
+            in the first runs), ``recorded`` (UTC date), ``wall_seconds``, ``data_sha256``;
+            ``processes`` if there was more than one.
         tolerances: How far, as a share of each loss, a re-run on another kind of machine may be
             off: ``train_loss``, ``val_loss``, and ``final_val_loss`` for the last of these.
         weights: None, or ``file``, ``sha256``, ``dtype``, ``canary_loss`` and ``tolerance`` of the
             weights.
         outputs: None, or ``file``, ``sha256``, ``canary`` and ``tolerance`` of what the trained
             network does, see `load_outputs`.
+        final: None if the last of `val_loss` is the final loss; else the ``loss`` on
+            `final_images`, that of the ``last_weights`` if averaged ones are judged, and that
+            ``without_class`` of a network that can be told one. `val_loss_by_t` is on these images.
     """
 
     config: TrainConfig
@@ -122,11 +131,17 @@ class Run:
     tolerances: dict
     weights: dict | None
     outputs: dict | None
+    final: dict | None = None
+
+    @property
+    def final_loss(self) -> float:
+        """The loss that networks are compared by."""
+        return self.val_loss[-1] if self.final is None else self.final["loss"]
 
     @property
     def tolerance(self) -> float:
         """How far the final validation loss of a re-run may be off, in units of the loss."""
-        return self.tolerances["final_val_loss"] * self.val_loss[-1]
+        return self.tolerances["final_val_loss"] * self.final_loss
 
     @property
     def name(self) -> str:
@@ -142,6 +157,8 @@ class Run:
     def to_json(self) -> dict:
         """The run as it is written, with the SHA-256 of its canonical form."""
         record = {"format": FORMAT, "name": self.name, **asdict(self)}
+        if self.final is None:  # as in runs of the time before there was one
+            del record["final"]
         return {**record, "sha256": digest(canonical(record))}
 
 
@@ -164,15 +181,20 @@ def expected_runs() -> list[TrainConfig]:
 
 
 def needs_outputs(config: TrainConfig) -> bool:
-    """Whether a page shows what the trained network of a run does: seed 42 of all but quick."""
+    """Whether a page shows what the trained network of a run does.
+
+    These are seed 42 of the first runs of all tiers but quick, and what the plan says.
+    """
     sizes = (TIERS["small"], TIERS["full"])
-    return config.seed == SEEDS[0] and config in [replace(s, variant=config.variant) for s in sizes]
+    first = [replace(size, variant=config.variant, seed=SEEDS[0]) for size in sizes]
+    return config in first or config in plan.WITH_OUTPUTS
 
 
 def data_of(config: TrainConfig, data: str | Path | None) -> str | Path | None:
-    """Where the images of a run lie: in this folder, or in the package if its tier is quick."""
+    """Where the images of a run lie: in this folder, or in the package; glyphs are drawn."""
     quick = TIERS["quick"]
-    return SUBSET if replace(config, variant=quick.variant, seed=quick.seed) == quick else data
+    is_quick = replace(config, variant=quick.variant, seed=quick.seed) == quick
+    return SUBSET if is_quick or config.dataset != "mnist" else data
 
 
 def train_command(
@@ -201,8 +223,9 @@ def train_command(
         options.append("--weights")
     if outputs or needs_outputs(config):
         options.append("--outputs")
-    data = shlex.quote(str(data_of(config, data)))
-    options += [f"--data {data}", f"--out {shlex.quote(shown(out))}"]
+    if config.dataset == "mnist":
+        options.append(f"--data {shlex.quote(str(data_of(config, data)))}")
+    options.append(f"--out {shlex.quote(shown(out))}")
     return " ".join(["condlesson train", *options])
 
 
@@ -426,7 +449,7 @@ def _parse(path: Path, config: TrainConfig | None = None) -> Run:
     try:
         record = json.loads(path.read_text())
         sha256 = record.pop("sha256")
-        content = {f.name: record[f.name] for f in fields(Run)}
+        content = {f.name: record[f.name] for f in fields(Run) if f.name in record}
         content["config"] = TrainConfig(**record["config"])
         expected_keys = {"format", "name", *content}
         whole = sha256 == digest(canonical(record)) and set(record) == expected_keys
@@ -445,6 +468,8 @@ def _parse(path: Path, config: TrainConfig | None = None) -> Run:
 
 def _check_form(run: Run) -> None:
     """Let what `_check_fresh` reads be there, as numbers; errors are the caller's to word."""
+    if (run.final is None) != (run.config.final_images == 0):
+        raise ValueError("final must be there where the configuration has final_images")
     losses, tolerances = run.canary["losses"], run.canary["tolerances"]
     if not len(losses) == len(tolerances) == len(CANARY_TOLERANCES):
         raise ValueError(f"canary must have {len(CANARY_TOLERANCES)} losses, got {len(losses)}")
@@ -454,7 +479,7 @@ def _check_form(run: Run) -> None:
     if run.outputs is not None:
         numbers += [*run.outputs["canary"], run.outputs["tolerance"]]
     numbers += [run.tolerances[name] for name in RERUN_TOLERANCES]
-    numbers += [*run.train_loss, *run.val_loss, *run.seconds]
+    numbers += [*run.train_loss, *run.val_loss, *run.seconds, *(run.final or {}).values()]
     if not all(isinstance(number, float) for number in numbers):
         raise TypeError(f"losses and tolerances must be numbers, got {numbers}")
     _check_agreement(run)
@@ -466,11 +491,12 @@ def _check_agreement(run: Run) -> None:
     if lengths != {run.config.epochs}:
         raise ValueError(f"losses must be of {run.config.epochs} epochs, got {lengths}")
     bins = [loss for loss in run.val_loss_by_t if loss is not None]
-    if len(bins) < len(run.val_loss_by_t) or run.config.val_images % len(bins):
+    images = run.config.final_images or run.config.val_images
+    if len(bins) < len(run.val_loss_by_t) or images % len(bins):
         return  # bins of unequal size, whose mean is another
     mean = sum(bins) / len(bins)
-    if not math.isclose(mean, run.val_loss[-1], rel_tol=1e-4):
-        raise ValueError(f"val_loss_by_t must average to {run.val_loss[-1]}, got {mean}")
+    if not math.isclose(mean, run.final_loss, rel_tol=1e-4):
+        raise ValueError(f"val_loss_by_t must average to {run.final_loss}, got {mean}")
 
 
 def _parts_of(run: Run) -> dict[str, bool]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 
+from condlesson.embeddings import check_choice
 from condlesson.experiment.checkpoints import write_whole
+from condlesson.experiment.plan import FAMILIES, planned_runs
 from condlesson.experiment.runs import (
     FULL,
     QUICK,
@@ -29,27 +31,29 @@ from condlesson.experiment.runs import (
 from condlesson.training import TIERS, TrainConfig
 from condlesson.unet import VARIANTS
 
-__all__ = ["SWEEPS", "Collected", "collect", "is_recorded", "missing", "sweep"]
+__all__ = ["PLANNED", "SWEEPS", "Collected", "collect", "is_recorded", "missing", "sweep"]
 
 SWEEPS = {  # variants and seeds of each tier
     "quick": (QUICK, SEEDS[:1]),
     "small": (tuple(VARIANTS), SEEDS),
     "full": (FULL, SEEDS),
 }
+PLANNED = (*FAMILIES, "draft")
 # Two recordings of one run may differ in these: when, where and how long.
 INCIDENTAL = ("seconds", "provenance")
 
 
 def sweep(tier: str | None = None) -> list[TrainConfig]:
-    """The runs of a tier; by default those that the book reads.
+    """The runs of a tier or of a family of the plan; by default those that the book reads.
 
     Raises:
-        ValueError: There is no such tier.
+        ValueError: There is no such tier or family.
     """
     if tier is None:
         return expected_runs()
-    if tier not in SWEEPS:
-        raise ValueError(f"tier must be one of {', '.join(SWEEPS)}, got {tier!r}.")
+    check_choice("tier", tier, (*SWEEPS, *PLANNED))
+    if tier in PLANNED:
+        return planned_runs(tier)
     return [replace(TIERS[tier], variant=v, seed=s) for v, s in product(*SWEEPS[tier])]
 
 
