@@ -27,7 +27,6 @@ PORT ?= 8000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := _build/html
-CLAIMS := _build/claims.xml
 COLAB_VENV := _build/colab-$(COLAB)
 COLAB_PACKAGES_pinned := tests/colab/requirements.txt
 COLAB_PACKAGES_today := _build/colab-today.txt
@@ -36,8 +35,6 @@ PYTEST := $(BIN)/python -m pytest
 # Tests share the cores, a thread each, in the order of their folders: what takes longest begins.
 TESTS := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope --no-loadscope-reorder
 UNIT := $(TESTS) --ignore=tests/book --ignore=tests/browser -m "not (slow or weekly)"
-# --toc: a relative path would be looked for in book/.
-BUILD = book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . -n -W --keep-going
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
@@ -51,7 +48,7 @@ setup: $(STAMP) ## make .venv and install everything into it
 
 # The Python of an environment that is there goes on; the stamp is written last, so a set-up that
 # was cut short is done again.
-$(STAMP): requirements.txt pyproject.toml setup.py tools/environment.py
+$(STAMP): requirements.txt pyproject.toml tools/environment.py
 	@test -x $(BIN)/python || command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no $(PYTHON). Install Python 3.11 or newer, or name yours:" \
 	    "make setup PYTHON=python3.12" >&2; exit 1; }
@@ -64,20 +61,13 @@ lock: $(STAMP) ## write the versions and hashes of requirements.txt anew, after 
 
 # Pages run side by side, and only those that have to: book/_ext/execution.
 html: $(STAMP) ## run the pages that changed, and build the pages alone
-	$(BIN)/jupyter-book build $(BUILD)
-	@echo "The pages are at $(CURDIR)/$(SITE)/index.html"
+	@$(BIN)/python -m tools.build pages
 
 book: $(STAMP) ## run the pages that changed, and build the book, with all that is published beside it
-	$(MAKE) --no-print-directory html
-	$(MAKE) --no-print-directory $(CLAIMS)
-	$(BIN)/python -m tools.lint.claims --hold
-	$(MAKE) --no-print-directory notebooks wheel
-	rm -rf $(SITE)/notebooks $(SITE)/condlesson-*
-	cp -R _build/notebooks _build/condlesson-lesson.zip _build/wheel/*.whl $(SITE)
-	@echo "The book is at $(CURDIR)/$(SITE)/index.html"
+	@$(BIN)/python -m tools.build
 
 live: $(STAMP) ## serve the book, and rebuild and reload it on each save; PORT=8000
-	$(BIN)/python -m tools.live $(PORT) $(BUILD)
+	$(BIN)/python -m tools.live $(PORT)
 
 page: $(STAMP) ## begin a page that builds; name=my-page
 	@$(BIN)/python -m tools.new page "$(name)"
@@ -88,25 +78,15 @@ figure: $(STAMP) ## begin a figure with its test and a page; name=my-figure, kin
 exercise: $(STAMP) ## begin an exercise with its check, their tests and a page; name=my-exercise
 	@$(BIN)/python -m tools.new exercise "$(name)"
 
-claims: $(CLAIMS) ## list what the book claims, with values and sources; fail if it no longer holds
+claims: $(STAMP) ## list what the book claims, with values and sources; fail if it no longer holds
+	@$(BIN)/python -m tools.build claims
 	$(BIN)/python -m tools.lint.claims
 
-# Tested again only when code, runs or pins changed; a folder is newer when a file in it is gone.
-# A test that fails does not stop make here:
-# tools.lint.claims reads the results, and says which sentence is meant.
-$(CLAIMS): tests/test_claims.py requirements.txt $(shell find src/condlesson -not -path '*/__pycache__*') \
-  | $(STAMP)
-	-@OMP_NUM_THREADS=1 $(PYTEST) --quiet --no-header --tb=no tests/test_claims.py --junitxml=$@
-
 notebooks: $(STAMP) ## write the exercise and solution notebooks, and the archive to hand out
-	rm -rf _build/notebooks
-	$(BIN)/python -m tools.write_notebooks _build/notebooks _build/condlesson-lesson.zip
+	@$(BIN)/python -m tools.build notebooks
 
-# setuptools would put what an earlier build left in build/ into the wheel.
 wheel: $(STAMP) ## build the package, with the pages in it
-	rm -rf build _build/wheel
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir _build/wheel .
-	rm -rf build
+	@$(BIN)/python -m tools.build wheel
 
 pdf: $(STAMP) ## print the whole book into one file, by the browser
 	$(MAKE) --no-print-directory html
@@ -147,10 +127,9 @@ $(COLAB_PACKAGES_today): | $(STAMP)
 	cat tests/colab/runner.txt >> $@.partial
 	mv $@.partial $@
 
-# Pages run only if they must, as for `make html`, and nothing is written into the site.
+# Nothing is written into the site.
 links: $(STAMP) ## ask for every address outside the book that it names (needs a network)
-	$(BIN)/jupyter-book build --builder custom --custom-builder linkcheck $(BUILD) || { \
-	  echo "Addresses that do not answer:"; grep -F '[broken]' _build/linkcheck/output.txt; exit 1; } >&2
+	@$(BIN)/python -m tools.build links
 
 # --strict: a package that nobody could look up is no package without faults.
 audit: $(STAMP) ## look for known vulnerabilities of what is pinned (needs a network)
@@ -191,5 +170,5 @@ runs-verify: $(STAMP) ## check that the recorded runs are whole and current
 	$(BIN)/condlesson runs verify
 
 clean: ## remove what was built; .venv stays
-	rm -rf _build .pytest_cache .ruff_cache .coverage src/*.egg-info
+	rm -rf _build .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

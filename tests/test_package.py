@@ -3,17 +3,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pytest
 
 import condlesson
 from condlesson.moved import MOVED
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10, where pytest brings it
-    import tomli as tomllib
 
 SRC = Path(__file__).parents[1] / "src"
 EXTRAS = ("matplotlib", "torchvision", "diffusers", "tqdm")
@@ -92,22 +87,3 @@ def test_no_name_is_public_twice():
 def test_a_name_that_is_not_there_is_refused():
     with pytest.raises(AttributeError, match="module 'condlesson' has no attribute 'AdaLN'"):
         condlesson.AdaLN  # noqa: B018
-
-
-def test_every_file_beside_the_modules_is_installed_with_them():
-    settings = tomllib.loads((SRC.parent / "pyproject.toml").read_text())["tool"]["setuptools"]
-    patterns = settings["package-data"]["condlesson"]
-    command = ["git", "ls-files", "-z", "--", "."]
-    listed = subprocess.run(
-        command, cwd=SRC / "condlesson", capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    data = [name for name in listed if name and not name.endswith(".py")]
-    assert "figures/condlesson.mplstyle" in data
-    taken = {name for name in data for pattern in patterns if PurePath(name).match(pattern)}
-    assert sorted(set(data) - taken) == []
-
-
-def test_every_file_of_the_pages_that_notebooks_need_is_installed():
-    settings = tomllib.loads((SRC.parent / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert settings["package-dir"]["condlesson.pages"] == "book"
-    assert set(settings["package-data"]["condlesson.pages"]) == {"*.md", "*.bib", "images/*"}

@@ -1,6 +1,5 @@
 """What holds for the repository as a whole: what is in it, how large, and who imports whom."""
 
-import ast
 import os
 import re
 import subprocess
@@ -62,15 +61,6 @@ def test_recorded_runs_are_small():
 def test_only_known_kinds_of_files_are_recorded():
     recorded = [path for path in files() if path.parent.name == "recorded"]
     assert {path.suffix for path in recorded} <= {".json", ".npz"}
-
-
-def test_the_package_ships_its_data_and_no_stray_file():
-    found = re.search(r"^condlesson = (\[.*\])$", (ROOT / "pyproject.toml").read_text(), re.M)
-    package, patterns = ROOT / "src" / "condlesson", ast.literal_eval(found[1])
-    data = [path.relative_to(package) for path in files() if package in path.parents]
-    data = [path for path in data if path.suffix != ".py"]
-    assert [path for path in data if not any(map(path.match, patterns))] == []
-    assert not any(map(Path("recorded/adagn-seed7.checkpoint").match, patterns))
 
 
 def test_only_what_draws_figures_imports_matplotlib():

@@ -1,6 +1,6 @@
 """Serve the book while somebody writes it: each save rebuilds it and reloads the open page.
 
-python -m tools.live PORT ARGUMENT...   (those of `jupyter-book build`; see `make live`)
+python -m tools.live PORT
 
 sphinx-autobuild watches and serves. It would run `sphinx-build` anew each time, which takes seconds
 to load what a build needs. Here that is loaded once, and each build is a child of this process.
@@ -33,6 +33,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+
+from tools.build import BUILD
 
 HOST = "127.0.0.1"
 BUILT, SERVED, FAULT = Path("_build/html"), Path("_build/live"), Path("_build/live-fault.txt")
@@ -151,14 +153,14 @@ def check_port(port: str) -> None:
         sys.exit(f"PORT must be free, got {port}: {error.strerror}. Try: make live PORT=8001")
 
 
-def main(port: str, *arguments: str) -> None:
+def main(port: str) -> None:
     """Build, serve, and build again after each change, until it is interrupted."""
     check_port(port)
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()  # the children need not look through what they never change
     SERVED.mkdir(parents=True, exist_ok=True)
-    rebuild = Rebuild(list(arguments))
+    rebuild = Rebuild(BUILD)
     first = multiprocessing.Process(target=rebuild, kwargs={"changed_paths": ()})
     first.start()
     first.join()

@@ -8,6 +8,7 @@ system and index. A version that still fits stays, unless an option of uv's says
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,8 +60,9 @@ def resolved(lock: Path, sources: list[str]) -> str:
         output, left_out = Path(folder, "lock.txt"), Path(folder, "cuda.txt")
         output.write_bytes(lock.read_bytes())  # uv keeps the versions that it finds there
         left_out.write_text(CUDA, "utf-8")
-        command = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--universal"]
-        command += ["--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"]
+        uv = shutil.which("uv", path=Path(sys.executable).parent)
+        command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
+        command += ["--generate-hashes", "--no-header", "--no-annotate"]
         command += ["--excludes", left_out, "--output-file", output, *sources]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             sys.exit(f"{lock} is as it was: uv found no versions, and says above why.")

@@ -35,8 +35,9 @@ BROKEN = {
 
 def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
     """The book's settings and extensions around one page."""
-    for name in ("Makefile", "_config.yml", "requirements.txt", "pyproject.toml"):
-        shutil.copy2(ROOT / name, folder)
+    (folder / "tools").mkdir(exist_ok=True)
+    for name in ("Makefile", "_config.yml", "requirements.txt", "pyproject.toml", "tools/build.py"):
+        shutil.copy2(ROOT / name, folder / name)
     for name in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")

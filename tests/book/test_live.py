@@ -26,8 +26,7 @@ PATIENCE = 60  # for a build that may take as long as it likes
 def folder(tmp_path):
     """A book of one page, and all that is watched."""
     tiny_book(tmp_path, TEXT)
-    for name in ("src", "tools"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "src").mkdir()
     (tmp_path / "CONTRIBUTING.md").touch()
     (tmp_path / "tools" / "live.py").write_bytes((ROOT / "tools" / "live.py").read_bytes())
     return tmp_path
@@ -40,9 +39,7 @@ def live(folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}"}
-    arguments = ["book", "--config", "_config.yml", "--toc", str(folder / "_toc.yml")]
-    arguments += ["--path-output", ".", "-n", "-W", "--keep-going"]
-    command = [sys.executable, "-m", "tools.live", str(port), *arguments]
+    command = [sys.executable, "-m", "tools.live", str(port)]
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as server:
@@ -137,7 +134,7 @@ def test_a_port_in_use_is_refused_before_anything_is_built(folder):
 
 def refused(folder, port):
     done = subprocess.run(
-        [sys.executable, "-m", "tools.live", port, "book"],
+        [sys.executable, "-m", "tools.live", port],
         cwd=folder,
         capture_output=True,
         text=True,

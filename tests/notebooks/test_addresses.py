@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -29,34 +28,25 @@ def test_the_environment_overrides_the_setting(at):
 
 @pytest.fixture
 def installed(monkeypatch, tmp_path):
-    """A function that puts the package where no checkout is, with lines in its metadata."""
+    """A function that puts the package where no checkout is, with settings beside it."""
     monkeypatch.delenv("CONDLESSON_REPOSITORY", raising=False)
     monkeypatch.setattr(addresses, "CONFIG", tmp_path / "_config.yml")
-
-    def install(*lines):
-        entries = SimpleNamespace(get_all=lambda key: list(lines))
-        monkeypatch.setattr(addresses, "metadata", lambda name: entries)
-
-    return install
+    return (tmp_path / "_config.yml").write_text
 
 
 def test_an_installed_package_knows_where_it_is_from(installed):
-    installed("Documentation, https://example.org", f"Repository, {FORK}")
+    installed(f"repository:\n  url: {FORK}\n")
     assert addresses.repository_url() == FORK
     assert addresses.source_branch() == "main"
 
 
 def test_no_address_is_a_fault(installed):
-    installed()
+    installed("title: A book\n")
     with pytest.raises(ValueError, match="must be https://host/owner/name, got ''"):
         addresses.repository_url()
 
 
-def test_a_package_that_is_not_installed_has_no_address(installed, monkeypatch):
-    def missing(name):
-        raise addresses.PackageNotFoundError(name)
-
-    monkeypatch.setattr(addresses, "metadata", missing)
+def test_a_package_without_settings_has_no_address(installed):
     with pytest.raises(ValueError, match=r"Set repository\.url in _config\.yml"):
         addresses.repository_url()
 

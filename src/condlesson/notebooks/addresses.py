@@ -2,12 +2,11 @@
 
 The repository's address is one setting, `repository.url` in `_config.yml`; all others follow from
 it. Continuous integration sets the environment variable CONDLESSON_REPOSITORY instead, so that a
-fork publishes under its own name. An installed package has the address that it was built with.
+fork publishes under its own name. An installed package brings the settings that it was built with.
 """
 
 import os
 import re
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -30,20 +29,21 @@ __all__ = [
 PUBLISHED = "gh-pages"  # the branch with the built site, the notebooks and the wheel
 WHEEL = f"condlesson-{condlesson.__version__}-py3-none-any.whl"
 ARCHIVE = "condlesson-lesson.zip"
-CONFIG = Path(__file__).parents[3] / "_config.yml"  # in a checkout only
+INSTALLED = Path(__file__).parents[1] / "pages" / "_config.yml"
+CONFIG = INSTALLED if INSTALLED.is_file() else Path(__file__).parents[3] / "_config.yml"
 SITES = {"github.com": "github.io", "gitlab.com": "gitlab.io", "codeberg.org": "codeberg.page"}
 
 
 def repository_url() -> str:
     """Address of the repository, without a slash at its end.
 
-    It comes from the environment variable CONDLESSON_REPOSITORY, else from `_config.yml` of a
-    checkout, else from the metadata of the installed package.
+    It comes from the environment variable CONDLESSON_REPOSITORY, else from `_config.yml` of the
+    checkout or of the installed package.
 
     Raises:
         ValueError: The address is not of the form `https://host/owner/name`, or there is none.
     """
-    url = os.environ.get("CONDLESSON_REPOSITORY") or _setting("url") or _installed_url()
+    url = os.environ.get("CONDLESSON_REPOSITORY") or _setting("url")
     url = url.rstrip("/").removesuffix(".git")
     if not re.fullmatch(r"https://[^/\s?#]+/[^/\s?#]+/[^/\s?#]+", url):
         raise ValueError(
@@ -133,18 +133,9 @@ def _parts() -> tuple[str, str, str]:
 
 
 def _setting(key: str) -> str:
-    """A setting of the repository in `_config.yml`, or nothing outside a checkout."""
+    """A setting of the repository in `_config.yml`, or nothing where there is none."""
     if not CONFIG.is_file():
         return ""
-    import yaml  # where there is a checkout, there is what builds it
+    import yaml  # jupytext needs it too
 
     return yaml.safe_load(CONFIG.read_text("utf-8")).get("repository", {}).get(key, "")
-
-
-def _installed_url() -> str:
-    try:
-        entries = metadata("condlesson").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        return ""
-    urls = dict(entry.split(", ", 1) for entry in entries)
-    return urls.get("Repository", "")

@@ -1,0 +1,144 @@
+"""The steps of a build: what the wheel holds, what is done again, and what lies in the site."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import yaml
+
+from condlesson.notebooks import addresses
+from tests.test_repository import files
+from tools import build
+
+ROOT = build.ROOT
+STRAY = ("src/condlesson/experiment/recorded/adagn-seed7.checkpoint", "book/notes.txt")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty repository that the steps work on."""
+    for name, place in {"ROOT": "", "BUILT": "_build", "SITE": "_build/html"}.items():
+        monkeypatch.setattr(build, name, tmp_path / place)
+    monkeypatch.setattr(build, "ARCHIVE", tmp_path / "_build" / "lesson.zip")
+    return tmp_path
+
+
+@pytest.fixture
+def made(folder):
+    """A function that builds the wheel of the repository, with stray files, and returns it."""
+    for name in (*build.IN_WHEEL, "_config.yml"):
+        copying = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copying(ROOT / name, folder / name)
+    for name in STRAY:
+        (folder / name).write_text("no part of it")
+
+    def make() -> Path:
+        build.wheel()
+        return folder / "_build" / "wheel" / addresses.WHEEL
+
+    return make
+
+
+def test_the_wheel_holds_the_package_its_data_and_the_pages_and_no_stray_file(made):
+    with ZipFile(made()) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        modules = {path for path in files() if ROOT / "src" / "condlesson" in path.parents}
+        pages = [path for path in files() if path.parent == ROOT / "book"]
+        pages = {path for path in pages if path.suffix in (".md", ".bib")}
+        pages |= {path for path in files() if path.parent == ROOT / "book" / "images"}
+        wanted = {f"{path.relative_to(ROOT / 'src')}" for path in modules}
+        wanted |= {f"condlesson/pages/{path.relative_to(ROOT / 'book')}" for path in pages}
+        assert names == wanted | {"condlesson/pages/_config.yml"}
+        assert "condlesson/figures/condlesson.mplstyle" in names
+        for path in modules:
+            assert wheel.read(str(path.relative_to(ROOT / "src"))) == path.read_bytes()
+
+
+def test_the_wheel_has_the_address_that_it_was_built_for(made, monkeypatch):
+    def settings():
+        with ZipFile(made()) as wheel:
+            return yaml.safe_load(wheel.read("condlesson/pages/_config.yml"))
+
+    monkeypatch.delenv("CONDLESSON_REPOSITORY", raising=False)
+    ours = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert settings() == ours
+    monkeypatch.setenv("CONDLESSON_REPOSITORY", "https://github.com/somebody/fork")
+    ours["repository"]["url"] = "https://github.com/somebody/fork"
+    assert settings() == ours
+
+
+def test_the_same_sources_make_the_same_wheel_at_any_time(made, folder):
+    first = made().read_bytes()
+    for path in (folder / "src").rglob("*.py"):
+        os.utime(path, (1e9, 1e9))
+    assert made().read_bytes() == first
+    left = {path.name for path in folder.iterdir()}
+    assert left == {*build.IN_WHEEL, "_config.yml", "_build"}
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(ValueError, match=r"step must be one of pages, .*, book, got all\."):
+        build.main("all")
+
+
+def test_a_tool_that_fails_ends_the_build_with_its_status():
+    with pytest.raises(SystemExit) as ended:
+        build.run("python", "-c", "raise SystemExit(3)")
+    assert ended.value.code == 3
+
+
+CHANGES = {
+    "nothing": (lambda folder: None, False),
+    "a module": (lambda folder: (folder / "src/condlesson/a.py").touch(), True),
+    "a module is gone": (lambda folder: (folder / "src/condlesson/b.py").unlink(), True),
+    "a pin": (lambda folder: (folder / "requirements.txt").touch(), True),
+    "what Python compiled": (
+        lambda folder: (folder / "src/condlesson/__pycache__/a.pyc").touch(),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_claims_are_tested_again_only_after_a_change(folder, monkeypatch, change):
+    names = ["src/condlesson/a.py", "src/condlesson/b.py", "src/condlesson/__pycache__/a.pyc"]
+    for name in [*names, "tests/test_claims.py", "requirements.txt", "_build/claims.xml"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    for path in folder.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    os.utime(folder / "_build" / "claims.xml", (1.1e9, 1.1e9))
+    ran = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: ran.append(command))
+    make, is_tested = CHANGES[change]
+    make(folder)
+    build.claims()
+    assert bool(ran) is is_tested
+
+
+def test_the_site_has_what_was_made_last_and_nothing_older(folder, monkeypatch):
+    site, older = folder / "_build" / "html", "condlesson-0.0.1-py3-none-any.whl"
+    (site / "notebooks").mkdir(parents=True)
+    for name in (older, "condlesson-lesson.zip", "notebooks/old.ipynb", "index.html"):
+        (site / name).write_text("old")
+    for name in ("notebooks/a.ipynb", "wheel/condlesson-1-py3-none-any.whl", "lesson.zip"):
+        (folder / "_build" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "_build" / name).write_text("new")
+    taken = []
+    for name in ("pages", "claims", "notebooks", "wheel"):
+        monkeypatch.setattr(build, name, lambda name=name: taken.append(name))
+    monkeypatch.setattr(build, "run", lambda *command: taken.append(command[-1]))
+    build.book()
+    assert taken == ["pages", "claims", "--hold", "notebooks", "wheel"]
+    found = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    new = {"notebooks/a.ipynb", "condlesson-1-py3-none-any.whl", "lesson.zip"}
+    assert found == {"index.html", *new}
+    assert {(site / name).read_text() for name in new} == {"new"}
+
+
+def test_the_python_that_runs_the_steps_has_the_tools():
+    assert shutil.which("jupyter-book", path=Path(sys.executable).parent)

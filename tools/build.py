@@ -1,0 +1,128 @@
+"""Builds the book and what is published beside it, step by step.
+
+    python -m tools.build [pages | links | claims | notebooks | wheel | book]
+
+`make book` and others call it. Without make, as on Windows, call it yourself with the Python of
+.venv; without a step it builds the whole book.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from condlesson.notebooks.addresses import repository_url
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT = ROOT / "_build"
+SITE = BUILT / "html"
+ARCHIVE = BUILT / "condlesson-lesson.zip"
+# --toc: a relative path would be looked for in book/.
+BUILD = ["book", "--config", "_config.yml", "--toc", str(ROOT / "_toc.yml"), "--path-output", "."]
+BUILD += ["-n", "-W", "--keep-going"]
+IN_WHEEL = ("src", "book", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT")
+
+
+def pages() -> None:
+    """Run the pages that changed, and build the pages alone."""
+    run("jupyter-book", "build", *BUILD)
+    print(f"The pages are at {SITE / 'index.html'}", flush=True)
+
+
+def links() -> None:
+    """Ask for every address outside the book that it names; pages run only if they must."""
+    builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
+    try:
+        run("jupyter-book", "build", *builder, *BUILD)
+    except SystemExit:
+        found = (BUILT / "linkcheck" / "output.txt").read_text("utf-8").splitlines()
+        print("Addresses that do not answer:", file=sys.stderr)
+        print(*(line for line in found if "[broken]" in line), sep="\n", file=sys.stderr)
+        raise
+
+
+def claims() -> None:
+    """Test what the book claims, if code, runs or pins changed since it was tested.
+
+    A test that fails is no fault here: `tools.lint.claims` reads the results, and says which
+    sentence is meant.
+    """
+    results = BUILT / "claims.xml"
+    package = [ROOT / "src" / "condlesson", *(ROOT / "src" / "condlesson").rglob("*")]
+    sources = [path for path in package if path.name != "__pycache__" and path.suffix != ".pyc"]
+    sources += [ROOT / "tests" / "test_claims.py", ROOT / "requirements.txt"]
+    # A folder is newer when a file in it is gone.
+    if results.exists() and results.stat().st_mtime > max(p.stat().st_mtime for p in sources):
+        return
+    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--tb=no"]
+    command += ["tests/test_claims.py", f"--junitxml={results}"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+
+
+def notebooks() -> None:
+    """Write the exercise and solution notebooks, and the archive to hand out."""
+    shutil.rmtree(BUILT / "notebooks", ignore_errors=True)
+    run("python", "-m", "tools.write_notebooks", "_build/notebooks", ARCHIVE)
+
+
+def wheel() -> None:
+    """Build the package, with the pages and the repository's address in it."""
+    shutil.rmtree(BUILT / "wheel", ignore_errors=True)
+    with tempfile.TemporaryDirectory() as copy:
+        for name in IN_WHEEL:
+            copying = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copying(ROOT / name, Path(copy, name))
+        config = (ROOT / "_config.yml").read_text("utf-8")
+        ours = re.sub("(?<=^  url: ).*", repository_url(), config, count=1, flags=re.M)
+        Path(copy, "_config.yml").write_text(ours, "utf-8")
+        into = ["--directory", BUILT / "wheel"]
+        run("python", "-m", "hatchling", "build", "--target", "wheel", *into, folder=copy)
+
+
+def book() -> None:
+    """Build the pages, hold what they claim against its tests, and put all else beside them."""
+    pages()
+    claims()
+    run("python", "-m", "tools.lint.claims", "--hold")
+    notebooks()
+    wheel()
+    for old in [SITE / "notebooks", *SITE.glob("condlesson-*")]:
+        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    shutil.copytree(BUILT / "notebooks", SITE / "notebooks")
+    for made in [ARCHIVE, *(BUILT / "wheel").glob("*.whl")]:
+        shutil.copy(made, SITE)
+    print(f"The book is at {SITE / 'index.html'}")
+
+
+STEPS = {step.__name__: step for step in (pages, links, claims, notebooks, wheel, book)}
+
+
+def run(tool: str, *arguments: object, folder: object = ROOT) -> None:
+    """Run a tool of this environment in a folder.
+
+    Raises:
+        SystemExit: it fails; what it says was shown.
+    """
+    here = Path(sys.executable).parent
+    found = sys.executable if tool == "python" else shutil.which(tool, path=here)
+    done = subprocess.run([found, *map(str, arguments)], cwd=folder, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def main(step: str = "book") -> None:
+    """Take one step.
+
+    Raises:
+        ValueError: there is no such step.
+    """
+    if step not in STEPS:
+        raise ValueError(f"step must be one of {', '.join(STEPS)}, got {step}.")
+    STEPS[step]()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
