@@ -10,7 +10,7 @@
 # COLAB=today run the notebooks with the versions that Colab has today, not those in tests/colab.
 # PYTHON=...  the Python that makes .venv, 3.11 or newer; later calls use .venv.
 # VENV=...    another place for the environment.
-# name=...    what `make page`, `make figure` or `make exercise` begins.
+# name=...    what `make page`, `figure`, `exercise` or `variant` begins.
 # BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
 # SAMPLE=...  of the weekly tests one in seven, which is decided by this word.
@@ -38,7 +38,7 @@ UNIT := $(TESTS) --ignore=tests/book --ignore=tests/browser -m "not (slow or wee
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page figure exercise claims notebooks wheel test test-unit test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
+.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ page: $(STAMP) ## begin a page that builds; name=my-page
 
 figure: $(STAMP) ## begin a figure with its test and a page; name=my-figure, kind=moving for one that moves
 	@$(BIN)/python -m tools.new "$(or $(kind),still)" "$(name)"
+
+variant: $(STAMP) ## begin a network of the experiment with its test; name=my-network
+	@$(BIN)/python -m tools.new variant "$(name)"
 
 exercise: $(STAMP) ## begin an exercise with its check, their tests and a page; name=my-exercise
 	@$(BIN)/python -m tools.new exercise "$(name)"

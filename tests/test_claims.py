@@ -21,7 +21,6 @@ from condlesson.experiment import analysis, plan
 from condlesson.experiment.comparison import paired_difference, runs_of
 from condlesson.experiment.judge_records import load_judge, noised_test_images
 from condlesson.experiment.judges import confidence, frechet_distance, guess_timesteps
-from condlesson.experiment.networks import DESIGNS
 from condlesson.experiment.outputs import denoise_lied_to, from_bytes
 from condlesson.experiment.runs import (
     COMPARED,
@@ -31,6 +30,7 @@ from condlesson.experiment.runs import (
     load_outputs,
     load_run,
 )
+from condlesson.networks import DESIGNS, VARIANTS
 from condlesson.probes import (
     cosine_similarity_matrix,
     layer_inputs,
@@ -43,7 +43,6 @@ from condlesson.probes import (
     timestep_bound,
 )
 from condlesson.training import make_model
-from condlesson.unet import VARIANTS
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,8 +8,9 @@ from torch import nn
 
 from condlesson.conditioning import AdaGN
 from condlesson.config import PRECISIONS, TrainConfig
+from condlesson.networks import NETWORKS
 from condlesson.training import make_model, predict
-from condlesson.unet import NETWORKS, UNetAdaGN
+from condlesson.unet import UNetAdaGN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

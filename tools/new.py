@@ -59,6 +59,14 @@ ENTRIES = {
         _exported("checks", "check_SNAKE"),
         Entry("pyproject.toml", r'"additive_block \| ', r"\g<0>SNAKE | "),
     ],
+    "variant": [
+        Entry("src/condlesson/networks/__init__.py", r"\nfrom condlesson\.unet import",
+              r"\nfrom condlesson.networks.SNAKE import UNetCAMEL\g<0>"),
+        Entry("src/condlesson/networks/__init__.py", r"(?s)(\nNETWORKS: .*?\n)\}\n",
+              '\\1    "SNAKE": Network(\n        UNetCAMEL,\n'
+              '        Design("sinusoid", WIDE, "bottleneck", "scales", "batch"),\n'
+              '        (GREEN, "d", ":"),\n        is_compared=False,\n    ),\n}\n'),
+    ],
 }  # fmt: skip
 
 
@@ -86,8 +94,9 @@ def add(kind: str, name: str, root: Path = ROOT) -> list[Path]:
     for entry in ENTRIES.get(kind, ()):
         path = root / entry.path
         entered[path] = _entered(entry, entered[path] or path.read_text("utf-8"), name)
-    contents = root / "_toc.yml"
-    entered[contents] = _listed(contents.read_text("utf-8"), name)
+    if root / "book" / f"{name}.md" in made:
+        contents = root / "_toc.yml"
+        entered[contents] = _listed(contents.read_text("utf-8"), name)
     for path, text in (made | entered).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
@@ -183,6 +192,8 @@ def main(kind: str, name: str = "") -> None:
     print("Written or edited:", *(f"  {path.relative_to(ROOT)}" for path in files), sep="\n")
     print(f"\n{fill((TEMPLATES / kind / 'next.txt').read_text('utf-8'), name)}", end="")
     book = Book(ROOT / "book")
+    if name not in book.pages:
+        return
     for finding in lint({f"book/{name}.md": book.pages[name]}, book):
         print(finding)
 

@@ -25,7 +25,6 @@ _PUBLIC = {
     ),
     "conditioning": ("AdaGN", "add_to_channels"),
     "unet": (
-        "VARIANTS",
         "ConditionedBlock",
         "ConvBlock",
         "UNet",
@@ -34,6 +33,7 @@ _PUBLIC = {
         "UNetSinusoidal",
         "count_parameters",
     ),
+    "networks": ("VARIANTS",),
     "diffusion": ("alphas_cumprod", "linear_beta_schedule", "q_sample"),
     "sampling": (
         "ddim_step",

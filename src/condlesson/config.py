@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from condlesson.data import DATASETS, IMAGE_SIZES
 from condlesson.diffusion import NUM_TIMESTEPS
 from condlesson.embeddings import check_choice
-from condlesson.unet import NETWORKS, TOLD_CLASS
+from condlesson.networks import NETWORKS
 
 __all__ = ["CHOICES", "PRECISIONS", "TIERS", "TrainConfig"]
 
@@ -79,7 +79,7 @@ class TrainConfig:
     @property
     def told_class(self) -> bool:
         """Whether the network is told the class of an image beside the timestep."""
-        return self.variant in TOLD_CLASS
+        return NETWORKS[self.variant].is_told_class
 
 
 # What a reader has time for. Only the size is a tier's; the variant and the seed are the reader's.

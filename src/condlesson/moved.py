@@ -16,7 +16,7 @@ MOVED = {  # both below `condlesson`
     "broken": "museum.broken",
     "checkpoints": "experiment.checkpoints",
     "comparison": "experiment.comparison",
-    "designs": "experiment.networks",
+    "designs": "networks",
     "exhibits": "museum.exhibits",
     "intervals": "experiment.intervals",
     "judge_records": "experiment.judge_records",

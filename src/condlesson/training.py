@@ -36,7 +36,7 @@ from condlesson.batches import (
 from condlesson.config import PRECISIONS, TIERS, TrainConfig
 from condlesson.data import Mnist
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
-from condlesson.unet import NETWORKS
+from condlesson.networks import NETWORKS
 
 if TYPE_CHECKING:
     from accelerate import Accelerator  # of the training extras; one process needs none of it
@@ -197,7 +197,7 @@ def make_model(config: TrainConfig) -> nn.Module:
     The global random state is left alone.
     """
     with torch.random.fork_rng(devices=[]):  # for the weights that `initialise` replaces
-        model = NETWORKS[config.variant](config.width)
+        model = NETWORKS[config.variant].make(config.width)
     initialise(model, config.seed)
     return model
 

@@ -11,12 +11,13 @@ Source: Ronneberger, Fischer and Brox 2015, arXiv:1505.04597, scaled down to 28 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
+from importlib import import_module
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.conditioning import AdaGN, AdditiveGN, add_to_channels, check_groups
+from condlesson.conditioning import AdaGN, add_to_channels, check_groups
 from condlesson.embeddings import (
     ClassEmbedding,
     FourierTimestepEmbedding,
@@ -25,9 +26,6 @@ from condlesson.embeddings import (
 )
 
 __all__ = [
-    "NETWORKS",
-    "TOLD_CLASS",
-    "VARIANTS",
     "ConditionedBlock",
     "ConvBlock",
     "UNet",
@@ -345,25 +343,6 @@ class UNetAdaGN(UNet):
         return self.denoise(x_t, t_emb)
 
 
-_GN = partial(nn.GroupNorm, UNET_GROUPS)  # the norm that UNetAdaGN has by default
-
-VARIANTS: dict[str, Callable[[int], UNet]] = {
-    "none": UNet,
-    "simple": UNetSimple,
-    "sinusoidal": UNetSinusoidal,
-    "adagn": UNetAdaGN,
-    "simple_matched": partial(UNetMatched, encoding="scalar"),
-    "sinusoidal_matched": partial(UNetMatched, encoding="sinusoid"),
-    "fourier": UNetFourier,
-    "gn_none": partial(UNet, norm=_GN),
-    "gn_bottleneck": partial(UNetSinusoidal, norm=_GN),
-    "gn_additive": partial(UNetAdaGN, adagn=AdditiveGN),
-}
-TOLD_CLASS = ("adagn_class",)
-# All that can be trained; `VARIANTS` are those that the experiment compares.
-NETWORKS = {**VARIANTS, "adagn_class": partial(UNetAdaGN, num_classes=10)}
-
-
 def check_image(x_t: Tensor) -> None:
     """Refuse what the two poolings cannot halve."""
     if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
@@ -410,3 +389,10 @@ def _one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:
 def count_parameters(module: nn.Module) -> int:
     """Number of trainable parameters of a module."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def __getattr__(name: str) -> object:
+    """`VARIANTS`, which notebooks handed out before version 0.2 import from here."""
+    if name == "VARIANTS":
+        return import_module("condlesson.networks").VARIANTS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}.")

@@ -16,7 +16,7 @@ from condlesson.experiment.runs import (
     train_command,
 )
 from condlesson.experiment.sweeps import PLANNED, sweep
-from condlesson.unet import NETWORKS, VARIANTS
+from condlesson.networks import NETWORKS, VARIANTS
 
 ALL = [config for name in PLANNED for config in sweep(name)]
 

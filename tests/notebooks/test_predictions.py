@@ -6,7 +6,7 @@ import torch
 from condlesson import SEEDS, VARIANTS, count_parameters, load_model, load_run
 from condlesson.experiment.answers import QUESTIONS, answer
 from condlesson.experiment.comparison import paired_difference
-from condlesson.experiment.networks import DESIGNS
+from condlesson.networks import DESIGNS
 from condlesson.notebooks import predictions
 from condlesson.probes import modulation
 

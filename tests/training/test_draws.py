@@ -9,8 +9,8 @@ from torch import nn
 
 from condlesson.data import to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.networks import VARIANTS
 from condlesson.training import initialise, make_model, noised_batch, stream, validation_batches
-from condlesson.unet import VARIANTS
 from tests.training.states import TINY, inputs_of_training
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from condlesson.networks import VARIANTS
 from condlesson.training import (
     TrainState,
     initialise,
@@ -16,7 +17,6 @@ from condlesson.training import (
     train,
     validation_batches,
 )
-from condlesson.unet import VARIANTS
 from tests.training.states import (
     MOMENTS,
     TINY,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from condlesson.experiment.comparison import PairedDifference, paired_difference
 from condlesson.experiment.runs import Run
+from condlesson.networks import DESIGNS
 
 __all__ = [
     "QUESTIONS",
@@ -90,13 +91,14 @@ class Answer:
         return f"**{self.sentence}** {self.question.limits}"
 
 
-TOLD_BATCH = ("simple", "simple_matched", "sinusoidal_matched", "sinusoidal", "fourier")
-TOLD_GROUP = ("gn_bottleneck", "gn_additive", "adagn")
+CONTROLS = {"batch": "none", "group": "gn_none"}  # by the norm
 HELP = Question(
     "Does t help at all?",
-    (
-        *(Pair("none", name, name) for name in TOLD_BATCH),
-        *(Pair("gn_none", name, name) for name in TOLD_GROUP),
+    tuple(
+        Pair(control, name, name)
+        for norm, control in CONTROLS.items()
+        for name, design in DESIGNS.items()
+        if design.norm == norm and name != control
     ),
     {
         "yes": "Yes: each of the networks that are told t ends with a lower loss than the one with "

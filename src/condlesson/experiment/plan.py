@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from condlesson.config import TIERS, TrainConfig
-from condlesson.unet import VARIANTS
+from condlesson.networks import VARIANTS
 
 __all__ = [
     "DRAFT",

@@ -26,6 +26,7 @@ from torch import nn
 from condlesson.data import Mnist, load_subset
 from condlesson.experiment import plan
 from condlesson.experiment.outputs import outputs_canary
+from condlesson.networks import VARIANTS
 from condlesson.training import (
     TIERS,
     TrainConfig,
@@ -35,7 +36,6 @@ from condlesson.training import (
     train,
     validation_batches,
 )
-from condlesson.unet import VARIANTS
 
 __all__ = [
     "COMPARED",

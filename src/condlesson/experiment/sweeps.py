@@ -28,8 +28,8 @@ from condlesson.experiment.runs import (
     needs_outputs,
     run_name,
 )
+from condlesson.networks import VARIANTS
 from condlesson.training import TIERS, TrainConfig
-from condlesson.unet import VARIANTS
 
 __all__ = ["PLANNED", "SWEEPS", "Collected", "collect", "is_recorded", "missing", "sweep"]
 

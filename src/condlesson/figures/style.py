@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from condlesson.networks import NETWORKS
+
 __all__ = [
     "COLOURS",
     "DIVERGING",
@@ -21,22 +23,7 @@ __all__ = [
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
-# The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white. Networks
-# of one norm are drawn together, those of two norms in two panels: each family has a colour for
-# each network but for the matched pair, which is dashed in the colours of the pair that it refines.
-# No two networks of a family share a marker, which tells them apart without any colour.
-LOOKS = {
-    "none": ("#4D4D4D", "s", "-"),
-    "simple": ("#C05200", "^", "-"),
-    "simple_matched": ("#C05200", "v", "--"),
-    "sinusoidal": ("#0072B2", "o", "-"),
-    "sinusoidal_matched": ("#0072B2", "X", "--"),
-    "fourier": ("#B0568A", "P", "-."),
-    "gn_none": ("#4D4D4D", "p", "-"),
-    "gn_bottleneck": ("#0072B2", "h", "-"),
-    "gn_additive": ("#B0568A", "*", "-."),
-    "adagn": ("#1C6E37", "D", "-"),
-}
+LOOKS = {name: network.look for name, network in NETWORKS.items()}
 COLOURS = {variant: colour for variant, (colour, _, _) in LOOKS.items()}
 LINES = ("-", "--", "-.", ":")  # of lines that are no variant's, in turn
 

@@ -3,12 +3,14 @@
 import pytest
 from torch import nn
 
+import condlesson
+from condlesson import unet
 from condlesson.conditioning import AdaGN, AdditiveGN
 from condlesson.embeddings import FourierTimestepEmbedding, TimestepEmbedding
 from condlesson.experiment.answers import QUESTIONS
-from condlesson.experiment.networks import DESIGNS, differing
+from condlesson.networks import DESIGNS, NETWORKS, VARIANTS, differing
 from condlesson.training import TrainConfig, make_model
-from condlesson.unet import VARIANTS, UNet, count_parameters
+from condlesson.unet import UNet, count_parameters
 
 every_design = pytest.mark.parametrize("name", DESIGNS)
 # What the pairs of a question may differ in. Whoever is told nothing has no path at all.
@@ -30,8 +32,19 @@ def kinds(model, *classes):
     return [module for module in model.modules() if isinstance(module, classes)]
 
 
-def test_every_variant_has_its_design():
-    assert set(DESIGNS) == set(VARIANTS)
+def test_all_that_is_told_of_a_network_comes_from_its_record():
+    compared = [name for name, network in NETWORKS.items() if network.is_compared]
+    assert list(VARIANTS) == list(DESIGNS) == compared
+    assert condlesson.VARIANTS is unet.VARIANTS is VARIANTS
+    with pytest.raises(AttributeError, match=r"'condlesson\.unet' has no attribute 'VARIANT'"):
+        unet.VARIANT  # noqa: B018
+
+
+def test_each_network_that_is_told_t_is_asked_whether_that_helps():
+    told = {name for name, design in DESIGNS.items() if design.place != "–"}
+    assert {pair.b for pair in QUESTIONS["help"].pairs} == told
+    norms = {(DESIGNS[pair.a].norm, pair.a) for pair in QUESTIONS["help"].pairs}
+    assert norms == {("batch", "none"), ("group", "gn_none")}
 
 
 @every_design
