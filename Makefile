@@ -115,7 +115,7 @@ coverage: $(STAMP) ## the unit tests, and which lines of the package they leave 
 	$(UNIT) $(COVERAGE)
 
 test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)
-	$(MAKE) --no-print-directory notebooks wheel
+	$(MAKE) --no-print-directory notebooks
 	$(COLAB_VENV)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl \
 	  _build/condlesson-lesson.zip
 

@@ -63,9 +63,14 @@ def claims() -> None:
 
 
 def notebooks() -> None:
-    """Write the exercise and solution notebooks, and the archive to hand out."""
+    """Write the exercise and solution notebooks, and the archive to hand out.
+
+    The wheel is built before: the notebooks verify by its hash what they fetch.
+    """
+    wheel()
+    [built] = (BUILT / "wheel").glob("*.whl")
     shutil.rmtree(BUILT / "notebooks", ignore_errors=True)
-    run("python", "-m", "tools.write_notebooks", "_build/notebooks", ARCHIVE)
+    run("python", "-m", "tools.write_notebooks", "_build/notebooks", ARCHIVE, built)
 
 
 def wheel() -> None:
@@ -88,7 +93,6 @@ def book() -> None:
     claims()
     run("python", "-m", "tools.lint.claims", "--hold")
     notebooks()
-    wheel()
     for old in [SITE / "notebooks", *SITE.glob("condlesson-*")]:
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
     shutil.copytree(BUILT / "notebooks", SITE / "notebooks")

@@ -22,7 +22,6 @@ from condlesson.experiment import network_file, recording, runs, sweeps
 from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.runs import SUBSET
-from condlesson.notebooks import export
 from condlesson.training import TIERS, TrainConfig, TrainState
 
 if TYPE_CHECKING:
@@ -118,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     writer.add_argument("folder", metavar="DIR", help="gets the folders exercises and solutions")
     writer.add_argument(
         "--archive", metavar="FILE", help="also pack the exercises with the package, as a zip file"
+    )
+    writer.add_argument(
+        "--with-solutions",
+        action="store_true",
+        help="in the archive too, in a folder",
     )
     writer.add_argument(
         "--overwrite", action="store_true", help="write over notebooks that differ; default: no"
@@ -335,10 +339,14 @@ def _collect(args: argparse.Namespace) -> int:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
-    written = export.write_notebooks(args.folder, overwrite=args.overwrite)
+    from condlesson import notebooks  # to train and to read runs needs nothing of what reads pages
+
+    written = notebooks.write_notebooks(
+        args.folder, overwrite=args.overwrite, report=partial(print, file=sys.stderr, flush=True)
+    )
     print(f"{len(written)} notebooks are in {args.folder}.")
     if args.archive:
-        export.make_archive(args.folder, args.archive)
+        notebooks.make_archive(args.folder, args.archive, with_solutions=args.with_solutions)
         print(f"The exercises and what they need are in {args.archive}.")
     return 0
 

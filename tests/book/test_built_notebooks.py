@@ -13,6 +13,7 @@ import pytest
 from condlesson.notebooks import addresses
 from condlesson.notebooks.pages import Book
 from tests.book.built import HTML, article
+from tools.glued import glued
 
 BOOK = Book()
 GLUED = re.compile(r"\{glue:text\}`[^`]+`")
@@ -47,17 +48,33 @@ def run(*command: str | Path, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+# Pages that the installed package runs for their numbers; those of the others are the build's.
+RUN = ("refresher", "your-numbers")
+WRITE = f"""
+import json, sys
+from pathlib import Path
+from condlesson.notebooks import write_notebooks
+from condlesson.notebooks.glued import measure
+from condlesson.notebooks.pages import PAGES_DIR
+measured = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+measured |= measure([PAGES_DIR / f"{{name}}.md" for name in {RUN}])
+write_notebooks("made", measured=measured)
+"""
+
+
 @pytest.mark.slow
 def test_the_published_package_writes_the_published_notebooks(tmp_path):
     """Installed where no checkout is, beside the packages of this environment."""
+    others = [name for name in BOOK.with_notebook if name not in RUN]
+    values = glued([BOOK.folder / f"{name}.md" for name in others])
+    (tmp_path / "values.json").write_text(json.dumps(values), "utf-8")
     venv.create(tmp_path / "venv", symlinks=True)
     [packages] = (tmp_path / "venv").glob("lib/python*/site-packages")
-    others = [path for path in sys.path if Path(path).name == "site-packages"]
-    (packages / "book.pth").write_text("\n".join(others))
+    found = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "book.pth").write_text("\n".join(found))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", packages]
     run(*pip, HTML / addresses.WHEEL, folder=tmp_path)
-    python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "condlesson", "notebooks", "made", folder=tmp_path)
+    run(tmp_path / "venv/bin/python", "-c", WRITE, "values.json", folder=tmp_path)
     made = {p.relative_to(tmp_path / "made"): p for p in (tmp_path / "made").rglob("*.ipynb")}
     published = {p.relative_to(HTML / "notebooks") for p in HTML.glob("notebooks/*/*.ipynb")}
     assert set(made) == published

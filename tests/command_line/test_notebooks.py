@@ -12,7 +12,11 @@ def small_book(tmp_path, monkeypatch):
     (tmp_path / "a.md").write_text("---\nkernelspec:\n  name: python3\n---\n\n# A page\n")
     (tmp_path / "references.bib").touch()
     monkeypatch.setattr(export, "Book", lambda: pages.Book(tmp_path))
-    monkeypatch.setattr(export, "measure", lambda paths: {path.stem: {} for path in paths})
+
+    def numbers(paths, report):
+        return {path.stem: {} for path in paths}
+
+    monkeypatch.setattr(export, "measure", numbers)
     return tmp_path
 
 

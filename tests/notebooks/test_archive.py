@@ -9,8 +9,8 @@ from zipfile import ZipFile
 import nbformat
 import pytest
 
-from condlesson.notebooks import export
-from condlesson.notebooks.export import make_archive
+from condlesson.notebooks import archive
+from condlesson.notebooks.archive import make_archive
 from tests.notebooks.made import PAGES
 
 # Runs a notebook without what only the book needs; the folder is the first place of imports.
@@ -41,8 +41,8 @@ def test_an_archive_runs_where_it_is_unpacked(filled, tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     make_archive(filled, tmp_path / "a.zip")
-    with ZipFile(tmp_path / "a.zip") as archive:
-        archive.extractall(tmp_path)
+    with ZipFile(tmp_path / "a.zip") as packed:
+        packed.extractall(tmp_path)
     folder = tmp_path / "condlesson-lesson"
     names = {path.name for path in folder.iterdir()}
     assert names == {"README.txt", "LICENSE", "LICENSE-TEXT", "condlesson"} | {
@@ -62,10 +62,10 @@ def test_an_archive_runs_where_it_is_unpacked(filled, tmp_path, monkeypatch):
 
 def test_an_archive_holds_no_solution_and_no_leftovers(filled, tmp_path):
     make_archive(filled, tmp_path / "a.zip")
-    with ZipFile(tmp_path / "a.zip") as archive:
-        names = archive.namelist()
-        text = archive.read("condlesson-lesson/README.txt").decode()
-        made = archive.read("condlesson-lesson/exercise-3.ipynb")
+    with ZipFile(tmp_path / "a.zip") as packed:
+        names = packed.namelist()
+        text = packed.read("condlesson-lesson/README.txt").decode()
+        made = packed.read("condlesson-lesson/exercise-3.ipynb")
     assert names == sorted(names)
     assert "jupyter lab exercise-1.ipynb" in text
     assert not any("__pycache__" in name or "/pages/" in name for name in names)
@@ -80,8 +80,8 @@ def test_the_same_notebooks_give_the_same_archive(filled, tmp_path):
 
 
 def test_the_licences_of_a_checkout_are_its_own():
-    root = Path(export.__file__).parents[3]
-    assert export._licences() == {
+    root = Path(archive.__file__).parents[3]
+    assert archive._licences() == {
         name: (root / name).read_bytes() for name in ("LICENSE", "LICENSE-TEXT")
     }
 
@@ -97,11 +97,21 @@ def test_the_licences_of_an_installed_package_lie_beside_it(monkeypatch, tmp_pat
         lines.append(f"{info}/licenses/{name},,")
     (lib / info / "METADATA").write_text("Metadata-Version: 2.4\nName: condlesson\nVersion: 1.0\n")
     (lib / info / "RECORD").write_text("\n".join(lines))
-    monkeypatch.setattr(export, "__file__", str(lib / "condlesson" / "notebooks" / "export.py"))
+    monkeypatch.setattr(archive, "__file__", str(lib / "condlesson" / "notebooks" / "archive.py"))
     monkeypatch.setattr(sys, "path", [str(lib)])
-    assert export._licences() == {n: f"the {n}".encode() for n in ("LICENSE", "LICENSE-TEXT")}
+    assert archive._licences() == {n: f"the {n}".encode() for n in ("LICENSE", "LICENSE-TEXT")}
 
 
 def test_an_archive_of_nothing_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="must hold exercise notebooks, got none"):
         make_archive(tmp_path, tmp_path / "a.zip")
+
+
+def test_solutions_are_in_a_folder_of_their_own_if_the_teacher_says_so(filled, tmp_path):
+    make_archive(filled, tmp_path / "a.zip", with_solutions=True)
+    with ZipFile(tmp_path / "a.zip") as packed:
+        names = set(packed.namelist())
+        text = packed.read("condlesson-lesson/README.txt").decode()
+    assert {f"condlesson-lesson/solutions/{name}.ipynb" for name in PAGES} <= names
+    assert {f"condlesson-lesson/{name}.ipynb" for name in PAGES} <= names
+    assert "in the folder solutions" in text

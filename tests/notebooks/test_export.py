@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from condlesson.notebooks import addresses, export
+from condlesson.notebooks import export
 from condlesson.notebooks.export import KINDS, make_notebook, write_notebooks
+from condlesson.notebooks.first_cell import first_cell
 from condlesson.notebooks.pages import PageError
 from tests.notebooks.made import BIB, FRONT, SMALL, AnyNumber, sources
 
@@ -24,7 +25,7 @@ def test_a_page_becomes_cells(small):
         "## Where you stand\n\nThe checks of this notebook, as they ended last:",
     ]
     setup, drawing, gaps, *checks, last = sources(made)
-    assert addresses.wheel_address() in setup
+    assert setup == first_cell()
     assert drawing == "from condlesson.conditioning import check_inputs"
     assert "TODO 4" in gaps
     assert len(checks) == 2
@@ -49,7 +50,13 @@ def test_the_solution_notebook_differs_in_the_answers_only(small):
 @pytest.fixture
 def unmeasured(monkeypatch):
     """No page is run; every number is made up."""
-    monkeypatch.setattr(export, "measure", lambda paths: {p.stem: AnyNumber() for p in paths})
+    run = []
+
+    def numbers(paths, report):
+        return run.append(paths) or {p.stem: AnyNumber() for p in paths}
+
+    monkeypatch.setattr(export, "measure", numbers)
+    return run
 
 
 def test_the_numbers_of_the_pages_are_measured(small, tmp_path):
@@ -92,6 +99,28 @@ def test_what_a_learner_wrote_is_not_written_over(small, tmp_path, unmeasured):
     assert not solution.exists()
     write_notebooks(tmp_path, book, overwrite=True)
     assert (exercise.read_bytes(), solution.read_bytes()) == made
+
+
+def test_a_notebook_that_somebody_worked_in_is_found_before_pages_run(small, tmp_path, unmeasured):
+    book = small()
+    exercise, _ = write_notebooks(tmp_path, book)
+    made = exercise.read_text()
+    exercise.write_text(made.replace("0.12", "9.99"))  # numbers of another run
+    with pytest.raises(FileExistsError):
+        write_notebooks(tmp_path, book)
+    assert len(unmeasured) == 2
+    exercise.write_text(made.replace("check_adagn(AdaGN)", "check_adagn(Mine)"))
+    with pytest.raises(FileExistsError, match=r"exercises/a\.ipynb must not differ"):
+        write_notebooks(tmp_path, book)
+    assert len(unmeasured) == 2
+
+
+def test_the_first_cell_verifies_the_wheel_that_it_is_given(
+    small, tmp_path, unmeasured, monkeypatch
+):
+    monkeypatch.setenv("CONDLESSON_REPOSITORY", "https://github.com/a/b")
+    paths = write_notebooks(tmp_path, small(), wheel_hash="f" * 64)
+    assert [path.read_text().count(f"#sha256={'f' * 64}") for path in paths] == [1, 1]
 
 
 # Cites a lot in one year, so that the order of a set would show.

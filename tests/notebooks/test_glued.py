@@ -1,5 +1,8 @@
 import json
 import sys
+from pathlib import Path
+from threading import Lock
+from time import sleep
 
 import pytest
 
@@ -77,13 +80,70 @@ def test_a_fault_comes_back_from_there(files):
         measure(files(bad="\nx"))
 
 
-def test_the_child_prints_json(files, capsys):
+def test_the_child_writes_json(files, tmp_path):
     [path] = files(one='from myst_nb import glue\nglue("x", 0.1)')
-    glued.main(str(path))
-    assert json.loads(capsys.readouterr().out) == {"x": 0.1}
+    glued.main(str(path), str(tmp_path / "result"))
+    assert json.loads((tmp_path / "result").read_text()) == {"values": {"x": 0.1}}
 
 
-def test_the_child_tells_a_fault_in_one_line(files):
+def test_the_child_tells_a_fault_in_one_line(files, tmp_path):
     [path] = files(one='raise ValueError("a\\nb")')
-    with pytest.raises(SystemExit, match="raises ValueError: a b"):
-        glued.main(str(path))
+    glued.main(str(path), str(tmp_path / "result"))
+    told = json.loads((tmp_path / "result").read_text())
+    assert told["fault"].endswith("raises ValueError: a b")
+
+
+def test_a_library_that_prints_beside_python_does_no_harm(files):
+    printing = 'import os\nfrom myst_nb import glue\nos.write(1, b"one")\nos.write(2, b"two")\n'
+    assert measure(files(one=f'{printing}glue("x", 1)')) == {"one": {"x": 1}}
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.kill(os.getpid(), 9)", "one.md must run .* was ended by SIGKILL.*memory is short"),
+        ('os.write(2, b"a\\nlast\\n")\nos._exit(3)', "one.md must run .* with status 3: last"),
+        ("os._exit(3)", "one.md must run .* with status 3: it said nothing"),
+    ],
+)
+def test_a_page_whose_process_ended_is_named(files, end, told):
+    with pytest.raises(RuntimeError, match=told):
+        measure(files(one=f"import os\n{end}"))
+
+
+@pytest.fixture
+def most(monkeypatch):
+    """How many pages ran at a time, most of all; no page is run."""
+    running, counted, lock = [], [], Lock()
+
+    def child(path):
+        with lock:
+            running.append(path)
+            counted.append(len(running))
+        sleep(0.05)
+        with lock:
+            running.remove(path)
+        if path.stem == "bad":
+            raise RuntimeError("bad")
+        return {}
+
+    monkeypatch.setattr(glued, "_in_a_child", child)
+    return counted
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(1, 1), (3, 3)])
+def test_no_more_pages_run_at_a_time_than_the_machine_allows(most, monkeypatch, allowed, expected):
+    monkeypatch.setattr(glued, "processes", lambda memory: allowed)
+    told = []
+    found = measure([Path(f"{k}.md") for k in range(9)], told.append)
+    assert list(found) == [str(k) for k in range(9)]
+    assert max(most) == expected
+    assert len(told) == 9
+    assert told[-1].endswith("has run, 9 of 9 pages.")
+
+
+def test_after_a_fault_no_further_page_begins(most, monkeypatch):
+    monkeypatch.setattr(glued, "processes", lambda memory: 1)
+    with pytest.raises(RuntimeError, match="bad"):
+        measure([Path(f"{name}.md") for name in ("bad", *range(9))])
+    assert len(most) <= 2

@@ -133,11 +133,24 @@ def test_the_site_has_what_was_made_last_and_nothing_older(folder, monkeypatch):
         monkeypatch.setattr(build, name, lambda name=name: taken.append(name))
     monkeypatch.setattr(build, "run", lambda *command: taken.append(command[-1]))
     build.book()
-    assert taken == ["pages", "claims", "--hold", "notebooks", "wheel"]
+    assert taken == ["pages", "claims", "--hold", "notebooks"]
     found = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
     new = {"notebooks/a.ipynb", "condlesson-1-py3-none-any.whl", "lesson.zip"}
     assert found == {"index.html", *new}
     assert {(site / name).read_text() for name in new} == {"new"}
+
+
+def test_the_notebooks_are_written_for_the_wheel_that_was_built_before(folder, monkeypatch):
+    built, commands = folder / "_build" / "wheel" / "a.whl", []
+
+    def wheel():
+        built.parent.mkdir(parents=True)
+        built.touch()
+
+    monkeypatch.setattr(build, "wheel", wheel)
+    monkeypatch.setattr(build, "run", lambda *command: commands.append(command))
+    build.notebooks()
+    assert [command[-1] for command in commands] == [built]
 
 
 def test_the_python_that_runs_the_steps_has_the_tools():

@@ -18,6 +18,7 @@ __all__ = [
     "WHEEL",
     "binder_address",
     "colab_address",
+    "is_published",
     "jupyterhub_address",
     "notebook_path",
     "repository_url",
@@ -51,6 +52,11 @@ def repository_url() -> str:
             "Set repository.url in _config.yml, or CONDLESSON_REPOSITORY."
         )
     return url
+
+
+def is_published() -> bool:
+    """Whether anybody publishes at the repository's address; `OWNER` stands for nobody yet."""
+    return _parts()[1] != "OWNER"
 
 
 def source_branch() -> str:

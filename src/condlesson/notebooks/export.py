@@ -1,4 +1,4 @@
-"""Exercise and solution notebooks from the book's pages, and an archive of them to hand out.
+"""Exercise and solution notebooks from the book's pages.
 
 A page is the one source. Its text is translated for plain Jupyter, its cells are taken as they
 are, and code that the page shows from the package becomes cells: exercises with their gaps, or
@@ -7,63 +7,27 @@ checks up. The same pages give the same bytes.
 """
 
 import html
+import json
 import re
-from collections.abc import Iterator, Mapping
-from importlib.metadata import distribution
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from condlesson.notebooks import addresses
 from condlesson.notebooks.blocks import Code, Translator
+from condlesson.notebooks.files import write_all
+from condlesson.notebooks.first_cell import first_cell, installed_hash
 from condlesson.notebooks.glued import measure
 from condlesson.notebooks.pages import Book, Cell, Page, PageError
 from condlesson.scaffold import used_names, without_imports
 
-__all__ = ["KINDS", "make_archive", "make_notebook", "write_notebooks"]
+__all__ = ["KINDS", "make_notebook", "write_notebooks"]
 
 KINDS = ("exercises", "solutions")
 
-SETUP = """\
-# Fetches the lesson if it is not here yet, and what else is missing. What is here already,
-# torch, numpy and matplotlib above all, stays as it is.
-import os
-import subprocess
-import sys
-from importlib import invalidate_caches
-from importlib.util import find_spec
-
-pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-if not find_spec("condlesson"):
-    published = "{wheel}"
-    wheel = os.environ.get("CONDLESSON_WHEEL", published)
-    subprocess.run([*pip, "--no-deps", wheel], check=True)
-missing = [name for name in ("torch", "numpy", "matplotlib") if not find_spec(name)]
-if missing:
-    subprocess.run([*pip, *missing], check=True)
-invalidate_caches()"""
+BLANK = "\0"  # stands in a text for a number that is not measured yet
 PROGRESS = """\
 from condlesson.checks import progress
 
 progress([{names}])"""
-README = """\
-How a U-Net knows what time it is: the lesson as notebooks
-==========================================================
-
-Start Jupyter in this folder, where Python has torch, numpy and matplotlib, and open
-exercise-1.ipynb:
-
-    jupyter lab exercise-1.ipynb
-
-Nothing else needs to be installed, and no network: the folder condlesson holds the lesson's
-package, with the digits and the recorded runs that the notebooks use. Leave it beside them.
-
-The book, with the solutions folded away on its pages: {site}
-
-The exercises are made from the package, so its modules hold their solutions too.
-
-Code: MIT licence. Text, figures and recorded runs: CC BY 4.0. Both are in this folder.
-The digits have terms of their own, in condlesson/subset/README.md.
-"""
 # Of cells in a notebook, for what the book leaves out: code must be there to run.
 HIDDEN = {
     "hide-input": {"source_hidden": True},
@@ -71,7 +35,6 @@ HIDDEN = {
     "hide-output": {"outputs_hidden": True},
     "remove-output": {"outputs_hidden": True},
 }
-PACKED = (".gz", ".json", ".md", ".mplstyle", ".npz", ".py")  # of the package, in the archive
 _CHECK = re.compile(r"^(check_\w+)\(", re.M)
 
 
@@ -81,8 +44,10 @@ def write_notebooks(
     *,
     overwrite: bool = False,
     measured: Mapping[str, Mapping] | None = None,
+    wheel_hash: str | None = None,
+    report: Callable[[str], object] = lambda line: None,
 ) -> list[Path]:
-    """Write all notebooks.
+    """Write all notebooks, or none.
 
     Args:
         folder: Gets the folders exercises and solutions, with a notebook for each page in both.
@@ -91,6 +56,9 @@ def write_notebooks(
             worked in do.
         measured: For each page the values that it glues, as `glued.measure` returns them;
             by default the pages are run for them.
+        wheel_hash: Of the wheel that the notebooks fetch, as `first_cell` takes it; by default
+            that of the wheel that this package was installed from, if it is known.
+        report: Is told in a line when a page has run.
 
     Returns:
         The files.
@@ -101,27 +69,54 @@ def write_notebooks(
         ModuleNotFoundError: jupytext is missing.
         FileExistsError: A notebook is there and differs; then nothing is written.
     """
+    book = book or Book()
+    setup = first_cell(installed_hash() if wheel_hash is None else wheel_hash)
+
+    def made(values: Mapping[str, Mapping]) -> dict[Path, bytes]:
+        return {
+            Path(folder, kind, f"{name}.ipynb"): _bytes(
+                make_notebook(
+                    book, page, values[name], with_answers=kind == "solutions", setup=setup
+                )
+            )
+            for kind in KINDS
+            for name, page in book.with_notebook.items()
+        }
+
+    if measured is None:
+        unmeasured = made(dict.fromkeys(book.with_notebook, _Blanks()))  # finds faults in time
+        if not overwrite:
+            _refuse_to_overwrite(unmeasured)
+        pages = [book.folder / f"{name}.md" for name in book.with_notebook]
+        measured = measure(pages, report)
+    files = made(measured)
+    if not overwrite:
+        _refuse_to_overwrite(files)
+    write_all(files)
+    return list(files)
+
+
+class _Blanks(dict):
+    """Stands for the numbers of a page that has not run: each is a BLANK."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> "_Blanks":
+        return self
+
+    def __format__(self, form: str) -> str:
+        return BLANK
+
+
+def _bytes(notebook: object) -> bytes:
     import nbformat
 
-    book = book or Book()
-    if measured is None:
-        measured = measure([book.folder / f"{name}.md" for name in book.with_notebook])
-    made = {}
-    for kind in KINDS:
-        for name, page in book.with_notebook.items():
-            notebook = make_notebook(book, page, measured[name], with_answers=kind == "solutions")
-            path = Path(folder) / kind / f"{name}.ipynb"
-            made[path] = f"{nbformat.writes(notebook)}\n".encode()
-    if not overwrite:
-        _refuse_to_overwrite(made)
-    for path, content in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return list(made)
+    return f"{nbformat.writes(notebook)}\n".encode()
 
 
 def _refuse_to_overwrite(made: dict[Path, bytes]) -> None:
-    other = [p for p, content in made.items() if p.is_file() and p.read_bytes() != content]
+    other = [path for path, content in made.items() if path.is_file() and not _fits(path, content)]
     if other:
         raise FileExistsError(
             f"{', '.join(map(str, other))} must not differ from what would be written there: "
@@ -129,7 +124,16 @@ def _refuse_to_overwrite(made: dict[Path, bytes]) -> None:
         )
 
 
-def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) -> object:
+def _fits(path: Path, content: bytes) -> bool:
+    """Whether a file holds a content, whatever stands in the place of its blanks."""
+    pieces = content.decode().split(json.dumps(BLANK)[1:-1])
+    pattern = "[^\n]*?".join(map(re.escape, pieces))
+    return re.fullmatch(pattern, path.read_text("utf-8", errors="replace")) is not None
+
+
+def make_notebook(
+    book: Book, page: Page, glued: Mapping, *, with_answers: bool, setup: str | None = None
+) -> object:
     """Make the notebook of a page.
 
     Args:
@@ -137,6 +141,7 @@ def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) ->
         page: The page.
         glued: Values that the page glues, by name.
         with_answers: With the solutions, or else with gaps in their places.
+        setup: The first cell; by default that which verifies nothing.
 
     Returns:
         A valid notebook of nbformat 4.5, without outputs.
@@ -146,7 +151,7 @@ def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) ->
     """
     import nbformat
 
-    cells = [nbformat.v4.new_code_cell(SETUP.format(wheel=addresses.wheel_address()))]
+    cells = [nbformat.v4.new_code_cell(first_cell() if setup is None else setup)]
     for source, metadata in _cells(Translator(book, page, glued, with_answers=with_answers)):
         is_code = isinstance(source, Code)
         new = nbformat.v4.new_code_cell if is_code else nbformat.v4.new_markdown_cell
@@ -163,11 +168,12 @@ def make_notebook(book: Book, page: Page, glued: dict, *, with_answers: bool) ->
 def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
     """Source and metadata of each cell behind the first."""
     figures, checks = 0, {}
-    for place, cell in enumerate(translator.page.cells):
+    cells = [cell for cell in translator.page.cells if "remove-cell" not in cell.tags]
+    for cell, names in zip(cells, _in_the_way(translator, cells), strict=True):
         if cell.kind == "markdown":
             yield from ((piece, {}) for piece in translator.text(cell.source, cell.line))
-        elif "remove-cell" not in cell.tags:
-            source = without_imports(cell.source, _in_the_way(translator, place))
+        else:
+            source = without_imports(cell.source, names)
             translator.run(source)
             called = _CHECK.findall(source)
             checks |= dict.fromkeys(name for name in called if _is_check(translator, name))
@@ -186,21 +192,23 @@ def _cells(translator: Translator) -> Iterator[tuple[str, dict]]:
         yield Code(PROGRESS.format(names=names)), {}
 
 
-def _in_the_way(translator: Translator, place: int) -> set[str]:
-    """Names that the page's cell at a place may not import: other cells make them.
+def _in_the_way(translator: Translator, cells: Sequence[Cell]) -> list[set[str]]:
+    """For each cell, names that it may not import: other cells make them.
 
     Before such a cell the name must not be there yet, or a check would judge the package's own
     where the learner's cell has not run. The page may use it until then, if it says so by its code.
     Behind the cell an import would undo what the learner made.
     """
-    cells, names, used = translator.page.cells, set(), set()
-    for k, cell in enumerate(cells):
-        if cell.kind == "markdown":
-            made = set(translator.makes(cell.source))
-            names |= made if k < place else made - used
-        elif k >= place and "remove-cell" not in cell.tags:
-            used |= used_names(cell.source)
-    return names
+    made = [set(translator.makes(c.source)) if c.kind == "markdown" else set() for c in cells]
+    used = [used_names(c.source) if c.kind == "code" else set() for c in cells]
+    found = []
+    for place in range(len(cells)):
+        names, until_now = set().union(*made[:place]), set()
+        for reads, makes in zip(used[place:], made[place:], strict=True):
+            until_now |= reads
+            names |= makes - until_now
+        found.append(names)
+    return found
 
 
 def _is_check(translator: Translator, name: str) -> bool:
@@ -229,41 +237,3 @@ def _metadata(page: Page, cell: Cell) -> dict:
         else:
             raise PageError(page.name, cell.line, f"the tag {tag} is not known.")
     return metadata
-
-
-def make_archive(notebooks: str | Path, file: str | Path) -> None:
-    """Pack the exercise notebooks with the package, so that they run without a network.
-
-    Args:
-        notebooks: Folder that `write_notebooks` has filled.
-        file: The archive, a zip file; the same content gives the same bytes.
-
-    Raises:
-        FileNotFoundError: There are no notebooks.
-    """
-    exercises = sorted((Path(notebooks) / "exercises").glob("*.ipynb"))
-    if not exercises:
-        raise FileNotFoundError(f"{notebooks} must hold exercise notebooks, got none.")
-    package = Path(__file__).parents[1]
-    content = {"README.txt": README.format(site=addresses.site_address()).encode()}
-    content |= {path.name: path.read_bytes() for path in exercises} | _licences()
-    for path in package.rglob("*"):
-        inside = path.relative_to(package)
-        if path.suffix in PACKED and inside.parts[0] != "pages":
-            content[f"condlesson/{inside.as_posix()}"] = path.read_bytes()
-    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
-        for name in sorted(content):
-            info = ZipInfo(f"condlesson-lesson/{name}")  # with the date that all zip files can hold
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, content[name], ZIP_DEFLATED)
-
-
-def _licences() -> dict[str, bytes]:
-    """Files with the licences, which go where the code and the text go."""
-    checkout = Path(__file__).parents[3]
-    if (checkout / "pyproject.toml").is_file():
-        found = checkout.glob("LICENSE*")
-    else:
-        files = distribution("condlesson").files or ()
-        found = [Path(file.locate()) for file in files if file.name.startswith("LICENSE")]
-    return {path.name: path.read_bytes() for path in found}

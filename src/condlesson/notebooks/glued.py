@@ -2,44 +2,62 @@
 
 A page hands a number over with `glue("name", value)`, and its text shows it. To know the numbers
 one has to run the cells. Each page runs in a Python of its own, so that nobody's random state,
-figures or settings change, and several run at a time.
+figures or settings change, and as many run at a time as cores and memory allow.
 """
 
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
+from condlesson.notebooks.machine import processes
 from condlesson.notebooks.pages import Page
 
 __all__ = ["measure", "run_page"]
 
+MEMORY = 1.4e9  # bytes that the largest page takes, measured
+CHILD = f"import sys; from {__name__} import main; main(*sys.argv[1:])"
 SHOWN = ("HTML", "Markdown", "Math", "SVG", "display")  # of IPython, what a page may use
 Value = bool | int | float | str
 
 
-def measure(paths: Sequence[Path]) -> dict[str, dict[str, Value]]:
+def measure(
+    paths: Sequence[Path], report: Callable[[str], object] = lambda line: None
+) -> dict[str, dict[str, Value]]:
     """Run pages and collect what they glue.
 
     Args:
         paths: Files of the pages.
+        report: Is told in a line when a page has run.
 
     Returns:
         For each page, by its name, the values by theirs.
 
     Raises:
-        RuntimeError: A cell raises; the message names page, cell and line.
+        RuntimeError: A cell raises, and the message names page, cell and line; or the process of a
+            page was ended. The pages that have not begun are not run then.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip((path.stem for path in paths), pool.map(_in_a_child, paths), strict=True))
+    found = {}
+    with ThreadPoolExecutor(processes(MEMORY)) as pool:
+        running = {pool.submit(_in_a_child, path): path for path in paths}
+        try:
+            for done in as_completed(running):
+                found[running[done].stem] = done.result()
+                report(f"{running[done].stem} has run, {len(found)} of {len(paths)} pages.")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {path.stem: found[path.stem] for path in paths}
 
 
 def _in_a_child(path: Path) -> dict[str, Value]:
@@ -50,17 +68,34 @@ def _in_a_child(path: Path) -> dict[str, Value]:
         "OMP_NUM_THREADS": "1",  # pages run side by side, and their threads would wait for others
         "PYTHONPATH": os.pathsep.join(filter(None, places)),
     }
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, str(path.resolve())],
-        env=environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    return json.loads(done.stdout)
+    with TemporaryDirectory() as folder:  # a file, for libraries print what they like
+        result = Path(folder, "result.json")
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, str(path.resolve()), str(result)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        told = json.loads(result.read_text("utf-8")) if result.is_file() else {}
+    if "values" not in told:
+        raise RuntimeError(told.get("fault") or _ended(path, done))
+    return told["values"]
+
+
+def _ended(path: Path, done: subprocess.CompletedProcess) -> str:
+    """Why the process of a page ended without a word."""
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return (
+            f"{path.name} must run to its end, and its process was ended by {name}. Systems do so "
+            f"when memory is short; a page takes up to {MEMORY / 1e9:.1f} GB."
+        )
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return f"{path.name} must run to its end, and ended with status {done.returncode}: {last}"
 
 
 def run_page(page: Page) -> dict[str, Value]:
@@ -120,15 +155,11 @@ def _ignore(*args: object, **kwargs: object) -> None:
     """Stand in for what shows something."""
 
 
-def main(path: str) -> None:
-    """Print what a page glues as JSON; a fault as one line."""
+def main(path: str, result: str) -> None:
+    """Write what a page glues into a file as JSON, or its fault."""
     file = Path(path)
     try:
-        values = run_page(Page(file.stem, file.read_text("utf-8")))
+        told = {"values": run_page(Page(file.stem, file.read_text("utf-8-sig")))}
     except RuntimeError as error:
-        sys.exit(str(error))
-    print(json.dumps(values))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+        told = {"fault": str(error)}
+    Path(result).write_text(json.dumps(told), "utf-8")
