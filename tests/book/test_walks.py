@@ -91,7 +91,7 @@ class Walk:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=3600,
             check=False,
         )
         assert (done.returncode != 0) == bool(seen), f"{line}\n{done.stdout}"
