@@ -3,9 +3,10 @@
 Everything public can be imported from here. A module is loaded when something of it is first
 used, so that a page depends on what it uses and not on everything.
 
-The modules of this folder are the lesson: what a network is told, and how. Around them lie the
-exercises and the checks of what a learner writes, the experiment with its recorded runs, the
-museum of bugs, the figures, and what makes notebooks of the pages.
+The modules of this folder are the lesson: what a network is told, and how; `networks` lists those
+that are trained. Around them lie the exercises and the checks of what a learner writes, the
+experiment with its recorded runs, the museum of bugs, the figures, and what makes notebooks of the
+pages.
 """
 
 import sys
