@@ -33,8 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.txt"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 ANSWERS_WITHIN = 5  # seconds
-NO_NETWORK = (
-    "The package index does not answer. The set-up needs a network: it fetches up to 3 GB, once. "
+NETWORK = (
+    "The set-up needs a network: it fetches up to 3 GB, once. "
     "Behind a proxy set HTTPS_PROXY. A mirror is set as for pip: PIP_INDEX_URL, or pip's own file."
 )
 NO_PIP = (
@@ -111,8 +111,9 @@ def install_uv(python: Path) -> None:
         command = [python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", file]
         done = run([*command, "--no-deps", "--only-binary", ":all:", "--retries", "1"])
     if done.returncode:
-        no_network = "after connection broken" in done.stderr
-        sys.exit(f"{done.stderr}{NO_NETWORK if no_network else 'uv cannot be installed.'}")
+        if "after connection broken" in done.stderr:
+            sys.exit(f"{done.stderr}The package index does not answer. {NETWORK}")
+        sys.exit(f"{done.stderr}uv cannot be installed.")
 
 
 def torch_index(wish: str) -> tuple[str, str]:
@@ -159,7 +160,7 @@ def install(python: Path, *arguments: object) -> None:
     settings = {**pip_settings(python), **os.environ}  # what is told to uv itself comes first
     done = run([uv, "pip", "install", "--python", python, *arguments], shown=True, env=settings)
     if done.returncode:
-        sys.exit("Not all could be installed; uv says why above. The next try goes on from here.")
+        sys.exit(f"Not all could be installed; uv says why above. {NETWORK}")
 
 
 def pip_settings(python: Path) -> dict[str, str]:
