@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from condlesson import (
@@ -20,6 +21,14 @@ from condlesson.experiment.outputs import denoise_lied_to, to_bytes
 from condlesson.figures import moving
 from condlesson.probes import cosine_similarity_matrix, modulations
 from condlesson.training import make_model
+
+# What the templates of the figures read.
+DATA = {
+    "clock": {"frequencies": [1.0, 0.1], "steps": 1000},
+    "similarity": {"t": [0, 10], "matrices": {"a": {}, "b": {}}},
+    "score": {"t": [0, 25], "channels": 2, "blocks": {"enc_1": {}}},
+    "lies": {"t": [50, 150, 250, 350, 450], "errors": {"a": {}}},
+}
 
 
 def unpacked(packed):
@@ -45,12 +54,31 @@ def test_what_does_not_fit_is_refused(value):
         moving.pack(torch.tensor([0.0, value]))
 
 
-def test_a_page_gets_data_that_cannot_end_the_script():
+def test_a_page_gets_data_that_cannot_end_the_script(monkeypatch):
+    monkeypatch.setenv(moving.BOOK, "1")
     shown = moving.Moving("clock", {"label": "</script><b>", "numbers": [1, 2]})._repr_html_()
     [(name, text)] = re.findall(r'data-moving="(\w+)">(.*?)</script>', shown)
     assert name == "clock"
     assert json.loads(text) == {"label": "</script><b>", "numbers": [1, 2]}
     assert repr(moving.Moving("clock", {})) == "Moving('clock')"
+
+
+@pytest.mark.parametrize("name", ["clock", "similarity", "score", "lies"])
+def test_a_notebook_gets_the_figure_itself_and_asks_for_nothing_else(name, monkeypatch):
+    """A document in a frame, with scripts, controls and data; a sentence if there is no frame."""
+    monkeypatch.delenv(moving.BOOK, raising=False)
+    data = DATA[name] | {"label": "</script></template>\"'&"}
+    shown = BeautifulSoup(moving.Moving(name, data)._repr_html_(), "html.parser")
+    document = BeautifulSoup(shown.iframe["srcdoc"], "html.parser")
+    assert json.loads(document.template.string) == data
+    assert {tag["name"] for tag in document.select("input, select")} != set()
+    assert len(document.select("svg.moving-stage, details.moving-values")) == 2
+    scripts = "".join(tag.string for tag in document.select("script"))
+    needed = ("window.moving =", f'moving.figure("{name}"', "frameElement")
+    assert [text for text in needed if text not in scripts] == []
+    assert ".moving-stage" in document.style.string
+    assert document.select("[src], [href]") == []
+    assert "trust the notebook" in shown.p.string
 
 
 def test_a_folder_is_a_figure_with_all_its_parts():

@@ -45,9 +45,9 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+from condlesson.notebooks.machine import cores
 from execution import inputs
 from execution.form import FormError, not_in_contents, read_page, wrong_tags
-from execution.surroundings import cores
 from execution.worker import INPUTS, Worker, run_side_by_side
 
 __all__ = ["Worker", "cached_page", "setup"]

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["OURS", "cores", "kernel_environment"]
+__all__ = ["OURS", "kernel_environment"]
 
 OURS = "CONDLESSON_"  # how environment variables begin that the package reads
 # Without these no program runs, finds its libraries or has a place for temporary files; OPENBLAS_
@@ -26,6 +26,7 @@ SET = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
     "PYTHONNOUSERSITE": "1",
+    "CONDLESSON_BOOK": "1",  # what moves on a page is put into its figure, by `moving`
     # Threads of pages that run side by side would wait for each other. It is always one, so that
     # no number depends on what else was run.
     "OMP_NUM_THREADS": "1",
@@ -64,11 +65,3 @@ def kernel_environment(outside: Mapping[str, str], folder: Path, notes: Path) ->
         "MATPLOTLIBRC": str(settings / "matplotlibrc"),
         "TRACE_FILE": str(notes),
     }
-
-
-def cores() -> int:
-    """Cores that this process may use, a container's share of them included."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    share, _, period = quota.read_text().partition(" ") if quota.is_file() else ("max", "", "")
-    return max(1, min(allowed or 1, int(share) // int(period) if share != "max" else allowed or 1))

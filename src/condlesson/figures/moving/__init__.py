@@ -5,12 +5,13 @@ the package, and beside it lie the script, which draws that as SVG, the template
 and its style if it has one, each by the figure's name. What figures share stands in this folder.
 
 A cell that ends with a `Moving` stands below a cell that draws a still figure, by `plots`. On the
-page a script puts the moving figure in the still one's place (`book/_ext/moving.py`); in a
-notebook, in print and without scripts the still one stays.
+page a script puts the moving figure in the still one's place (`book/_ext/moving.py`); in print and
+without scripts the still one stays. In a notebook the moving figure stands below the still one.
 """
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,9 +20,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from condlesson.figures.moving.frame import frame
+
 __all__ = ["Moving", "pack"]
 
 FOLDER = Path(__file__).parent
+BOOK = "CONDLESSON_BOOK"  # the environment variable that says "1" where the book's pages are run
 
 
 def __getattr__(name: str) -> Callable[..., "Moving"]:
@@ -49,9 +53,11 @@ class Moving:
         return f"Moving({self.name!r})"
 
     def _repr_html_(self) -> str:
+        """For a notebook the figure itself; for the book, which makes it, the data."""
+        if os.environ.get(BOOK) != "1":
+            return frame(self.name, self.data)
         text = json.dumps(self.data, separators=(",", ":")).replace("<", r"\u003c")
-        data = f'<script type="application/json" data-moving="{self.name}">{text}</script>'
-        return f"{data}<p>On the page of the book, the figure above moves.</p>"
+        return f'<script type="application/json" data-moving="{self.name}">{text}</script>'
 
 
 def pack(values: Tensor, decimals: int = 4) -> dict[str, object]:
