@@ -18,9 +18,10 @@ import torch
 import condlesson
 from condlesson.config import CHOICES
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
-from condlesson.experiment import network_file, recording, runs, sweeps
+from condlesson.experiment import network_file, recording, runs, sweeps, verifying
 from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
 from condlesson.experiment.judges import KINDS
+from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import SUBSET
 from condlesson.training import TIERS, TrainConfig, TrainState
 
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return args.call(args)
-    except (runs.RunError, ValueError, OSError, ModuleNotFoundError, RuntimeError) as error:
+    except (RunError, ValueError, OSError, ModuleNotFoundError, RuntimeError) as error:
         print(f"condlesson: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -83,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     lister.add_argument("--json", action="store_true", help="print JSON, one object for each run")
     lister.set_defaults(call=_list)
     verifier = runs_commands.add_parser("verify", help="check that the runs are whole and current")
+    verifier.add_argument(
+        "--every", action="store_true", help="train the canary of each again; default: one for "
+        "each network, unless it was found well with this code"
+    )  # fmt: skip
     verifier.set_defaults(call=_verify)
     finder = runs_commands.add_parser("missing", help="print a command for each missing run")
     finder.add_argument("--all", action="store_true", help="for those that are there as well")
@@ -372,7 +377,7 @@ def _summary(run: runs.Run) -> dict:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    problems = runs.verify(args.dir)
+    problems = verifying.verify(args.dir, every=args.every)
     if _is_the_books(args.dir):
         problems += verify_judges()
     if not problems and not runs.list_runs(args.dir):

@@ -33,3 +33,9 @@ def recorded(tmp_path_factory, one_thread, few_lies):
     folder = tmp_path_factory.mktemp("recorded")
     assert main([*TRAIN, "--weights", "--out", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen(tmp_path, monkeypatch):
+    """No run was found well before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

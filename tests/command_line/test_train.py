@@ -10,7 +10,7 @@ import torch
 from condlesson import __main__
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
-from condlesson.experiment import recording, runs
+from condlesson.experiment import recording, runs, verifying
 from condlesson.experiment.runs import load_model, run_name
 from condlesson.training import TIERS, TrainConfig, TrainState
 from tests.command_line.conftest import CONFIG, OPTIONS, SRC, TRAIN
@@ -211,4 +211,4 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert two.train_loss == pytest.approx(one.train_loss, rel=1e-4)
     assert two.val_loss == pytest.approx(one.val_loss, rel=1e-4)
     assert done.stdout.count("validation loss") == 1
-    assert runs.verify(tmp_path / "two") == []
+    assert verifying.verify(tmp_path / "two") == []

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from condlesson.experiment import runs
+from condlesson.experiment import verifying
 
 
 @pytest.fixture
@@ -15,4 +15,10 @@ def folder(original, tmp_path):
 
 @pytest.fixture
 def no_replay(monkeypatch):
-    monkeypatch.setattr(runs, "canary_losses", lambda config: pytest.fail("was replayed"))
+    monkeypatch.setattr(verifying, "canary_losses", lambda config: pytest.fail("was replayed"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen(tmp_path, monkeypatch):
+    """No run was found well before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -7,7 +7,7 @@ import pytest
 
 from condlesson.experiment import beside as module
 from condlesson.experiment.beside import beside
-from condlesson.experiment.runs import RunError
+from condlesson.experiment.records import RunError
 from tests.experiment.test_comparison import make_run
 
 LOSSES = {42: 0.100, 43: 0.102, 44: 0.101}  # by seed; their mean is 0.101 and their sd 0.001

@@ -1,3 +1,5 @@
+import hashlib
+import io
 import json
 import os
 import random
@@ -20,7 +22,8 @@ from condlesson.data import FILES, SUBSET_DIR, Mnist
 from condlesson.experiment import checkpoints
 from condlesson.experiment.checkpoints import awaiting_signals
 from condlesson.experiment.recording import record
-from condlesson.experiment.runs import RunError, list_runs, run_name, train_command
+from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import list_runs, run_name, train_command
 from tests.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
@@ -245,9 +248,12 @@ def test_a_checkpoint_of_other_data_is_refused(stopped, subset):
 @pytest.mark.parametrize("name", ["device", "torch", "threads", "processes"])
 def test_a_checkpoint_of_another_machine_is_refused(name, stopped, subset):
     path = stopped / f"{NAME}.checkpoint"
-    content = torch.load(path, weights_only=True)
+    buffer = io.BytesIO(path.read_bytes().partition(b"\n")[2])
+    content = torch.load(buffer, weights_only=True)
     content["origin"][name] = "another"
-    torch.save(content, path)
+    torch.save(content, buffer := io.BytesIO())
+    sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
+    path.write_bytes(sha256.encode() + b"\n" + buffer.getvalue())
     with pytest.raises(RunError, match=rf"must have the {name} .*, got another\. .* delete it"):
         record(TINY, subset, stopped)
 
@@ -317,3 +323,14 @@ def kill_at_random(words, checkpoint):
     time.sleep(random.uniform(0, 0.2))
     child.kill()
     return child.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("place", [0.0, 0.001, 0.2, 0.5, 0.8, 0.999])
+def test_a_checkpoint_with_a_flipped_bit_is_refused(place, stopped, subset):
+    path = stopped / f"{NAME}.checkpoint"
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"cannot be used \(it is damaged: .*Delete it to train"):
+        record(TINY, subset, stopped)
+    assert not (stopped / f"{NAME}.json").exists()

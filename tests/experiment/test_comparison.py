@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from condlesson.experiment import comparison
+from condlesson.experiment.canaries import CANARY_TOLERANCES
 from condlesson.experiment.comparison import (
     LEAST,
     comparison_table,
@@ -11,7 +12,7 @@ from condlesson.experiment.comparison import (
     paired_difference,
     runs_of,
 )
-from condlesson.experiment.runs import CANARY_TOLERANCES, Run
+from condlesson.experiment.runs import Run
 from condlesson.training import TIERS, TrainConfig
 
 SHARE = 0.001  # of each loss, that it may be off on another kind of machine

@@ -19,7 +19,7 @@ from condlesson.experiment.judge_records import (
 )
 from condlesson.experiment.judges import DIGITS, KINDS, NOISE, accuracy, guess_timesteps
 from condlesson.experiment.recording import record_judge
-from condlesson.experiment.runs import RunError, digest
+from condlesson.experiment.records import RunError, digest
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,14 +10,9 @@ import torch
 
 from condlesson.data import load_subset
 from condlesson.experiment import recording
+from condlesson.experiment.canaries import canary_losses
 from condlesson.experiment.recording import record
-from condlesson.experiment.runs import (
-    canary_losses,
-    list_runs,
-    load_model,
-    load_outputs,
-    run_name,
-)
+from condlesson.experiment.runs import list_runs, load_model, load_outputs, run_name
 from condlesson.glyphs import load_glyphs
 from condlesson.training import (
     TrainState,

@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from condlesson.__main__ import _config, _parser
-from condlesson.experiment import runs
+from condlesson.experiment import runs, verifying
+from condlesson.experiment.canaries import canary_losses
+from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import (
-    RunError,
-    canary_losses,
     expected_runs,
     list_runs,
     load_model,
     load_run,
     run_name,
     train_command,
-    verify,
 )
+from condlesson.experiment.verifying import verify
 from condlesson.training import TIERS, TrainConfig
 from condlesson.unet import VARIANTS
 from tests.conftest import TINY
@@ -133,7 +133,7 @@ def test_a_missing_run_is_named(folder):
 
 def test_the_books_runs_are_expected_in_the_package_alone(folder, monkeypatch):
     assert verify(folder) == []
-    monkeypatch.setattr(runs, "RECORDED_DIR", folder)
+    monkeypatch.setattr(verifying, "RECORDED_DIR", folder)
     problems = verify(folder)
     assert len(problems) == len(expected_runs())
     for message, config in zip(problems, sorted(expected_runs(), key=run_name), strict=True):

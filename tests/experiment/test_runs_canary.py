@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from condlesson import batches, conditioning, embeddings, training, unet
-from condlesson.experiment import runs
-from condlesson.experiment.runs import run_name, verify
+from condlesson.experiment import verifying
+from condlesson.experiment.runs import run_name
+from condlesson.experiment.verifying import verify
 from tests.conftest import TINY
 from tests.experiment.records import (
     NAME,
@@ -42,7 +43,8 @@ FORGED = {"learning_rate": 3e-4, "num_timesteps": 900, "seed": 8, "width": 16, "
 def test_a_forged_configuration_is_caught_by_the_replay(name, folder):
     config = replace(TINY, **{name: FORGED[name]})
     content = json_of(folder)
-    content |= {"config": asdict(config), "name": run_name(config), "weights": None}
+    content |= {"config": asdict(config), "name": run_name(config)}
+    content |= {"weights": None, "outputs": None}
     (folder / f"{NAME}.json").unlink()
     write(folder, hashed_again(content), run_name(config))
     message = only_message(verify(folder))
@@ -68,7 +70,7 @@ def test_a_forged_canary_of_another_form_is_caught(canary, folder):
 
 
 def test_a_canary_that_is_no_number_is_caught(folder, monkeypatch):
-    monkeypatch.setattr(runs, "canary_losses", lambda config: [math.nan] * 5)
+    monkeypatch.setattr(verifying, "canary_losses", lambda config: [math.nan] * 5)
     assert "is out of date" in only_message(verify(folder, [TINY]))
 
 

@@ -6,17 +6,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from condlesson.experiment import outputs, runs
+from condlesson.experiment import outputs, runs, verifying
 from condlesson.experiment.outputs import CANARY_SIZES, compute_outputs
 from condlesson.experiment.recording import record
-from condlesson.experiment.runs import (
-    RunError,
-    list_runs,
-    load_model,
-    load_outputs,
-    run_name,
-    verify,
-)
+from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import list_runs, load_model, load_outputs, run_name
+from condlesson.experiment.verifying import verify
 from condlesson.training import TrainConfig
 from tests.conftest import TINY
 from tests.experiment.records import (
@@ -266,6 +261,7 @@ def test_a_run_without_weights_has_none_to_load(folder):
 
 
 def test_a_run_of_the_book_that_lacks_its_weights_is_caught(folder, monkeypatch):
+    monkeypatch.setattr(verifying, "WITH_WEIGHTS", (TINY,))
     monkeypatch.setattr(runs, "WITH_WEIGHTS", (TINY,))
     write(folder, hashed_again({**json_of(folder), "weights": None}))
     message = only_message(verify(folder, [TINY]))

@@ -6,7 +6,8 @@ import pytest
 
 from condlesson.experiment import plan, sweeps
 from condlesson.experiment.recording import record
-from condlesson.experiment.runs import RunError, expected_runs, list_runs, load_model, run_name
+from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import expected_runs, list_runs, load_model, run_name
 from condlesson.experiment.sweeps import SWEEPS, collect, is_recorded, missing, sweep
 from condlesson.training import TIERS
 from tests.conftest import TINY

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from condlesson.experiment.intervals import further_interval
-from condlesson.experiment.runs import Run, RunError, list_runs
+from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import Run, list_runs
 from condlesson.tables import Table
 from condlesson.training import TrainConfig
 

@@ -5,6 +5,7 @@ minute, or less. From there it takes the steps that it would have taken, and end
 losses and weights, bit for bit on the same machine.
 """
 
+import io
 import signal
 import threading
 import time
@@ -15,7 +16,8 @@ from pickle import PickleError
 
 import torch
 
-from condlesson.experiment.runs import CANARY_TOLERANCES, RunError, canary_drift
+from condlesson.experiment.canaries import CANARY_TOLERANCES, canary_drift
+from condlesson.experiment.records import RunError, digest
 from condlesson.training import TrainState
 
 __all__ = ["Checkpoint", "awaiting_signals", "discard", "write_whole"]
@@ -49,7 +51,7 @@ class Checkpoint:
             return
         try:
             device = next(state.model.parameters()).device
-            content = torch.load(self.path, map_location=device, weights_only=True)
+            content = torch.load(self._content(), map_location=device, weights_only=True)
             state.load_state_dict(content)
             self._check(content["origin"])
         except (RuntimeError, EOFError, LookupError, TypeError, ValueError, PickleError) as error:
@@ -57,6 +59,13 @@ class Checkpoint:
                 f"the checkpoint {self.path} cannot be used ({error}). "
                 "Delete it to train from the start."
             ) from error
+
+    def _content(self) -> io.BytesIO:
+        """What lies below the file's first line, which is its SHA-256."""
+        sha256, _, content = self.path.read_bytes().partition(b"\n")
+        if sha256 != digest(content).encode():
+            raise ValueError("it is damaged: its bytes are not those that were written")
+        return io.BytesIO(content)
 
     def _check(self, then: dict) -> None:
         for name in self.origin.keys() - {"canary", "started"}:
@@ -81,9 +90,10 @@ class Checkpoint:
 
     def save(self, state: TrainState) -> None:
         """Save the state."""
-        partial = _partial(self.path)
-        torch.save({**state.state_dict(), "origin": self.origin}, partial)
-        partial.replace(self.path)
+        buffer = io.BytesIO()
+        torch.save({**state.state_dict(), "origin": self.origin}, buffer)
+        content = buffer.getvalue()
+        write_whole(self.path, digest(content).encode() + b"\n" + content)
         self.saved = time.monotonic()
 
 

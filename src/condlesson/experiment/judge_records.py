@@ -5,7 +5,6 @@ recorded runs. They are guarded as runs are: a SHA-256 tells that nothing was ch
 a canary, the losses of the first steps on the shipped subset, that the code still trains the same.
 """
 
-import json
 import shlex
 import zipfile
 from dataclasses import asdict, dataclass, fields
@@ -17,24 +16,29 @@ from torch import Tensor
 
 from condlesson.data import Mnist, load_subset, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment.canaries import canary_drift
 from condlesson.experiment.judges import (
     DIGITS,
     KINDS,
+    NOISE,
     Judge,
     accuracy,
     guess_timesteps,
     make_judge,
     train_judge,
 )
-from condlesson.experiment.runs import (
-    RECORDED_DIR,
+from condlesson.experiment.records import (
     RunError,
     arrays_of,
-    canary_drift,
     canonical,
+    check_keys,
+    check_numbers,
+    check_sha256,
     digest,
+    read,
     shown,
 )
+from condlesson.experiment.runs import RECORDED_DIR
 from condlesson.training import stream
 
 __all__ = [
@@ -54,6 +58,7 @@ __all__ = [
 JUDGES_DIR = RECORDED_DIR / "judges"
 CANARY_STEPS = 4
 # Relative, for the four steps and the loss of the weights; as those of runs.
+SCORES = {DIGITS: "accuracy", NOISE: "median_error"}
 TOLERANCES = [5e-6, 1e-4, 5e-4, 5e-4, 1e-4]
 
 
@@ -125,11 +130,10 @@ def load_judge_record(kind: str, folder: str | Path = JUDGES_DIR) -> JudgeRecord
     if not path.is_file():
         raise RunError(f"the judge of {kind} is missing. {_remedy(kind, folder)}")
     try:
-        content = json.loads(path.read_text())
-        sha256 = content.pop("sha256")
+        content, whole = read(path)
         record = JudgeRecord(**{f.name: content[f.name] for f in fields(JudgeRecord)})
-        whole = asdict(record) == content and sha256 == digest(canonical(content))
-        whole = whole and record.kind == kind and len(record.canary["losses"]) == len(TOLERANCES)
+        _check_form(record)
+        whole = whole and asdict(record) == content and record.kind == kind
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"the judge of {kind} is damaged ({error!r}). {_remedy(kind, folder)}"
@@ -139,6 +143,26 @@ def load_judge_record(kind: str, folder: str | Path = JUDGES_DIR) -> JudgeRecord
             f"the judge of {kind} was changed after it was recorded. {_remedy(kind, folder)}"
         )
     return record
+
+
+def _check_form(record: JudgeRecord) -> None:
+    """Refuse a record with a field that no training of a judge writes."""
+    check_keys("scores", record.scores, {SCORES.get(record.kind)})
+    check_numbers("scores", list(record.scores.values()), high=NUM_TIMESTEPS)
+    check_keys("canary", record.canary, ("losses", "tolerances"))
+    for name in ("losses", "tolerances"):
+        check_numbers(f"canary.{name}", record.canary[name], count=len(TOLERANCES))
+    for given, most in zip(record.canary["tolerances"], TOLERANCES, strict=True):
+        check_numbers("canary.tolerances", [given], high=most)
+    check_keys("provenance", record.provenance, ("device", "torch", "recorded", "data_sha256"))
+    check_sha256("provenance.data_sha256", record.provenance["data_sha256"])
+    check_keys("weights", record.weights, ("file", "sha256"))
+    if record.weights["file"] != f"{record.kind}.npz":
+        raise ValueError(f"weights.file must be {record.kind}.npz, got {record.weights['file']!r}")
+    check_sha256("weights.sha256", record.weights["sha256"])
+    for name in ("seed", "steps"):
+        if type(getattr(record, name)) is not int or getattr(record, name) < 0:
+            raise ValueError(f"{name} must be 0 or more, got {getattr(record, name)!r}")
 
 
 def missing_judges(folder: str | Path = JUDGES_DIR) -> list[str]:

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from condlesson.experiment.runs import RunError, load_model, read_run
+from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import load_model, read_run
 from condlesson.training import TrainConfig
 
 __all__ = ["PRECISIONS", "VARIANTS", "export_run", "network_file"]

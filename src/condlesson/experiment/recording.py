@@ -22,7 +22,14 @@ from torch import Tensor, nn
 from condlesson.batches import clean_images, make_batch
 from condlesson.data import Mnist, load_subset
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.experiment.canaries import (
+    CANARY_TOLERANCES,
+    WEIGHTS_TOLERANCE,
+    canary_losses,
+    weights_loss,
+)
 from condlesson.experiment.checkpoints import Checkpoint, awaiting_signals, discard, write_whole
+from condlesson.experiment.forms import RERUN_TOLERANCES
 from condlesson.experiment.judge_records import (
     TOLERANCES,
     JudgeRecord,
@@ -37,16 +44,8 @@ from condlesson.experiment.outputs import (
     compute_outputs,
     outputs_canary,
 )
-from condlesson.experiment.runs import (
-    CANARY_TOLERANCES,
-    RERUN_TOLERANCES,
-    WEIGHTS_TOLERANCE,
-    Run,
-    canary_losses,
-    digest,
-    run_name,
-    weights_loss,
-)
+from condlesson.experiment.records import digest
+from condlesson.experiment.runs import Run, run_name
 from condlesson.probes import lie_matrix, loss_by_timestep
 from condlesson.training import (
     Batch,

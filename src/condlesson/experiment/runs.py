@@ -1,41 +1,28 @@
-"""Recorded training runs: reading them, and knowing when they are out of date.
+"""Recorded training runs: what they hold, what they are called, and reading them.
 
 A run is a JSON file and, where a page needs them, its weights and its network's outputs in NumPy
 files (.npz) beside it. Two things guard it. A SHA-256 over its canonical form and over its files
 tells that nothing was changed by hand. Its canary, the losses of a few float32 CPU steps on the
-shipped subset, tells that the code still does what it did: `verify` trains those steps again and
-compares. Outputs have a canary of their own.
+shipped subset, tells that the code still does what it did (`condlesson.experiment.verifying`).
+Outputs have a canary of their own.
 
 Runs are made in `condlesson.experiment.recording`.
 """
 
-import hashlib
-import io
-import json
-import math
 import shlex
 import zipfile
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from condlesson.data import Mnist, load_subset
 from condlesson.experiment import plan
-from condlesson.experiment.outputs import outputs_canary
+from condlesson.experiment.forms import check_record
+from condlesson.experiment.records import RunError, arrays_of, canonical, digest, read, shown
 from condlesson.networks import VARIANTS
-from condlesson.training import (
-    TIERS,
-    TrainConfig,
-    TrainState,
-    evaluate,
-    make_model,
-    train,
-    validation_batches,
-)
+from condlesson.training import TIERS, TrainConfig, make_model
 
 __all__ = [
     "COMPARED",
@@ -44,8 +31,7 @@ __all__ = [
     "RECORDED_DIR",
     "SEEDS",
     "Run",
-    "RunError",
-    "canary_losses",
+    "cure",
     "data_of",
     "expected_runs",
     "list_runs",
@@ -53,10 +39,10 @@ __all__ = [
     "load_outputs",
     "load_run",
     "needs_outputs",
+    "read_expected",
     "read_run",
     "run_name",
     "train_command",
-    "verify",
 ]
 
 RECORDED_DIR = Path(__file__).parent / "recorded"
@@ -71,26 +57,8 @@ WITH_WEIGHTS = (
     TrainConfig(variant="adagn", seed=42),
     *plan.WITH_WEIGHTS,
 )
-
-CANARY = {"images": 64, "epochs": 1, "batch_size": 16, "val_images": 64, "precision": "float32"}
-# Relative, for the four steps and the validation loss. Other thread counts and kernels moved them
-# by at most 5e-7, 1e-5 and then 1e-4: Adam's first steps magnify rounding. SiLU for GELU moved the
-# first one by 1.3e-5. GELU's tanh form for GELU, a still smaller change, stays within all five: it
-# moves the loss of adagn's weights by 1.8e-5 and is noticed there, and would pass unnoticed on the
-# sinusoidal run alone.
-CANARY_TOLERANCES = [5e-6, 1e-4, 5e-4, 5e-4, 5e-4]
-WEIGHTS_TOLERANCE = 1e-5  # relative, of a loss without training
-# Relative: what the same run gives on another kind of machine. On the same kind, with as many
-# threads, it gives the same digits. Of nine runs that were recorded on two kinds of processor,
-# training losses moved by at most 0.0058, validation losses by 0.032, and the final ones by 0.0195:
-# at a constant learning rate, a network jumps about until its last step.
-RERUN_TOLERANCES = {"train_loss": 0.01, "val_loss": 0.04, "final_val_loss": 0.025}
 FORMAT = 2
 NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
-
-
-class RunError(Exception):
-    """A recorded run is missing, damaged or out of date; the message says what makes it again."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +223,7 @@ def load_run(
     """
     if tier not in TIERS:
         raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
-    return _read(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
+    return read_expected(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
 
 
 def read_run(path: str | Path) -> Run:
@@ -270,7 +238,7 @@ def read_run(path: str | Path) -> Run:
     path = Path(path)
     if path.suffix != ".json":
         path = path.with_name(f"{path.name}.json")
-    if not path.is_file():
+    if not path.exists():
         raise RunError(f"{path} must be a recorded run, and is no file. Is it spelt right?")
     return _parse(path)
 
@@ -325,7 +293,7 @@ def load_outputs(run: Run, folder: str | Path = RECORDED_DIR) -> dict[str, np.nd
 
 def _bytes_of(run: Run, folder: str | Path, part: str) -> tuple[bytes, str]:
     """Content of a run's file for a part, checked, and the remedy for what is wrong inside."""
-    about, remedy = getattr(run, part), _remedy(run.config, folder, **{part: True})
+    about, remedy = getattr(run, part), cure(run.config, folder, **{part: True})
     if about is None:
         raise RunError(f"run {run.name} must have {part}, got none. {remedy}")
     path = Path(folder) / about["file"]
@@ -337,124 +305,27 @@ def _bytes_of(run: Run, folder: str | Path, part: str) -> tuple[bytes, str]:
     return raw, remedy
 
 
-def arrays_of(raw: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file by their names; nothing pickled is read."""
-    arrays = np.load(io.BytesIO(raw), allow_pickle=False)
-    return {name: arrays[name] for name in arrays.files}
+def read_expected(config: TrainConfig, folder: Path) -> Run:
+    """The run of a configuration.
 
-
-def verify(
-    folder: str | Path = RECORDED_DIR, expected: list[TrainConfig] | None = None
-) -> list[str]:
-    """Check recorded runs: none missing, none changed, none out of date.
-
-    Every run's canary is trained again and compared within the run's tolerance.
-
-    Args:
-        folder: Where the runs lie.
-        expected: The runs that must be there; by default, in the package's own folder, those
-            that the book reads. Other runs in the folder are checked as well.
-
-    Returns:
-        A message for each fault, which names the run and the command that makes it; [] if all
-        is well.
+    Raises:
+        RunError: It is missing or damaged; the message says how it is made.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        return [NO_FOLDER.format(folder)]
-    if expected is None:
-        expected = expected_runs() if folder.resolve() == RECORDED_DIR.resolve() else []
-    names = {run_name(config): config for config in expected}
-    problems = []
-    for name in sorted(names | dict.fromkeys(path.stem for path in folder.glob("*.json"))):
-        try:
-            run = _read(names[name], folder) if name in names else _parse(folder / f"{name}.json")
-            _check_fresh(run, folder)
-        except RunError as error:
-            problems.append(str(error))
-    return problems
-
-
-def canary_losses(config: TrainConfig, *, threads: int = 1) -> list[float]:
-    """Losses of a few float32 CPU steps on the shipped subset, and the validation loss after them.
-
-    Args:
-        config: The run's configuration; only its size and precision are reduced.
-        threads: CPU threads for these steps; one keeps the order of every sum.
-    """
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        state = TrainState.start(replace(config, **CANARY))
-        for _ in train(state, _subset()):
-            pass
-    finally:
-        torch.set_num_threads(threads_before)
-    return [*torch.stack(state.losses).tolist(), *state.val_loss]
-
-
-@cache
-def _subset() -> Mnist:
-    return load_subset()
-
-
-def _check_fresh(run: Run, folder: Path) -> None:
-    then, tolerances = run.canary["losses"], run.canary["tolerances"]
-    now = canary_losses(run.config)
-    if run.config in WITH_WEIGHTS or run.weights is not None:
-        model = load_model(run, folder)
-        then = [*then, run.weights["canary_loss"]]
-        tolerances = [*tolerances, run.weights["tolerance"]]
-        now = [*now, weights_loss(model, run.config)]
-    if needs_outputs(run.config) or run.outputs is not None:
-        load_outputs(run, folder)
-        then = [*then, *run.outputs["canary"]]
-        canary = outputs_canary(run.config, _subset())
-        tolerances = [*tolerances, *([run.outputs["tolerance"]] * len(canary))]
-        now = [*now, *canary]
-    drift = canary_drift(then, now, tolerances)
-    if drift:
-        raise RunError(
-            f"run {run.name} is out of date: the code no longer trains as it did. {drift} "
-            f"{_remedy(run.config, folder, **_parts_of(run))} --again"
-        )
-
-
-def canary_drift(then: list[float], now: list[float], tolerances: list[float]) -> str:
-    """What no longer agrees between two canaries, as a sentence; empty if all does."""
-    for k, (old, new, tolerance) in enumerate(zip(then, now, tolerances, strict=True)):
-        if not abs(new - old) <= tolerance * abs(old):  # a nan is a fault too
-            return (
-                f"Loss {k} of its canary was {old:.7f} and is {new:.7f}, a relative change above "
-                f"{tolerance:g}."
-            )
-    return ""
-
-
-def weights_loss(model: nn.Module, config: TrainConfig) -> float:
-    """Mean loss of a network on the canary's validation images; the canary of its weights."""
-    batches = validation_batches(replace(config, **CANARY), _subset())
-    return evaluate(model, batches).mean().item()
-
-
-def _read(config: TrainConfig, folder: Path) -> Run:
     path = folder / f"{run_name(config)}.json"
     if not path.is_file():
-        raise RunError(f"run {path.stem} is missing. {_remedy(config, folder)}")
+        raise RunError(f"run {path.stem} is missing. {cure(config, folder)}")
     return _parse(path, config)
 
 
 def _parse(path: Path, config: TrainConfig | None = None) -> Run:
     """Read a run, and check it; config is what the file must hold, where that is known."""
     try:
-        record = json.loads(path.read_text())
-        sha256 = record.pop("sha256")
+        record, whole = read(path)
         content = {f.name: record[f.name] for f in fields(Run) if f.name in record}
         content["config"] = TrainConfig(**record["config"])
-        expected_keys = {"format", "name", *content}
-        whole = sha256 == digest(canonical(record)) and set(record) == expected_keys
         run = Run(**content)
-        _check_form(run)
+        check_record(record, run.config, run.name)
+        whole = whole and set(record) == {"format", "name", *content}
         whole = whole and record["format"] == FORMAT and record["name"] == run.name == path.stem
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
@@ -466,44 +337,8 @@ def _parse(path: Path, config: TrainConfig | None = None) -> Run:
     return run
 
 
-def _check_form(run: Run) -> None:
-    """Let what `_check_fresh` reads be there, as numbers; errors are the caller's to word."""
-    if (run.final is None) != (run.config.final_images == 0):
-        raise ValueError("final must be there where the configuration has final_images")
-    losses, tolerances = run.canary["losses"], run.canary["tolerances"]
-    if not len(losses) == len(tolerances) == len(CANARY_TOLERANCES):
-        raise ValueError(f"canary must have {len(CANARY_TOLERANCES)} losses, got {len(losses)}")
-    numbers = [*losses, *tolerances]
-    if run.weights is not None:
-        numbers += [run.weights["canary_loss"], run.weights["tolerance"]]
-    if run.outputs is not None:
-        numbers += [*run.outputs["canary"], run.outputs["tolerance"]]
-    numbers += [run.tolerances[name] for name in RERUN_TOLERANCES]
-    numbers += [*run.train_loss, *run.val_loss, *run.seconds, *(run.final or {}).values()]
-    if not all(isinstance(number, float) for number in numbers):
-        raise TypeError(f"losses and tolerances must be numbers, got {numbers}")
-    _check_agreement(run)
-
-
-def _check_agreement(run: Run) -> None:
-    """Let the parts of a run fit each other, as those of one training do."""
-    lengths = {len(run.train_loss), len(run.val_loss), len(run.seconds)}
-    if lengths != {run.config.epochs}:
-        raise ValueError(f"losses must be of {run.config.epochs} epochs, got {lengths}")
-    bins = [loss for loss in run.val_loss_by_t if loss is not None]
-    images = run.config.final_images or run.config.val_images
-    if len(bins) < len(run.val_loss_by_t) or images % len(bins):
-        return  # bins of unequal size, whose mean is another
-    mean = sum(bins) / len(bins)
-    if not math.isclose(mean, run.final_loss, rel_tol=1e-4):
-        raise ValueError(f"val_loss_by_t must average to {run.final_loss}, got {mean}")
-
-
-def _parts_of(run: Run) -> dict[str, bool]:
-    return {part: getattr(run, part) is not None for part in ("weights", "outputs")}
-
-
-def _remedy(config: TrainConfig, folder: str | Path, **parts: bool) -> str:
+def cure(config: TrainConfig, folder: str | Path, **parts: bool) -> str:
+    """What to do about a run that is missing or out of date."""
     return f"Make it with: {train_command(config, folder, **parts)}"
 
 
@@ -512,22 +347,5 @@ def _remedy_for(path: Path, config: TrainConfig | None) -> str:
     candidates = expected_runs() if config is None else [config]
     for candidate in candidates:
         if run_name(candidate) == path.stem:
-            return _remedy(candidate, path.parent)
+            return cure(candidate, path.parent)
     return f"Delete {path.name} and record it again."
-
-
-def shown(path: str | Path) -> str:
-    """A path as a reader can type it: relative to the working directory where that is shorter."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def canonical(record: dict) -> bytes:
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def digest(content: bytes) -> str:
-    """The SHA-256 of some bytes, as hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()

@@ -12,14 +12,13 @@ from pathlib import Path
 from condlesson.embeddings import check_choice
 from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.plan import FAMILIES, planned_runs
+from condlesson.experiment.records import RunError, digest
 from condlesson.experiment.runs import (
     FULL,
     QUICK,
     SEEDS,
     WITH_WEIGHTS,
     Run,
-    RunError,
-    digest,
     expected_runs,
     list_runs,
     load_model,
@@ -60,7 +59,7 @@ def sweep(tier: str | None = None) -> list[TrainConfig]:
 def missing(expected: Iterable[TrainConfig], folder: str | Path) -> list[TrainConfig]:
     """Those of the expected runs that a folder does not hold whole, weights and outputs included.
 
-    Whether a run is still what the code trains is for `condlesson.experiment.runs.verify` to say.
+    Whether a run is still what the code trains is for `condlesson.experiment.verifying` to say.
     """
     return [config for config in expected if not is_recorded(config, folder)]
 

@@ -1,0 +1,169 @@
+"""Checking recorded runs: none missing, none changed, none out of date.
+
+Every record is read and its files are hashed. Whether the code still trains as it did is asked of
+one run for each network and code path: its canary is trained again. What was found well is kept
+until the code, torch or the record changes, so that a second look takes no time.
+"""
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from condlesson.config import TrainConfig
+from condlesson.experiment.canaries import canary_drift, canary_losses, subset, weights_loss
+from condlesson.experiment.outputs import outputs_canary
+from condlesson.experiment.records import RunError, canonical, digest
+from condlesson.experiment.runs import (
+    NO_FOLDER,
+    RECORDED_DIR,
+    WITH_WEIGHTS,
+    Run,
+    cure,
+    expected_runs,
+    load_model,
+    load_outputs,
+    needs_outputs,
+    read_expected,
+    read_run,
+    run_name,
+)
+
+__all__ = ["verify"]
+
+PACKAGE = Path(__file__).parents[1]
+DECISIVE = ("*.py", "networks/*.py", "experiment/*.py")  # code that decides what a canary is
+# A canary has a size of its own, and its images are MNIST's; another seed takes the same path.
+SAME_PATH = {"seed": 0, "images": 64, "batch_size": 16, "epochs": 1, "val_images": 64}
+SAME_PATH |= {"dataset": "mnist", "precision": "float32"}
+
+
+def verify(
+    folder: str | Path = RECORDED_DIR,
+    expected: list[TrainConfig] | None = None,
+    *,
+    every: bool = False,
+) -> list[str]:
+    """Check recorded runs: none missing, none changed, none out of date.
+
+    Args:
+        folder: Where the runs lie.
+        expected: The runs that must be there; by default, in the package's own folder, those
+            that the book reads. Other runs in the folder are checked as well.
+        every: Train the canary of every run again, whatever was found before.
+
+    Returns:
+        A message for each fault, which names the run and the command that makes it; [] if all
+        is well.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return [NO_FOLDER.format(folder)]
+    if expected is None:
+        expected = expected_runs() if folder.resolve() == RECORDED_DIR.resolve() else []
+    names = {run_name(config): config for config in expected}
+    found, problems = [], []
+    for name in sorted(names | dict.fromkeys(path.stem for path in folder.glob("*.json"))):
+        try:
+            path = folder / f"{name}.json"
+            run = read_expected(names[name], folder) if name in names else read_run(path)
+            _check_parts(run, folder)
+            found.append(run)
+        except RunError as error:
+            problems.append(str(error))
+    for run in found if every else _representatives(found):
+        try:
+            _check_fresh(run, folder, again=every)
+        except RunError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _representatives(runs: Iterable[Run]) -> Iterator[Run]:
+    """One run for each network and code path, or all of those that have weights or outputs."""
+    groups = {}
+    for run in runs:
+        groups.setdefault(replace(run.config, **SAME_PATH), []).append(run)
+    for group in groups.values():
+        yield from [r for r in group if r.weights or r.outputs] or group[:1]
+
+
+def _check_parts(run: Run, folder: Path) -> None:
+    """Let the files of a run be there, unchanged, and readable."""
+    if run.config in WITH_WEIGHTS or run.weights is not None:
+        load_model(run, folder)
+    if needs_outputs(run.config) or run.outputs is not None:
+        load_outputs(run, folder)
+
+
+def _check_fresh(run: Run, folder: Path, *, again: bool) -> None:
+    """Train the canary of a run again, unless it was found well with this code."""
+    seen, key = _Seen(), digest((_code() + digest(canonical(run.to_json()))).encode())
+    if key in seen and not again:
+        return
+    drift = canary_drift(*_then_and_now(run, folder))
+    if drift:
+        parts = {part: getattr(run, part) is not None for part in ("weights", "outputs")}
+        raise RunError(
+            f"run {run.name} is out of date: the code no longer trains as it did. {drift} "
+            f"{cure(run.config, folder, **parts)} --again"
+        )
+    seen.add(key)
+
+
+def _then_and_now(run: Run, folder: Path) -> tuple[list[float], list[float], list[float]]:
+    """What is recorded of the canaries of a run, what they are now, and the tolerances."""
+    triples = list(
+        zip(
+            run.canary["losses"],
+            canary_losses(run.config),
+            run.canary["tolerances"],
+            strict=True,
+        )
+    )
+    if run.weights is not None:
+        now = weights_loss(load_model(run, folder), run.config)
+        triples.append((run.weights["canary_loss"], now, run.weights["tolerance"]))
+    if run.outputs is not None:
+        now = outputs_canary(run.config, subset())
+        tolerances = [run.outputs["tolerance"]] * len(now)
+        triples += zip(run.outputs["canary"], now, tolerances, strict=True)
+    then, now, tolerances = zip(*triples, strict=True)
+    return list(then), list(now), list(tolerances)
+
+
+class _Seen:
+    """Keys of what was found well, a file for each, so that several checks can run at once."""
+
+    def __init__(self) -> None:
+        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        self.folder = Path(cache_home) / "condlesson" / "verified"
+
+    def __contains__(self, key: str) -> bool:
+        return (self.folder / key).is_file()
+
+    def add(self, key: str) -> None:
+        """Keep a key; where nothing can be written, the next check takes as long as this one."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / key).touch()
+        except OSError:
+            pass
+
+
+@cache
+def _code() -> str:
+    """Digest of the code that decides what a canary is, of its libraries and of the machine."""
+    found = hashlib.sha256()
+    for pattern in DECISIVE:
+        for path in sorted(PACKAGE.glob(pattern)):
+            found.update(path.read_bytes())
+    for version in (torch.__version__, np.__version__, platform.machine(), platform.processor()):
+        found.update(version.encode())
+    return found.hexdigest()

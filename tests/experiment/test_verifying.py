@@ -1,0 +1,111 @@
+"""What is trained again to verify, and what is known already."""
+
+from dataclasses import replace
+
+import pytest
+
+from condlesson.experiment import verifying
+from condlesson.experiment.plan import FAMILIES
+from condlesson.experiment.runs import list_runs
+from condlesson.experiment.verifying import verify
+from tests.conftest import TINY
+from tests.experiment.records import hashed_again, json_of, only_message, write
+
+pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
+
+
+@pytest.fixture
+def replayed(monkeypatch):
+    """The seeds of the canaries that are trained again."""
+    seeds, losses = [], verifying.canary_losses
+
+    def counted(config):
+        seeds.append(config.seed)
+        return losses(config)
+
+    monkeypatch.setattr(verifying, "canary_losses", counted)
+    return seeds
+
+
+@pytest.fixture
+def bare(folder):
+    """The run without weights and outputs, and another seed's record beside it, forged."""
+    content = {**json_of(folder), "weights": None, "outputs": None}
+    write(folder, hashed_again(content))
+    other = {**content, "config": {**content["config"], "seed": 8}}
+    other["name"] = content["name"].replace("seed7", "seed8")
+    write(folder, hashed_again(other), other["name"])
+    return folder
+
+
+def test_one_seed_is_trained_again_for_each_network(bare, replayed):
+    assert verify(bare) == []
+    assert replayed == [7]
+
+
+def test_every_seed_is_trained_again_on_demand(bare, replayed):
+    assert "seed8" in only_message(verify(bare, every=True))  # its canary is that of seed 7
+    assert sorted(replayed) == [7, 8]
+
+
+def test_what_was_found_well_is_not_trained_again(folder, replayed):
+    for _ in range(3):
+        assert verify(folder, [TINY]) == []
+    assert replayed == [7]
+    assert verify(folder, [TINY], every=True) == []
+    assert replayed == [7, 7]
+
+
+def test_what_was_found_wrong_is_trained_again(folder, replayed):
+    content = json_of(folder)
+    content["canary"]["losses"][0] *= 1.001
+    write(folder, hashed_again(content))
+    for _ in range(2):
+        assert "is out of date" in only_message(verify(folder, [TINY]))
+    assert replayed == [7, 7]
+
+
+def test_other_code_or_another_torch_is_looked_at_again(folder, replayed, monkeypatch):
+    assert verify(folder, [TINY]) == []
+    for change in (("__version__", "0.0"),):
+        verifying._code.cache_clear()
+        monkeypatch.setattr(verifying.torch, *change)
+        assert verify(folder, [TINY]) == []
+    assert replayed == [7, 7]
+    verifying._code.cache_clear()
+    monkeypatch.undo()
+
+
+def test_the_code_is_that_of_the_networks_and_of_the_experiment(monkeypatch, tmp_path):
+    digests = set()
+    for place in (None, "unet.py", "experiment/outputs.py", "museum/broken.py"):
+        package = tmp_path / "package"
+        for name in ("unet.py", "experiment/outputs.py", "museum/broken.py"):
+            path = package / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("changed" if name == place else "same")
+        monkeypatch.setattr(verifying, "PACKAGE", package)
+        verifying._code.cache_clear()
+        digests.add(verifying._code())
+    verifying._code.cache_clear()
+    assert len(digests) == 3  # the museum plays no part
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(folder, replayed, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    for _ in range(2):
+        assert verify(folder, [TINY]) == []
+    assert replayed == [7, 7]
+
+
+def test_all_planned_runs_need_few_canaries(original):
+    """A network is asked once at each size; glyphs take MNIST's path."""
+    (run,) = list_runs(original)
+    bare = replace(run, weights=None, outputs=None)
+    runs = [replace(bare, config=c) for family in FAMILIES.values() for c in family.runs()]
+    assert len(runs) == 176
+    chosen = list(verifying._representatives(runs))
+    assert len(chosen) == 10 + 9
+    shown = [replace(r, outputs={}, weights={"file": "x"}) for r in runs[-1:]]
+    assert shown[0] in list(verifying._representatives([*runs, *shown]))
