@@ -149,7 +149,7 @@ class UNet(nn.Module):
         """
         check_image(x_t)
         with exact(x_t):
-            t_emb = self.embed(_one_for_each(t, x_t))  # (B, d_emb)
+            t_emb = self.embed(one_for_each(t, x_t))  # (B, d_emb)
         return self.denoise(x_t, t_emb)
 
     def denoise(self, x_t: Tensor, t_emb: Tensor | None) -> Tensor:
@@ -339,7 +339,7 @@ class UNetAdaGN(UNet):
         """
         check_image(x_t)
         with exact(x_t):
-            t_emb = self.embed(_one_for_each(t, x_t), labels)  # (B, 512)
+            t_emb = self.embed(one_for_each(t, x_t), labels)  # (B, 512)
         return self.denoise(x_t, t_emb)
 
 
@@ -372,7 +372,8 @@ def in_float32(layer: Callable, h: Tensor, t_emb: Tensor | None) -> Tensor:
         return layer(h, t_emb)
 
 
-def _one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:
+def one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:
+    """Timesteps (B,) for the images x_t (B, ...), of one for all or of one for each."""
     t = torch.as_tensor(t)
     if t.dtype == torch.bool or t.is_complex():
         raise TypeError(f"t must be integer or floating, got dtype {t.dtype}.")
