@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, fields
 
+from condlesson.arguments import check_choice
 from condlesson.data import DATASETS, IMAGE_SIZES
 from condlesson.diffusion import NUM_TIMESTEPS
-from condlesson.embeddings import check_choice
 from condlesson.networks import NETWORKS
 
 __all__ = ["CHOICES", "PRECISIONS", "TIERS", "TrainConfig"]

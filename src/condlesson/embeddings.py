@@ -12,11 +12,13 @@ Ho, Jain and Abbeel 2020, appendix B, arXiv:2006.11239 (for timesteps).
 """
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from condlesson.arguments import check_choice, check_count
 
 __all__ = [
     "DENOMINATORS",
@@ -148,8 +150,8 @@ class TimestepEmbedding(nn.Module):
 
     def __init__(self, d_sinusoidal: int = 256, d_emb: int = 512) -> None:
         super().__init__()
-        check_width(d_sinusoidal, "d_sinusoidal", minimum=2)
-        check_width(d_emb, "d_emb", minimum=1)
+        check_count(d_sinusoidal, "d_sinusoidal", minimum=2)
+        check_count(d_emb, "d_emb", minimum=1)
         self.d_sinusoidal = d_sinusoidal
         self.linear_1 = nn.Linear(d_sinusoidal, d_emb)
         self.linear_2 = nn.Linear(d_emb, d_emb)
@@ -189,7 +191,7 @@ class RandomFourierFeatures(nn.Module):
         scale: float = 16.0,
     ) -> None:
         super().__init__()
-        check_width(d_emb, "d_emb", minimum=2)
+        check_count(d_emb, "d_emb", minimum=2)
         if d_emb % 2:
             raise ValueError(f"d_emb must be even, a sine and a cosine each, got {d_emb}.")
         self.num_timesteps = num_timesteps
@@ -263,8 +265,8 @@ class ClassEmbedding(nn.Embedding):
     """
 
     def __init__(self, num_classes: int, d_emb: int = 512) -> None:
-        check_width(num_classes, "num_classes", minimum=1)
-        check_width(d_emb, "d_emb", minimum=1)
+        check_count(num_classes, "num_classes", minimum=1)
+        check_count(d_emb, "d_emb", minimum=1)
         super().__init__(num_classes + 1, d_emb)
 
     @property
@@ -369,27 +371,13 @@ def _as_float(t: Real) -> float:
         return math.inf
 
 
-def check_choice(name: str, value: str | int, choices: tuple[str | int, ...]) -> None:
-    """Refuse a value that is none of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}.")
-
-
-def check_width(value: int, name: str, minimum: int) -> None:
-    """Refuse what is no integer, or too small."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}.")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}.")
-
-
 def check_options(d_emb: int, max_period: float, denominator: str) -> None:
     """Refuse a width, a period or a denominator that gives no frequencies."""
     check_choice("denominator", denominator, DENOMINATORS)
     if denominator == "half":
-        check_width(d_emb, "d_emb", minimum=2)
+        check_count(d_emb, "d_emb", minimum=2)
     else:
-        check_width(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
+        check_count(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
     if isinstance(max_period, bool) or not isinstance(max_period, Real):
         raise TypeError(f"max_period must be a number, got {max_period!r}.")
     if not (max_period > 0 and math.isfinite(max_period)):

@@ -14,13 +14,13 @@ arXiv:2010.02502 (DDIM).
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from condlesson.arguments import check_choice, check_count
 from condlesson.diffusion import check_alphas_cumprod, gather, whole_timesteps, widened
 
 __all__ = [
@@ -115,8 +115,7 @@ def ddpm_step(
 
     Source: Ho, Jain and Abbeel 2020, equations 6, 7 and 11 and algorithm 2, arXiv:2006.11239.
     """
-    if variance not in VARIANCES:
-        raise ValueError(f"variance must be one of {', '.join(VARIANCES)}, got {variance!r}.")
+    check_choice("variance", variance, VARIANCES)
     _check_shape(noise_pred, "noise_pred", x_t)
     _check_shape(noise, "noise", x_t)
     if t_prev is None:
@@ -220,10 +219,9 @@ def timestep_sequence(
 
     Source: Lin, Liu, Li and Yang 2024, table 2, arXiv:2305.08891, which names the three.
     """
-    if spacing not in SPACINGS:
-        raise ValueError(f"spacing must be one of {', '.join(SPACINGS)}, got {spacing!r}.")
-    _check_count(num_timesteps, "num_timesteps")
-    _check_count(num_steps, "num_steps", maximum=num_timesteps)
+    check_choice("spacing", spacing, SPACINGS)
+    check_count(num_timesteps, "num_timesteps")
+    check_count(num_steps, "num_steps", maximum=num_timesteps)
     if spacing == "leading":
         rising = np.arange(num_steps) * (num_timesteps // num_steps)
     elif spacing == "linspace":
@@ -378,11 +376,3 @@ def _check_t_prev(t_prev: Tensor, t: Tensor) -> None:
             f"t_prev must lie between -1 (the clean image) and t - 1, got t_prev {t_prev.tolist()} "
             f"for t {t.tolist()}."
         )
-
-
-def _check_count(value: int, name: str, maximum: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}.")
-    if value < 1 or (maximum is not None and value > maximum):
-        upper = "" if maximum is None else f" and at most {maximum}"
-        raise ValueError(f"{name} must be at least 1{upper}, got {value}.")

@@ -13,6 +13,7 @@ what another kind of machine does to a loss. Else the runs cannot tell.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from condlesson.arguments import check_choice
 from condlesson.experiment.intervals import mean_interval
 from condlesson.experiment.runs import Run, list_runs
 from condlesson.tables import Table
@@ -207,8 +208,7 @@ def runs_of(tier: str, runs: Iterable[Run] | None = None) -> dict[str, list[Run]
     Raises:
         ValueError: There is no such tier.
     """
-    if tier not in TIERS:
-        raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
+    check_choice("tier", tier, TIERS)
     found: dict[str, list[Run]] = {}
     for run in sorted(list_runs() if runs is None else runs, key=lambda run: run.config.seed):
         setting = replace(TIERS[tier], variant=run.config.variant, seed=run.config.seed)

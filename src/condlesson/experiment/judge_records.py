@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from condlesson.arguments import check_choice
 from condlesson.data import Mnist, load_subset, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.canaries import canary_drift
@@ -124,8 +125,7 @@ def load_judge_record(kind: str, folder: str | Path = JUDGES_DIR) -> JudgeRecord
         RunError: The record is missing or damaged.
         ValueError: The kind is unknown.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    check_choice("kind", kind, KINDS)
     path = Path(folder) / f"{kind}.json"
     if not path.is_file():
         raise RunError(f"the judge of {kind} is missing. {_remedy(kind, folder)}")

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from condlesson.arguments import check_choice
 from condlesson.data import Mnist, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.intervals import jackknife
@@ -79,8 +80,7 @@ def make_judge(kind: str, seed: int = 0) -> Judge:
         ValueError: The kind is unknown.
     """
     outputs = {DIGITS: 10, NOISE: 1}
-    if kind not in outputs:
-        raise ValueError(f"kind must be one of {', '.join(outputs)}, got {kind!r}.")
+    check_choice("kind", kind, outputs)
     judge = Judge(outputs[kind])
     initialise(judge, seed)
     return judge

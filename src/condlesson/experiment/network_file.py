@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from condlesson.arguments import check_choice
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import load_model, read_run
 from condlesson.training import TrainConfig
@@ -87,8 +88,7 @@ def network_file(
         raise ValueError(
             f"num_timesteps must be {NUM_TIMESTEPS} for the desk, got {config.num_timesteps}."
         )
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    check_choice("precision", precision, PRECISIONS)
     head = {
         "format": FORMAT,
         "name": name,

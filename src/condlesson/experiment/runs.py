@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from condlesson.arguments import check_choice
 from condlesson.experiment import plan
 from condlesson.experiment.forms import check_record
 from condlesson.experiment.records import RunError, arrays_of, canonical, digest, read, shown
@@ -221,8 +222,7 @@ def load_run(
         RunError: The run is missing or damaged.
         ValueError: There is no such tier.
     """
-    if tier not in TIERS:
-        raise ValueError(f"tier must be one of {', '.join(TIERS)}, got {tier!r}.")
+    check_choice("tier", tier, TIERS)
     return read_expected(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
 
 

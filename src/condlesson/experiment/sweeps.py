@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 
-from condlesson.embeddings import check_choice
+from condlesson.arguments import check_choice
 from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.plan import FAMILIES, planned_runs
 from condlesson.experiment.records import RunError, digest

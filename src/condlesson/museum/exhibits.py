@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from condlesson import scaffold
+from condlesson.arguments import check_choice
 from condlesson.tables import Table
 
 __all__ = ["Choice", "Mistake", "Question", "Revealed", "ask", "cured"]
@@ -59,8 +60,7 @@ class Question:
             ValueError: There is no such answer.
         """
         letters = "abcdefgh"[: len(self.choices)]
-        if letter not in tuple(letters):
-            raise ValueError(f"letter must be one of {', '.join(letters)}, got {letter!r}.")
+        check_choice("letter", letter, letters)
         return self.choices[letters.index(letter)].verdict
 
     def __repr__(self) -> str:
