@@ -30,7 +30,7 @@ BOOK = "CONDLESSON_BOOK"  # the environment variable that says "1" where the boo
 
 def __getattr__(name: str) -> Callable[..., "Moving"]:
     """The function of a figure; a page depends on the figures that it shows, and on no others."""
-    if name.startswith("_") or not (FOLDER / name / "__init__.py").is_file():
+    if not (FOLDER / name / "__init__.py").is_file():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}.")
     figure = getattr(import_module(f"{__name__}.{name}"), name)
     globals()[name] = figure  # in the place of the folder, which the import has put there
