@@ -3,9 +3,11 @@
 Nothing here trains, draws a picture or reads a file, so every probe works on a model of yours.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,6 +28,7 @@ __all__ = [
     "roughness",
     "surviving_shift",
     "timestep_bound",
+    "timestep_floor",
 ]
 
 BLOCKS = ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1", "head")
@@ -241,6 +244,47 @@ def timestep_bound(alphas_cumprod: Tensor, num_pixels: int, mean_square: float =
     by_mean = mean_square * _slope(alpha_bar.sqrt()).square() / v
     by_variance = _slope(v).square() / (2 * v.square())
     return (num_pixels * (by_mean + by_variance)).rsqrt()
+
+
+def timestep_floor(
+    alphas_cumprod: Tensor,
+    num_pixels: int,
+    timesteps: Sequence[int],
+    *,
+    mean_square: float = 1.0,
+    draws: int = 500,
+    seed: int = 0,
+) -> Tensor:
+    """Error of the best guess of the timestep, if the clean pixels and the range of t are known.
+
+    The guess is the mean of t, uniform on 0 .. T - 1 beforehand, given the noised pixels. No other
+    has a smaller mean squared error over the whole range; a biased guess can be nearer at some
+    timesteps, and it is here at the ends. `timestep_bound` holds for guesses without a bias only,
+    which do not know that no timestep lies beyond T - 1.
+
+    Args:
+        alphas_cumprod: alpha_bar of shape (T,).
+        num_pixels: How many pixels, 2 or more.
+        timesteps: True timesteps at which the error is wanted.
+        mean_square: As in `timestep_bound`.
+        draws: Noised images that are drawn for each timestep.
+        seed: Seed of the draws.
+
+    Returns:
+        Root mean square error, float64 of shape (len(timesteps),), in timesteps.
+    """
+    alpha_bar = alphas_cumprod.double()
+    mean, v = alpha_bar.sqrt(), 1 - alpha_bar
+    rng = np.random.default_rng(seed)
+    along = torch.from_numpy(rng.standard_normal((draws, 1)))  # of the noise, in x_0's direction
+    across = torch.from_numpy(rng.chisquare(num_pixels - 1, (draws, 1)))  # squared, in the others
+    t, errors = torch.arange(len(v), dtype=torch.float64), []
+    for true in timesteps:
+        gap = (mean[true] - mean) * math.sqrt(num_pixels * mean_square)
+        squares = (gap + v[true].sqrt() * along).square() + v[true] * across  # (draws, T)
+        posterior = (-squares / (2 * v) - num_pixels / 2 * v.log()).softmax(dim=-1)
+        errors.append((posterior @ t - true).square().mean().sqrt())
+    return torch.stack(errors)
 
 
 def surviving_shift(

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from condlesson.arguments import check_choice
-from condlesson.data import Mnist, load_subset, to_model_range
+from condlesson.data import Mnist, load_subset, reduce_images, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.canaries import canary_drift
 from condlesson.experiment.judges import (
@@ -212,17 +212,22 @@ def weights_canary(judge: Judge, kind: str) -> float:
     return F.l1_loss(judge(x_t)[:, 0], t / NUM_TIMESTEPS).item()
 
 
-def noised_test_images(data: Mnist) -> tuple[Tensor, Tensor]:
+def noised_test_images(data: Mnist, image_size: int = 28) -> tuple[Tensor, Tensor]:
     """All test images with noise, at timesteps spread evenly over 0 .. T - 1.
 
+    Args:
+        data: The data set.
+        image_size: Pixels a side, H.
+
     Returns:
-        x_t of shape (N, 1, 28, 28) and t of shape (N,).
+        x_t of shape (N, 1, H, H) and t of shape (N,).
     """
     n, generator = len(data.test_images), stream(0, "judged")
     t = (torch.arange(n) * NUM_TIMESTEPS // n)[torch.randperm(n, generator=generator)]
-    noise = torch.randn(n, 1, 28, 28, generator=generator)
+    noise = torch.randn(n, 1, image_size, image_size, generator=generator)
     schedule = alphas_cumprod(linear_beta_schedule())
-    return q_sample(to_model_range(data.test_images), t, noise, schedule), t
+    x_0 = to_model_range(reduce_images(data.test_images, image_size))
+    return q_sample(x_0, t, noise, schedule), t
 
 
 def judge_scores(judge: Judge, kind: str, data: Mnist) -> dict[str, float]:

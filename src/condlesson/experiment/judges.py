@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson.arguments import check_choice
-from condlesson.data import Mnist, to_model_range
+from condlesson.data import Mnist, reduce_images, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.intervals import jackknife
 from condlesson.training import initialise, stream
@@ -50,38 +50,41 @@ class Judge(nn.Module):
 
     Args:
         num_outputs: 10 for the digits, 1 for the timestep.
+        image_size: Pixels a side, a multiple of 4.
     """
 
-    def __init__(self, num_outputs: int) -> None:
+    def __init__(self, num_outputs: int, image_size: int = 28) -> None:
         super().__init__()
+        self.image_size = image_size
         self.conv_1 = nn.Conv2d(1, 16, 3, stride=2, padding=1)
         self.conv_2 = nn.Conv2d(16, 32, 3, stride=2, padding=1)
-        self.linear_1 = nn.Linear(32 * 7 * 7, NUM_FEATURES)
+        self.linear_1 = nn.Linear(32 * (image_size // 4) ** 2, NUM_FEATURES)
         self.linear_2 = nn.Linear(NUM_FEATURES, num_outputs)
 
     def features(self, x: Tensor) -> Tensor:
-        """Map images (B, 1, 28, 28) in [-1, 1] to features (B, 32), 0 or more."""
+        """Map images (B, 1, H, H) in [-1, 1] to features (B, 32), 0 or more."""
         h = F.relu(self.conv_2(F.relu(self.conv_1(x))))  # (B, 32, 7, 7)
         return F.relu(self.linear_1(h.flatten(1)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (B, 1, 28, 28) to (B, num_outputs): logits, or one number in about [0, 1]."""
+        """Map images (B, 1, H, H) to (B, num_outputs): logits, or one number in about [0, 1]."""
         return self.linear_2(self.features(x))
 
 
-def make_judge(kind: str, seed: int = 0) -> Judge:
+def make_judge(kind: str, seed: int = 0, image_size: int = 28) -> Judge:
     """A judge with its starting weights, which the seed and the layers' names decide.
 
     Args:
         kind: ``"digits"`` or ``"noise"``.
         seed: Seed of the weights.
+        image_size: Pixels a side, a multiple of 4.
 
     Raises:
         ValueError: The kind is unknown.
     """
     outputs = {DIGITS: 10, NOISE: 1}
     check_choice("kind", kind, outputs)
-    judge = Judge(outputs[kind])
+    judge = Judge(outputs[kind], image_size)
     initialise(judge, seed)
     return judge
 
@@ -108,7 +111,7 @@ def train_judge(judge: Judge, kind: str, data: Mnist, steps: int, seed: int = 0)
     for step in range(steps):
         generator = stream(seed, f"judge {kind}", step)
         rows = torch.randint(len(data.train_images), (BATCH_SIZE,), generator=generator)
-        x_0 = to_model_range(data.train_images[rows])
+        x_0 = to_model_range(reduce_images(data.train_images[rows], judge.image_size))
         if kind == DIGITS:
             loss = F.cross_entropy(judge(x_0), data.train_labels[rows].long())
         else:
