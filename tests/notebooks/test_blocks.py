@@ -63,6 +63,16 @@ def test_a_block_becomes_what_jupyter_shows(translator, text, expected):
     assert translator().text(text, 1) == [expected]
 
 
+def test_a_choice_is_marked_right_or_wrong_where_it_is_unfolded(translator):
+    choices = "- `One`\n\n  Too {glue:text}`x`.\n\n- Two\n\n  So.\n"
+    text = f":::{{predict}} a-b\n:right: 2\nWhich?\n\n{choices}:::"
+    assert translator().text(text, 1) == [
+        "**Predict.** Which?\n\n"
+        "<details>\n<summary><code>One</code></summary>\n\n✗ No. Too 0.5.\n\n</details>\n\n"
+        "<details>\n<summary>Two</summary>\n\n✓ Right. So.\n\n</details>"
+    ]
+
+
 def test_a_map_has_all_steps(translator):
     [text] = translator().text("```{lesson-map}\n```", 1)
     assert text.split(" → ") == [name for name, _ in STEPS.values()]

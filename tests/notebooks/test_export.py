@@ -25,11 +25,12 @@ def test_a_page_becomes_cells(small):
         "## Where you stand\n\nThe checks of this notebook, as they ended last:",
     ]
     setup, drawing, gaps, *checks, last = sources(made)
-    assert setup == first_cell()
+    assert setup.startswith(first_cell())
+    assert '\nremember("a")  # how checks end, in condlesson-progress.json; delete' in setup
     assert drawing == "from condlesson.conditioning import check_inputs"
     assert "TODO 4" in gaps
     assert len(checks) == 2
-    assert last == 'from condlesson.checks import progress\n\nprogress(["check_adagn"])'
+    assert last.endswith('as one text: for your teacher\nprogress(["check_adagn"])')
     assert [cell.id for cell in made.cells] == [f"a-{k}" for k in range(len(made.cells))]
     assert [cell.metadata for cell in made.cells if cell.metadata] == [
         {"jupyter": {"source_hidden": True}}
@@ -83,7 +84,7 @@ def test_the_same_page_gives_the_same_bytes(small, tmp_path, unmeasured):
 def test_no_progress_without_checks(small, code):
     book = small(f"{FRONT}\n# A page\n\n```{{code-cell}}\n{code}\n```\n")
     made = make_notebook(book, book.pages["a"], {}, with_answers=False)
-    assert sources(made)[1:] == [code]
+    assert sources(made) == [first_cell(), code]
 
 
 def test_what_a_learner_wrote_is_not_written_over(small, tmp_path, unmeasured):

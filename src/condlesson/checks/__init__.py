@@ -2,7 +2,7 @@
 
 Each is called with the learner's function or class and returns a `CheckResult`, which shows itself
 in a notebook and as text. What decides is what the code does, never how it is written. No check
-raises, takes more than ten seconds, or leaves a trace in the session.
+raises, takes more than ten seconds, or leaves a trace in the session. `progress` sums them up.
 
 A check needs no source code of the answer: it calls it, sets its parameters, and looks at what
 comes out. Its tests have two tables, right answers and wrong ones, each wrong one with a piece of
@@ -15,6 +15,7 @@ from condlesson.checks.additive_block import check_additive_block
 from condlesson.checks.diffusion import check_ddim_update, check_draw_timesteps
 from condlesson.checks.embedding import check_interleaved_embedding, check_sinusoidal_embedding
 from condlesson.checks.fourier import check_random_fourier_features
+from condlesson.checks.harness.remembered import hand_in, remember
 from condlesson.checks.harness.result import CheckResult, progress
 from condlesson.checks.similarity import check_similarity_at, check_similarity_matrix
 from condlesson.checks.timestep_mlp import check_timestep_embedding, check_timestep_mlp
@@ -36,5 +37,7 @@ __all__ = [
     "check_timestep_mlp",
     "check_unet_sinusoidal",
     "check_zero_init_adagn",
+    "hand_in",
     "progress",
+    "remember",
 ]

@@ -202,9 +202,12 @@ class Translator(Inline):
             return [Code(f'MISTAKES["{directive.options["mistake"]}"].question')]
         asked = take_apart(directive.content)
         question = self.inline(f"**Predict.** {asked.question}", directive.line)
-        pairs = zip(asked.choices, asked.feedback, strict=True)
-        folded = [_folded(c, self.inline(told, directive.line)) for c, told in pairs]
-        return ["\n\n".join([question, *folded])]
+        right, pieces = int(directive.options.get("right", 0)), [question]
+        for number, (choice, told) in enumerate(zip(asked.choices, asked.feedback, strict=True), 1):
+            verdict = "✓ Right." if number == right else "✗ No."
+            shown = self.inline(f"{verdict} {told}", directive.line)
+            pieces.append(_folded(self.inline(choice, directive.line), shown))
+        return ["\n\n".join(pieces)]
 
     def _admonition(self, directive: Directive) -> list[str]:
         if directive.name == "admonition":

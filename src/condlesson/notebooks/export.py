@@ -24,9 +24,15 @@ __all__ = ["KINDS", "make_notebook", "write_notebooks"]
 KINDS = ("exercises", "solutions")
 
 BLANK = "\0"  # stands in a text for a number that is not measured yet
-PROGRESS = """\
-from condlesson.checks import progress
+REMEMBER = """
 
+from condlesson.checks import remember
+
+remember("{name}")  # how checks end, in condlesson-progress.json; delete it to begin anew"""
+PROGRESS = """\
+from condlesson.checks import hand_in, progress
+
+# print(hand_in())  # what you wrote and how it ended, as one text: for your teacher
 progress([{names}])"""
 # Of cells in a notebook, for what the book leaves out: code must be there to run.
 HIDDEN = {
@@ -151,8 +157,12 @@ def make_notebook(
     """
     import nbformat
 
-    cells = [nbformat.v4.new_code_cell(first_cell() if setup is None else setup)]
-    for source, metadata in _cells(Translator(book, page, glued, with_answers=with_answers)):
+    made = list(_cells(Translator(book, page, glued, with_answers=with_answers)))
+    setup = first_cell() if setup is None else setup
+    if made[-1][0].startswith(PROGRESS.partition("\n")[0]):
+        setup += REMEMBER.format(name=page.name)
+    cells = [nbformat.v4.new_code_cell(setup)]
+    for source, metadata in made:
         is_code = isinstance(source, Code)
         new = nbformat.v4.new_code_cell if is_code else nbformat.v4.new_markdown_cell
         cells.append(new(str(source), metadata=metadata))

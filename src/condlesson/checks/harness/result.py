@@ -2,10 +2,10 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["CheckResult", "Progress", "note_result", "progress"]
+__all__ = ["CheckResult", "Progress", "note_earlier", "note_result", "progress", "statuses"]
 
 # A mark and a word each, so that nothing is said by colour alone.
 _LOOKS = {
@@ -15,6 +15,7 @@ _LOOKS = {
     "not tried": ("·", "Not tried", "#808080"),
 }
 _RESULTS: dict[str, str] = {}  # status by the check's name, in the order of the first try
+_EARLIER: dict[str, str] = {}  # those of an earlier session
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,22 +62,28 @@ class Progress:
 
     Attributes:
         statuses: ``"passed"``, ``"wrong"``, ``"not done"`` or ``"not tried"`` by name of the check.
+        earlier: Names of those that ended so in an earlier session, and did not run in this one.
     """
 
     statuses: dict[str, str]
+    earlier: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
-        lines = [
-            f"  {mark} {word.ljust(14)}{name}"
-            for name, (mark, word, _) in ((n, _LOOKS[s]) for n, s in self.statuses.items())
-        ]
+        width = max((len(words) for words, _ in self._rows()), default=0) + 1
+        lines = [f"  {words.ljust(width)}{name}" for words, name in self._rows()]
         return "\n".join([self._head(), *lines])
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Mark and words, and the check's name."""
+        looks = ((name, *_LOOKS[status][:2]) for name, status in self.statuses.items())
+        before = ", in an earlier session"
+        return [(f"{m} {word}{before * (name in self.earlier)}", name) for name, m, word in looks]
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f'<tr><td style="text-align: left;">{mark} {word}</td>'
+            f'<tr><td style="text-align: left;">{words}</td>'
             f'<td style="text-align: left;"><code>{html.escape(name)}</code></td></tr>'
-            for name, (mark, word, _) in ((n, _LOOKS[s]) for n, s in self.statuses.items())
+            for words, name in self._rows()
         )
         head = "".join(
             f'<th scope="col" style="text-align: left;">{text}</th>' for text in ("result", "check")
@@ -98,6 +105,16 @@ def note_result(result: CheckResult) -> None:
     _RESULTS[result.name] = result.status
 
 
+def note_earlier(found: Mapping[str, str]) -> None:
+    """Take up how checks ended in an earlier session: statuses by their names."""
+    _EARLIER.update({name: status for name, status in found.items() if status in _LOOKS})
+
+
+def statuses() -> dict[str, str]:
+    """How the checks of this session ended last, by their names."""
+    return dict(_RESULTS)
+
+
 def progress(names: Iterable[str] | None = None) -> Progress:
     """Sum up the checks of this session.
 
@@ -107,11 +124,14 @@ def progress(names: Iterable[str] | None = None) -> Progress:
             have run.
 
     Returns:
-        The last result of each, which a notebook shows as a table and a terminal as text.
+        The last result of each, which a notebook shows as a table and a terminal as text; of one
+        that has not run in this session that of an earlier one, if `remember` has kept it.
     """
-    names = _RESULTS if names is None else names
+    known = _EARLIER | _RESULTS
+    names = known if names is None else names
     names = [name if name.startswith("check_") else f"check_{name}" for name in names]
-    return Progress({name: _RESULTS.get(name, "not tried") for name in names})
+    found = {name: known.get(name, "not tried") for name in names}
+    return Progress(found, frozenset(_EARLIER.keys() - _RESULTS.keys()) & found.keys())
 
 
 def _paragraph(message: str) -> str:
