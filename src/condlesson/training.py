@@ -95,7 +95,7 @@ class TrainState:
 
     @property
     def judged(self) -> nn.Module:
-        """The network that is validated and recorded: the average, where one is kept."""
+        """The network that is validated and recorded, which is the average where one is kept."""
         return self.model if self.average is None else self.average
 
     @property

@@ -5,7 +5,7 @@ networks as scripts, in parts; a reader's own file the desk reads as text and ne
 
 Weights of two and more dimensions are stored as int8 with a scale for each output channel,
 
-    w = scale * step,   scale = max |w| / 127,   step = round(w / scale) in -127 .. 127
+    w = scale * step,   scale = max(abs(w)) / 127,   step = round(w / scale) in -127 .. 127
 
 which takes a quarter of the room of float32. Everything else stays float32.
 """
