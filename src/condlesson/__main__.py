@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, fields, replace
 from functools import partial
@@ -256,13 +256,15 @@ class _Progress:
     RECENT = 20  # steps; the loss of a single one jumps about
 
     def __init__(self, config: TrainConfig, accelerator: "Accelerator | None") -> None:
-        from tqdm import tqdm  # of the training extras: to list and verify runs needs none of them
-
+        try:
+            from tqdm import tqdm as shown  # of the extra `train`; the archive has none of it
+        except ModuleNotFoundError:
+            shown = _Lines
         self.hidden = accelerator is not None and not accelerator.is_main_process
         self.interval = 1 if sys.stderr.isatty() else 30  # seconds; a log keeps every line
         self.shown = -math.inf
         total = config.epochs * config.steps_per_epoch
-        self.start = partial(tqdm, total=total, desc=runs.run_name(config), unit="step")
+        self.start = partial(shown, total=total, desc=runs.run_name(config), unit="step")
         self.bar = None
 
     def show(self, state: TrainState) -> None:
@@ -281,6 +283,25 @@ class _Progress:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+class _Lines:
+    """In the place of tqdm's bar, where that is not installed: a line at a time."""
+
+    def __init__(self, total: int, desc: str, unit: str, initial: int, mininterval: float) -> None:
+        self.total, self.desc, self.unit, self.n, self.told = total, desc, unit, initial, ""
+        print("For a bar with the time left: pip install 'condlesson[train]'", file=sys.stderr)
+
+    def set_postfix(self, values: Mapping[str, str], refresh: bool) -> None:
+        self.told = ", ".join(f"{name} {value}" for name, value in values.items())
+
+    def update(self, steps: int) -> None:
+        self.n += steps
+        line = f"{self.desc}: {self.unit} {self.n} of {self.total}, {self.told}"
+        print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Do nothing: every line is out."""
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from condlesson.experiment.answers import QUESTIONS, VERDICTS, Pair, answer, bonferroni
+from condlesson.experiment.runs import train_command
 from condlesson.unet import VARIANTS
 from tests.experiment.test_comparison import make_run
 
@@ -131,9 +132,17 @@ def test_one_seed_answers_nothing():
     assert said.differences[0].verdict == "cannot tell: seeds scatter"
 
 
-def test_a_variant_without_runs_is_named():
-    with pytest.raises(KeyError, match="gn_additive"):
-        answer(QUESTIONS["adagn"], {"adagn": []})
+def test_runs_that_are_missing_are_named_with_their_commands():
+    asked = QUESTIONS["adagn"]
+    question, runs = made_up(asked, ["b" for _ in asked.pairs])
+    runs = {name: list(seeds) for name, seeds in runs.items()}
+    missing = runs[question.pairs[0].b].pop()
+    with pytest.raises(ValueError, match=r"all that the question compares, 1 are missing") as error:
+        answer(question, runs)
+    [command] = str(error.value).splitlines()[1:]
+    assert command == train_command(missing.config, "OUT")
+    with pytest.raises(ValueError, match=r"train --variant gn_additive --seed 42 .*--data DIR"):
+        answer(asked, {})
 
 
 def test_bonferroni_shares_the_chance_to_miss():

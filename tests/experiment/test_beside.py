@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_the_verdict_is_chosen_by_the_numbers(recorded, loss, words, seed, of_se
     assert words in found.verdict
     assert f"{loss / 0.1 - 1:+.1%} from the recorded run, which has {of_seed}" in found.verdict
     assert "Judging by 3 recorded runs" in found.verdict
+
+
+def test_a_run_on_other_data_says_nothing_about_the_code(recorded):
+    other = replace(recorded[1], provenance={**recorded[1].provenance, "data_sha256": "a"})
+    recorded[1] = replace(recorded[1], provenance={**other.provenance, "data_sha256": "b"})
+    found = beside(replace(other, val_loss=[0.1] * 5))
+    assert "not trained on the same data" in found.verdict
+    assert "no sign of a mistake" not in found.verdict
+
+
+def test_it_says_what_a_run_of_the_same_seed_may_be_off_by(recorded):
+    words = f"the same training may end {recorded[1].tolerance / 0.102:.1%} from it"
+    assert words in beside(make_run("none", 43, 0.1021)).verdict
+    assert words not in beside(make_run("none", 7, 0.1021)).verdict
+
+
+def test_a_file_that_is_no_run_is_not_to_be_deleted(recorded, tmp_path):
+    (tmp_path / "package.json").write_text("{}")
+    with pytest.raises(RunError, match=r"package\.json has not the name of a run: move it to"):
+        beside(tmp_path)
 
 
 def test_a_copy_is_the_same_and_no_yardstick_of_itself(recorded):

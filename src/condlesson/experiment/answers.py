@@ -7,11 +7,12 @@ the numbers choose them and nobody else does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from condlesson.experiment.comparison import PairedDifference, paired_difference
-from condlesson.experiment.runs import Run
+from condlesson.experiment.runs import Run, train_command
 from condlesson.networks import DESIGNS
+from condlesson.training import TIERS
 
 __all__ = [
     "QUESTIONS",
@@ -207,11 +208,25 @@ def answer(question: Question, runs: Mapping[str, Sequence[Run]]) -> Answer:
         out so and others cannot be told apart.
 
     Raises:
-        KeyError: A variant that the question names has no runs.
-        ValueError: As `condlesson.experiment.comparison.paired_difference`.
+        ValueError: Runs that the question needs are missing, and the message has the commands that
+            make them; or as `condlesson.experiment.comparison.paired_difference`.
     """
+    if commands := _commands(question, runs):
+        raise ValueError(
+            f"runs must have all that the question compares, {len(commands)} are missing. Put your "
+            "folders in the place of DIR and OUT:\n" + "\n".join(commands)
+        )
     differences = tuple(paired_difference(runs[p.a], runs[p.b]) for p in question.pairs)
     return Answer(question, differences, _verdict(differences))
+
+
+def _commands(question: Question, runs: Mapping[str, Sequence[Run]]) -> list[str]:
+    """Commands for the runs that a question lacks: every variant with each seed that one has."""
+    needed = dict.fromkeys(name for pair in question.pairs for name in (pair.a, pair.b))
+    here = [run.config for name in needed for run in runs.get(name, ())] or [TIERS["small"]]
+    wanted = {replace(config, variant=name): None for name in needed for config in here}
+    known = {run.config for name in needed for run in runs.get(name, ())}
+    return [train_command(config, "OUT") for config in wanted if config not in known]
 
 
 def bonferroni(comparisons: int, level: float = 0.95) -> float:

@@ -66,6 +66,11 @@ class Beside:
                 f"The two were not trained alike: the recorded run has {differences}. So what "
                 "their losses differ by says nothing about your code."
             )
+        if self._saw_other_data():
+            return (
+                "The two were not trained on the same data: the digests of their images differ. So "
+                "what their losses differ by says nothing about your code."
+            )
         seed = (
             "the same seed"
             if mine.config.seed == recorded.config.seed
@@ -73,7 +78,15 @@ class Beside:
         )
         change = mine.val_loss[-1] / recorded.val_loss[-1] - 1
         ends = f"Yours ends {change:+.1%} from the recorded run, which has {seed}. "
+        if mine.config.seed == recorded.config.seed:
+            share = recorded.tolerance / recorded.val_loss[-1]
+            ends += f"On another kind of machine the same training may end {share:.1%} from it. "
         return ends + self._judged()
+
+    def _saw_other_data(self) -> bool:
+        """Whether both runs say what data they saw, and it was not the same."""
+        seen = {run.provenance.get("data_sha256") for run in (self.mine, self.recorded)}
+        return len(seen) == 2 and None not in seen
 
     def _judged(self) -> str:
         if self.likely is None:

@@ -9,6 +9,7 @@ Outputs have a canary of their own.
 Runs are made in `condlesson.experiment.recording`.
 """
 
+import re
 import shlex
 import zipfile
 from dataclasses import asdict, dataclass, fields, replace
@@ -348,4 +349,6 @@ def _remedy_for(path: Path, config: TrainConfig | None) -> str:
     for candidate in candidates:
         if run_name(candidate) == path.stem:
             return cure(candidate, path.parent)
+    if not re.match(rf"({'|'.join(VARIANTS)})-seed\d", path.stem):
+        return f"{path.name} has not the name of a run: move it to another folder."
     return f"Delete {path.name} and record it again."
