@@ -2,12 +2,14 @@
 
 import signal
 import zlib
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
 
 from condlesson import alphas_cumprod, linear_beta_schedule, load_subset
-from condlesson.experiment import recording
+from condlesson.experiment import canaries, recording
 from condlesson.experiment.outputs import CANARY_SIZES
 from condlesson.training import TrainConfig
 
@@ -16,12 +18,17 @@ TINY = TrainConfig(
     variant="adagn",
     seed=7,
     width=8,
-    images=64,
+    images=16,
     epochs=2,
-    batch_size=16,
-    val_images=40,
+    batch_size=4,
+    val_images=10,
     precision="float32",
 )
+
+
+# No samples through all T timesteps: tests/experiment/test_outputs.py makes those.
+OUTPUTS = replace(CANARY_SIZES, ddpm=0)
+CANARY = {"images": 16, "batch_size": 4, "val_images": 16}
 
 
 def pytest_addoption(parser):
@@ -43,13 +50,10 @@ def ctrl_c():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_thread():
     """Tensors this small gain nothing from threads, which wait for each other on a busy machine."""
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -69,23 +73,32 @@ def draw():
     return randn
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def subset():
     return load_subset()
 
 
-@pytest.fixture(scope="module")
-def few_lies():
+@contextmanager
+def little():
+    """What takes most of the time of a run as small as these: here there is little of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "LIE_IMAGES", 2)  # most of the time of a run as small as these
+        patch.setattr(recording, "LIE_IMAGES", 2)
         patch.setattr(recording, "LIE_TIMESTEPS", 4)
-        patch.setattr(recording, "OUTPUTS", CANARY_SIZES)
+        patch.setattr(recording, "OUTPUTS", OUTPUTS)
+        patch.setattr(canaries, "CANARY", {**canaries.CANARY, **CANARY})
         yield
 
 
 @pytest.fixture(scope="module")
-def original(subset, tmp_path_factory, one_thread, few_lies):
+def few_lies():
+    with little():
+        yield
+
+
+@pytest.fixture(scope="session")
+def original(subset, tmp_path_factory, one_thread):
     """A folder with one run, recorded without interruption."""
     folder = tmp_path_factory.mktemp("recorded")
-    recording.record(TINY, subset, folder, weights=True, outputs=True)
+    with little():
+        recording.record(TINY, subset, folder, weights=True, outputs=True)
     return folder

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-NAME = "adagn-seed7-64x2-batch_size16-width8-val_images40-precisionfloat32"
+NAME = "adagn-seed7-16x2-batch_size4-width8-val_images10-precisionfloat32"
 
 
 def json_of(folder):

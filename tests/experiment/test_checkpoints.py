@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -231,12 +232,20 @@ def test_a_checkpoint_that_was_cut_short_replaces_nothing(
     assert_same_files(tmp_path, original)
 
 
-@pytest.fixture
-def stopped(tmp_path, subset, every_moment):
+@pytest.fixture(scope="module")
+def left(subset, tmp_path_factory, few_lies):
     """A folder with the checkpoint of a run that was stopped."""
-    with pytest.raises(Killed):
-        record(TINY, subset, tmp_path, on_step=at(2, die))
-    return tmp_path
+    folder = tmp_path_factory.mktemp("left")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoints, "SECONDS", -1)
+        record(TINY, subset, folder, on_step=at(2, die))
+    return folder
+
+
+@pytest.fixture
+def stopped(left, tmp_path):
+    """A copy of that folder, to do damage to."""
+    return shutil.copytree(left, tmp_path / "stopped")
 
 
 def test_a_checkpoint_of_other_data_is_refused(stopped, subset):

@@ -121,14 +121,14 @@ def test_weights_are_the_trained_ones_in_half_precision(original, subset):
 
 
 def test_batch_norm_counters_keep_their_type(tmp_path, subset):
-    config = replace(TINY, variant="none", epochs=1, images=16)
+    config = replace(TINY, variant="none", epochs=1, images=4)
     run = record(config, subset, tmp_path, weights=True)
     counters = [x for n, x in load_model(run, tmp_path).state_dict().items() if "tracked" in n]
     assert {(x.dtype, x.item()) for x in counters} == {(torch.int64, 1)}
 
 
 def test_a_bin_without_images_has_no_number(tmp_path, subset):
-    config = replace(TINY, epochs=1, images=16, val_images=5)
+    config = replace(TINY, epochs=1, images=4, val_images=5)
     run = record(config, subset, tmp_path)
     assert [loss is None for loss in run.val_loss_by_t] == [False, True] * 5
     assert list_runs(tmp_path) == [run]
@@ -159,7 +159,7 @@ def test_an_epoch_that_diverges_stops_the_run(tmp_path, subset, monkeypatch):
 
 def test_recording_leaves_the_random_state_alone(subset, tmp_path):
     state = torch.get_rng_state()
-    record(replace(TINY, epochs=1, images=16), subset, tmp_path, weights=True)
+    record(replace(TINY, epochs=1, images=4), subset, tmp_path, weights=True)
     assert torch.equal(state, torch.get_rng_state())
 
 

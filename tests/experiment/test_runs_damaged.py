@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from condlesson.experiment import outputs, runs, verifying
-from condlesson.experiment.outputs import CANARY_SIZES, compute_outputs
+from condlesson.experiment.outputs import compute_outputs
 from condlesson.experiment.recording import record
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import list_runs, load_model, load_outputs, run_name
 from condlesson.experiment.verifying import verify
 from condlesson.training import TrainConfig
-from tests.conftest import TINY
+from tests.conftest import OUTPUTS, TINY
 from tests.experiment.records import (
     NAME,
     assert_tells_the_cure,
@@ -205,7 +205,7 @@ def test_a_damaged_file_is_named(damage, part, folder):
 
 def test_outputs_are_those_that_the_network_makes(folder, subset):
     (run,) = list_runs(folder)
-    made = compute_outputs(load_model(run, folder), TINY, subset, CANARY_SIZES)
+    made = compute_outputs(load_model(run, folder), TINY, subset, OUTPUTS)
     for name, value in load_outputs(run, folder).items():
         if value.dtype.kind == "U":
             assert value.tolist() == made[name].tolist()

@@ -25,7 +25,7 @@ def names_in(folder):
 def jobs(original, tmp_path, subset):
     """Two folders as the jobs of an array leave them, with a run each."""
     one, two = shutil.copytree(original, tmp_path / "one"), tmp_path / "two"
-    record(replace(TINY, seed=8, epochs=1, images=16), subset, two)
+    record(replace(TINY, seed=8, epochs=1, images=4), subset, two)
     return one, two
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_seed_shows_every_variant_the_same(subset):
-    config = replace(TINY, images=32)
+    config = replace(TINY, images=8, batch_size=4, val_images=4)
     runs = {name: inputs_of_training(replace(config, variant=name), subset) for name in VARIANTS}
     for name, seen in runs.items():
         assert len(seen) == 4

@@ -29,11 +29,13 @@ from tests.training.states import (
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+SMALL = replace(TINY, images=19, batch_size=4, val_images=10)  # as many steps, of fewer images
+
 
 @pytest.fixture(scope="module")
 def uninterrupted(subset):
     """A whole run, and its state as bytes at each moment."""
-    state = TrainState.start(TINY)
+    state = TrainState.start(SMALL)
     states = [saved(state)]
     for _ in train(state, subset):
         states.append(saved(state))
@@ -44,12 +46,12 @@ def uninterrupted(subset):
 def test_a_run_goes_on_from_any_moment_as_if_nothing_had_been(moment, uninterrupted, subset):
     whole, states = uninterrupted
     assert len(states) == MOMENTS + 1
-    assert_same_run(finish(restored(TINY, states[moment]), subset), whole)
+    assert_same_run(finish(restored(SMALL, states[moment]), subset), whole)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_variant_goes_on_in_bfloat16(name, subset):
-    config = replace(TINY, variant=name, epochs=2, images=32, precision="bfloat16")
+    config = replace(SMALL, variant=name, epochs=2, images=8, precision="bfloat16")
     whole, cut = TrainState.start(config), TrainState.start(config)
     finish(whole, subset)
     next(train(cut, subset))
@@ -58,7 +60,7 @@ def test_every_variant_goes_on_in_bfloat16(name, subset):
 
 
 def test_a_run_can_be_stopped_and_taken_up_in_one_process(uninterrupted, subset):
-    state = TrainState.start(TINY)
+    state = TrainState.start(SMALL)
     for _ in itertools.islice(train(state, subset), 6):
         pass
     assert (state.step, state.epoch) == (5, 1)
@@ -67,7 +69,7 @@ def test_a_run_can_be_stopped_and_taken_up_in_one_process(uninterrupted, subset)
 
 def test_a_state_of_another_configuration_is_refused(uninterrupted):
     content = torch.load(io.BytesIO(uninterrupted[1][3]), weights_only=True)
-    state = TrainState.start(replace(TINY, seed=7))
+    state = TrainState.start(replace(SMALL, seed=7))
     before = copy.deepcopy(state.model.state_dict())
     with pytest.raises(ValueError, match=r"the checkpoint must belong to .*'seed': 7.* Delete it"):
         state.load_state_dict(content)
@@ -90,27 +92,27 @@ def global_state():
 
 
 def test_global_random_state_and_modes_are_left_alone(subset):
-    state = TrainState.start(replace(TINY, images=16, precision="bfloat16"))
+    state = TrainState.start(replace(SMALL, images=4, precision="bfloat16"))
     before = global_state()
     for _ in train(state, subset):
         assert global_state() == before
     initialise(state.model, seed=1)
     stream(1, "any")
-    validation_batches(TINY, subset)
+    validation_batches(SMALL, subset)
     assert global_state() == before
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_making_a_network_leaves_the_random_state_alone(name):
     before = global_state()
-    make_model(replace(TINY, variant=name))
+    make_model(replace(SMALL, variant=name))
     assert global_state() == before
 
 
 def test_the_global_seed_plays_no_part(subset, uninterrupted):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(99)
-        state = TrainState.start(TINY)
+        state = TrainState.start(SMALL)
         for _ in train(state, subset):
             torch.rand(1)
     assert_same_run(state, uninterrupted[0])
