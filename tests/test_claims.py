@@ -46,6 +46,8 @@ from condlesson.training import make_model
 
 ROOT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.slow  # a part of `make book`
+
 
 @pytest.fixture(scope="module")
 def runs():

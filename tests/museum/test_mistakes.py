@@ -79,6 +79,8 @@ SHOWN = {
 }
 
 every_one = pytest.mark.parametrize("name", MISTAKES)
+# Seen in what trained networks predict.
+TRAINED = {"swapped_halves", "other_denominator", "told_index", "missing_root"}
 
 
 def test_the_catalogue_is_large_enough_and_complete():
@@ -134,7 +136,9 @@ def test_one_line_cures_it(name):
     assert inspect.getdoc(code)
 
 
-@every_one
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in TRAINED else n for n in MISTAKES]
+)
 def test_what_it_does_can_be_seen(name):
     revealed = MISTAKES[name].reveal()
     for start, of_broken, of_cured in SHOWN[name]:
@@ -153,6 +157,7 @@ def test_predictions_are_those_of_the_cured_network(name):
         torch.testing.assert_close(models[0].eval()(x, t), models[1].eval()(x, t), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_the_museum_swapped_halves_cost_a_multiple_and_the_other_denominator_nothing():
     known, other, swapped = (
         loss_by_timestep(loss, t, 1000)
