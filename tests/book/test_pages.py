@@ -47,12 +47,6 @@ def test_page_says_its_language_and_title(name):
 
 
 @every_page
-def test_images_are_described(name):
-    poor = [img["src"] for img in article(name)("img") if len(img.get("alt", "").strip()) <= 20]
-    assert not poor, f"alt text of more than 20 characters is missing: {poor}"
-
-
-@every_page
 def test_images_stand_in_figures_with_captions(name):
     for img in article(name)("img"):
         figure = img.find_parent("figure")
