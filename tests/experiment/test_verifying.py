@@ -1,15 +1,18 @@
 """What is trained again to verify, and what is known already."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 import pytest
 
 from condlesson.experiment import verifying
 from condlesson.experiment.plan import FAMILIES
-from condlesson.experiment.runs import list_runs
+from condlesson.experiment.recording import record
+from condlesson.experiment.runs import list_runs, run_name
 from condlesson.experiment.verifying import verify
 from tests.conftest import TINY
-from tests.experiment.records import hashed_again, json_of, only_message, write
+from tests.experiment.records import NAME, hashed_again, json_of, only_message, write
 
 pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
 
@@ -46,6 +49,19 @@ def test_one_seed_is_trained_again_for_each_network(bare, replayed):
 def test_every_seed_is_trained_again_on_demand(bare, replayed):
     assert "seed8" in only_message(verify(bare, every=True))  # its canary is that of seed 7
     assert sorted(replayed) == [7, 8]
+
+
+def test_weights_are_looked_at_of_every_seed(folder, replayed, subset):
+    """Those of a second seed, without outputs, are another network's, with a checksum that fits."""
+    other = replace(TINY, seed=8)
+    record(other, subset, folder, weights=True)
+    raw = (folder / f"{NAME}.npz").read_bytes()
+    (folder / f"{run_name(other)}.npz").write_bytes(raw)
+    content = json.loads((folder / f"{run_name(other)}.json").read_text())
+    content["weights"]["sha256"] = hashlib.sha256(raw).hexdigest()
+    write(folder, hashed_again(content), run_name(other))
+    assert run_name(other) in only_message(verify(folder))
+    assert replayed == [7]
 
 
 def test_what_was_found_well_is_not_trained_again(folder, replayed):
@@ -105,7 +121,8 @@ def test_all_planned_runs_need_few_canaries(original):
     bare = replace(run, weights=None, outputs=None)
     runs = [replace(bare, config=c) for family in FAMILIES.values() for c in family.runs()]
     assert len(runs) == 176
-    chosen = list(verifying._representatives(runs))
+    chosen = verifying._representatives(runs)
     assert len(chosen) == 10 + 9
-    shown = [replace(r, outputs={}, weights={"file": "x"}) for r in runs[-1:]]
-    assert shown[0] in list(verifying._representatives([*runs, *shown]))
+    shown = replace(runs[-1], outputs={"file": "x"})
+    assert shown.name not in chosen
+    assert shown.name in verifying._representatives([*runs, shown])

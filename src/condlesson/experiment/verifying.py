@@ -8,7 +8,7 @@ until the code, torch or the record changes, so that a second look takes no time
 import hashlib
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -77,21 +77,21 @@ def verify(
             found.append(run)
         except RunError as error:
             problems.append(str(error))
-    for run in found if every else _representatives(found):
+    replayed = {run.name for run in found} if every else _representatives(found)
+    for run in found:
         try:
-            _check_fresh(run, folder, again=every)
+            _check_fresh(run, folder, replay=run.name in replayed, again=every)
         except RunError as error:
             problems.append(str(error))
     return problems
 
 
-def _representatives(runs: Iterable[Run]) -> Iterator[Run]:
-    """One run for each network and code path, or all of those that have weights or outputs."""
+def _representatives(runs: Iterable[Run]) -> set[str]:
+    """The name of one run for each network and code path, of one with outputs where there is."""
     groups = {}
-    for run in runs:
-        groups.setdefault(replace(run.config, **SAME_PATH), []).append(run)
-    for group in groups.values():
-        yield from [r for r in group if r.weights or r.outputs] or group[:1]
+    for run in sorted(runs, key=lambda run: run.outputs is None):
+        groups.setdefault(replace(run.config, **SAME_PATH), run.name)
+    return set(groups.values())
 
 
 def _check_parts(run: Run, folder: Path) -> None:
@@ -102,12 +102,14 @@ def _check_parts(run: Run, folder: Path) -> None:
         load_outputs(run, folder)
 
 
-def _check_fresh(run: Run, folder: Path, *, again: bool) -> None:
-    """Train the canary of a run again, unless it was found well with this code."""
-    seen, key = _Seen(), digest((_code() + digest(canonical(run.to_json()))).encode())
+def _check_fresh(run: Run, folder: Path, *, replay: bool, again: bool) -> None:
+    """Compare the canaries of a run, unless they were found well with this code."""
+    text = f"{_code()} {replay} {digest(canonical(run.to_json()))}"
+    seen, key = _Seen(), digest(text.encode())
     if key in seen and not again:
         return
-    drift = canary_drift(*_then_and_now(run, folder))
+    then, now, tolerances = _then_and_now(run, folder, replay)
+    drift = canary_drift(then, now, tolerances)
     if drift:
         parts = {part: getattr(run, part) is not None for part in ("weights", "outputs")}
         raise RunError(
@@ -117,25 +119,24 @@ def _check_fresh(run: Run, folder: Path, *, again: bool) -> None:
     seen.add(key)
 
 
-def _then_and_now(run: Run, folder: Path) -> tuple[list[float], list[float], list[float]]:
-    """What is recorded of the canaries of a run, what they are now, and the tolerances."""
-    triples = list(
-        zip(
-            run.canary["losses"],
-            canary_losses(run.config),
-            run.canary["tolerances"],
-            strict=True,
-        )
-    )
+def _then_and_now(run: Run, folder: Path, replay: bool) -> tuple[list, list, list]:
+    """What is recorded of the canaries of a run, what they are now, and the tolerances.
+
+    With replay, these are its first steps and its outputs; of weights, the loss in any case.
+    """
+    triples = []
+    if replay:
+        losses, tolerances = run.canary["losses"], run.canary["tolerances"]
+        triples += zip(losses, canary_losses(run.config), tolerances, strict=True)
     if run.weights is not None:
         now = weights_loss(load_model(run, folder), run.config)
         triples.append((run.weights["canary_loss"], now, run.weights["tolerance"]))
-    if run.outputs is not None:
+    if run.outputs is not None and replay:
         now = outputs_canary(run.config, subset())
-        tolerances = [run.outputs["tolerance"]] * len(now)
-        triples += zip(run.outputs["canary"], now, tolerances, strict=True)
-    then, now, tolerances = zip(*triples, strict=True)
-    return list(then), list(now), list(tolerances)
+        triples += zip(
+            run.outputs["canary"], now, [run.outputs["tolerance"]] * len(now), strict=True
+        )
+    return tuple([triple[k] for triple in triples] for k in range(3))
 
 
 class _Seen:
