@@ -414,3 +414,17 @@ def test_averages_lag_in_a_network_that_still_learns_fast():
     spreads, levels = ({way: pair[k] for way, pair in found.items()} for k in (0, 1))
     assert spreads["decay 0.98"] > 2 * spreads["last"]
     assert 1 < levels["decay 0.98"] < levels["decay 0.99"]
+
+
+def test_averages_agree_where_the_last_weights_do_not():
+    runs = plan.pilot()["runs"]
+    signs = {
+        way: {runs[f"adagn-seed{s}"][way] < runs[f"gn_additive-seed{s}"][way] for s in (100, 101)}
+        for way in runs["adagn-seed100"]
+    }
+    assert {way for way, found in signs.items() if found != {True}} == {"last"}
+    found = analysis.pilot_spreads(runs, [("gn_additive", "adagn")])
+    spread, level = found["warm-up to 0.999"]
+    assert spread < 1.05 * min(other for other, _ in found.values())
+    assert spread < found["last"][0] / 4
+    assert level == pytest.approx(1, abs=0.02)

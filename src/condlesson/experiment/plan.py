@@ -134,5 +134,6 @@ def pilot() -> dict:
         ``trial``: an earlier trial at the small size, networks ``a`` and ``b``, the ``level`` of
         their loss, and for each way to end a run the differences of b and a for ``seeds``.
         ``narrow``: for each run of a narrow network, ``variant-seedN``, its loss with each way.
+        ``runs``: the same at the small size, of networks with group norm.
     """
     return json.loads(PILOT.read_text())
