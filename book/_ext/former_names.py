@@ -16,13 +16,18 @@ FORMER = {
     **{f"condlesson.{new}": f"condlesson.{old}" for old, new in MOVED.items()},
     "condlesson.notebooks.export": "condlesson.notebooks",  # a module, and now the package of it
 }
-MOVED_NAME = re.compile(rf"(module-)?({'|'.join(map(re.escape, FORMER))})(\..+)?")
+# Modules whose names were in one that is still there.
+PARTS = dict.fromkeys(("records", "canaries", "verifying"), "condlesson.runs")
+PARTS = {f"condlesson.experiment.{part}": whole for part, whole in PARTS.items()}
+MOVED_NAME = re.compile(rf"(module-)?({'|'.join(map(re.escape, FORMER | PARTS))})(\..+)?")
 
 
 def former(name: str) -> str | None:
     """The address that something had; None if its module has not moved."""
     found = MOVED_NAME.fullmatch(name)
-    return found and f"{found[1] or ''}{FORMER[found[2]]}{found[3] or ''}"
+    if not found or (found[1] and found[2] in PARTS):
+        return None
+    return f"{found[1] or ''}{(FORMER | PARTS)[found[2]]}{found[3] or ''}"
 
 
 def keep(app: Sphinx, doctree: nodes.document) -> None:

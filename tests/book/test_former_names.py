@@ -19,6 +19,8 @@ REFERENCE = ("api", "api-tools")
         ("module-condlesson.notebooks.pages", "module-condlesson.book"),
         ("condlesson.notebooks.export.make_notebook", "condlesson.notebooks.make_notebook"),
         ("condlesson.experiment.runs.Run.losses", "condlesson.runs.Run.losses"),
+        ("condlesson.experiment.verifying.verify", "condlesson.runs.verify"),
+        ("module-condlesson.experiment.verifying", None),
         ("condlesson.experiment.runs_of_mine", None),
         ("condlesson.unet.UNet", None),
     ],
