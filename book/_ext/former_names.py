@@ -19,6 +19,7 @@ FORMER = {
 # Modules whose names were in one that is still there.
 PARTS = dict.fromkeys(("records", "canaries", "verifying"), "condlesson.runs")
 PARTS = {f"condlesson.experiment.{part}": whole for part, whole in PARTS.items()}
+PARTS["condlesson.notebooks.archive"] = "condlesson.notebooks"
 MOVED_NAME = re.compile(rf"(module-)?({'|'.join(map(re.escape, FORMER | PARTS))})(\..+)?")
 
 
