@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(config, items):
     word = config.getoption("one_in_seven")
     if word is not None:
         turn = zlib.crc32(word.encode()) % 7
-        items[:] = [item for k, item in enumerate(items) if k % 7 == turn]
+        items[:] = items[turn::7] or items[:1]  # or pytest would fail: there is nothing to run
 
 
 @pytest.fixture(scope="session", autouse=True)
