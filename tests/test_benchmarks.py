@@ -28,6 +28,7 @@ def assert_compares_two_loops(rows):
     assert ratio["images/s"] == package["images/s"] / plain["images/s"]
 
 
+@pytest.mark.slow
 def test_training_is_compared_and_grows_with_processes(capsys, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert training.main([*SMALL, *STEPS]) == 0
@@ -40,6 +41,7 @@ def test_training_is_compared_and_grows_with_processes(capsys, monkeypatch):
     assert row["images/s"] > 0
 
 
+@pytest.mark.slow
 def test_sampling_is_compared(capsys):
     assert sampling.main([*SMALL, "--images", "2", "--timesteps", "3", "--rounds", "2"]) == 0
     (table,) = tables_of(capsys)
