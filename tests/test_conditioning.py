@@ -98,6 +98,12 @@ def test_groups_that_do_not_fit_are_refused(channels, groups):
         AdaGN(channels, 4, groups)
 
 
+@pytest.mark.parametrize("layer", [AdaGN, AdditiveGN])
+def test_an_embedding_of_no_width_is_refused(layer):
+    with pytest.raises(ValueError, match="d_emb must be at least 1, got 0"):
+        layer(64, 0)
+
+
 @pytest.mark.parametrize("shape", [(8, 4, 4), (1, 4, 4, 4), (8,), (1, 8, 2, 2, 2)])
 def test_feature_maps_that_do_not_fit_are_refused(draw, shape):
     with pytest.raises(ValueError, match=r"h must have the shape \(B, 8, H, W\), got .*h\[None\]"):

@@ -39,6 +39,12 @@ def test_interleaved_embedding_refuses_an_odd_width_and_a_table_of_timesteps():
         exercises.interleaved_embedding(torch.zeros(2, 2), 4)
 
 
+@pytest.mark.parametrize("function", [exercises.interleaved_embedding, exercises.similarity_at])
+def test_solutions_stay_on_the_device_and_in_the_precision_of_t(function):
+    assert function(torch.zeros(3, device="meta"), 8).device.type == "meta"
+    assert function(torch.zeros(3, dtype=torch.float64), 8).dtype == torch.float64
+
+
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3)])
 def test_similarity_at_is_the_cosine_of_two_rows(shape):
     distances = torch.randint(0, 400, shape, generator=torch.Generator().manual_seed(0))

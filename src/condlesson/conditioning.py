@@ -30,8 +30,8 @@ class AdaGN(nn.Module):
         zero_init: Start with gamma = beta = 0, so that the layer starts as GroupNorm exactly.
 
     Raises:
-        ValueError: num_channels is not a multiple of num_groups, or one of them is below 1; in
-            the call, h or t_emb has another shape.
+        ValueError: num_channels is not a multiple of num_groups, or one of the three is below 1;
+            in the call, h or t_emb has another shape.
 
     Source: Dhariwal and Nichol 2021, section 3, arXiv:2105.05233; zero-init as in adaLN-Zero,
     Peebles and Xie 2023, section 3.2, arXiv:2212.09748.
@@ -46,7 +46,8 @@ class AdaGN(nn.Module):
         zero_init: bool = False,
     ) -> None:
         super().__init__()
-        check_groups(num_channels, num_groups)
+        check_groups(num_channels, num_groups, d_emb)
+        self.num_channels, self.d_emb = num_channels, d_emb
         # TODO 1: the group norm. nn.GroupNorm takes the number of groups first, then
         # the number of channels; affine=False leaves out its own scale and shift.
         self.norm = nn.GroupNorm(num_groups, num_channels, affine=False)
@@ -61,7 +62,7 @@ class AdaGN(nn.Module):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then scale and shift it by t_emb (B, d_emb)."""
-        check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
+        check_inputs(h, t_emb, self.num_channels, self.d_emb)
         # TODO 3: project t_emb, and split the result along its last dimension (.chunk).
         gamma, beta = self.projection(t_emb).chunk(2, dim=-1)  # (B, C) each
         # END TODO
@@ -87,13 +88,14 @@ class AdditiveGN(nn.Module):
         num_groups: Groups of the norm; num_channels is a multiple of it.
 
     Raises:
-        ValueError: num_channels is not a multiple of num_groups, or one of them is below 1; in
-            the call, h or t_emb has another shape.
+        ValueError: num_channels is not a multiple of num_groups, or one of the three is below 1;
+            in the call, h or t_emb has another shape.
     """
 
     def __init__(self, num_channels: int, d_emb: int, num_groups: int = 32) -> None:
         super().__init__()
-        check_groups(num_channels, num_groups)
+        check_groups(num_channels, num_groups, d_emb)
+        self.num_channels, self.d_emb = num_channels, d_emb
         # TODO 1: the group norm, with a learned scale and shift of its own.
         self.norm = nn.GroupNorm(num_groups, num_channels)
         # END TODO
@@ -103,7 +105,7 @@ class AdditiveGN(nn.Module):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then shift it by t_emb (B, d_emb)."""
-        check_inputs(h, t_emb, self.norm.num_channels, self.projection.in_features)
+        check_inputs(h, t_emb, self.num_channels, self.d_emb)
         # TODO 3: normalise h, and then add the projected embedding to every channel.
         return add_to_channels(self.norm(h), self.projection(t_emb))
         # END TODO
@@ -135,13 +137,15 @@ def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
     return h + shift[:, :, None, None]
 
 
-def check_groups(num_channels: int, num_groups: int) -> None:
-    """Refuse channels that the groups do not divide."""
+def check_groups(num_channels: int, num_groups: int, d_emb: int = 1) -> None:
+    """Refuse channels that the groups do not divide, and an embedding of no width."""
     if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
         raise ValueError(
             "num_channels must be a positive multiple of num_groups, "
             f"got {num_channels} channels and {num_groups} groups."
         )
+    if d_emb < 1:
+        raise ValueError(f"d_emb must be at least 1, got {d_emb}.")
 
 
 def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:

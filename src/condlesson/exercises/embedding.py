@@ -24,10 +24,11 @@ def interleaved_embedding(t: Tensor, d_emb: int) -> Tensor:
     """
     # TODO 1: the angle of every hand at every timestep, (B, d_emb // 2): an outer
     # product of t and the frequencies.
-    angles = torch.outer(t.float(), sinusoidal_frequencies(d_emb))  # (B, d_emb // 2)
+    t = t if t.is_floating_point() else t.float()
+    angles = torch.outer(t, sinusoidal_frequencies(d_emb, dtype=t.dtype, device=t.device))
     # END TODO
     # TODO 2: the embedding, (B, d_emb): sines at even dimensions, cosines at odd.
-    emb = torch.empty(len(t), d_emb)
+    emb = angles.new_empty(len(t), d_emb)
     emb[:, 0::2], emb[:, 1::2] = angles.sin(), angles.cos()
     return emb
     # END TODO

@@ -20,9 +20,8 @@ def similarity_at(distance: Tensor, d_emb: int) -> Tensor:
     Returns:
         Tensor of the shape of distance, values in [-1, 1].
     """
-    frequencies = sinusoidal_frequencies(d_emb)  # (d_emb // 2,)
+    frequencies = sinusoidal_frequencies(d_emb, device=distance.device)  # (d_emb // 2,)
     # TODO 1: the similarity, without embedding anything: an average over the hands.
-    distance = torch.as_tensor(distance)
     return torch.cos(distance[..., None] * frequencies).mean(dim=-1)
     # END TODO
 
