@@ -92,8 +92,22 @@ WRONG = {
         {"# more": "self.conv_2 = nn.Conv2d(C_in, C, 3, padding=1)"},
         "The block's convolution is not there as it was given",
     ),
-    "smaller map": ({", padding=1": ""}, "must return shape (4, 12, 6, 8) of h (4, 3, 6, 8)"),
-    "no reshape": ({"[:, :, None, None]": ""}, "must become (B, C, 1, 1)"),
+    "smaller map": ({", padding=1": ""}, "must return shape (3, 12, 6, 8) of h (3, 3, 6, 8)"),
+    "no reshape": (
+        {"[:, :, None, None]": ""},
+        "shift is (3, 12), and the feature map",
+    ),
+    "groups written down": ({"(G, C)": "(4, C)"}, "With 4 groups it is right, with 2 not"),
+    "two projections' width": (
+        {
+            "nn.Linear(D, C)": "nn.Linear(64, C)",
+        },
+        "self.project takes 64 numbers, and d_emb is 16: nn.Linear(d_emb, num_channels).",
+    ),
+    "another block in evaluation mode": (
+        {"h + shift": "h + shift * (1 if self.training else 0)"},
+        "In evaluation mode, after eval(), it gives another result",
+    ),
     "in place on the input": ({"h = self.conv(h)": "h *= 2; h = self.conv(h)"}, "in place"),
     "t_emb detached": ({"(t_emb)": "(t_emb.detach())"}, "No gradient reaches t_emb"),
     "shift detached": ({"h + shift": "h + shift.detach()"}, "No gradient reaches project.weight"),

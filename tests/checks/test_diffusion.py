@@ -21,6 +21,11 @@ DRAWS = {
     "floor": "return torch.rand(B).mul(T).floor().int()",
     "multinomial": "return torch.multinomial(torch.ones(T), B, replacement=True)",
     "NumPy": "return torch.from_numpy(np.random.randint(0, T, B))",
+    "a choice": "return torch.arange(T)[torch.randint(len(torch.arange(T)), size=(B,))]",
+    "random_": "return torch.empty(B, dtype=torch.long).random_(0, T)",
+    "a list of Python's": "import random; return torch.tensor(random.choices(range(T), k=B))",
+    "permutations": "return torch.cat([torch.randperm(T) for _ in range(B // T + 1)])[:B]",
+    "NumPy's choice": "return torch.tensor(np.random.choice(T, B))",
     "antithetic": "t = torch.randint(0, T, (B - B // 2,)); return torch.cat([t, T - 1 - t])[:B]",
 }
 WRONG_DRAWS = {
@@ -47,6 +52,14 @@ WRONG_DRAWS = {
     "in [0, 1)": ("return torch.rand(B)", "must return integers"),
     "mask": ("return torch.rand(B) > 0.5", "must return integers"),
     "a list": ("return torch.randint(0, T, (B,)).tolist()", "must return a torch.Tensor, got list"),
+    "every second one of many": (
+        "t = torch.randint(0, T, (B,)); return t if T < 100 else t // 2 * 2 + (t == T - 1)",
+        "timesteps never came in 20,000 draws",
+    ),
+    "in half precision": (
+        "return (torch.rand(B) * T).bfloat16().long().clamp(max=T - 1)",
+        "timesteps never came in 20,000 draws",
+    ),
     "T = 1000 written down": ("return torch.randint(0, 1000, (B,))", "timesteps run from 0 to 9"),
     "T = 10 written down": (
         "return torch.randint(0, 10, (B,))",
@@ -97,6 +110,30 @@ STEPS = {
     "with sigma": {END: "s = 0.0; return b**0.5 * x_0 + (1 - b - s**2) ** 0.5 * noise"},
     "noise solved for again": {END: f"{AGAIN}; {END}"},
     "float64": {X_0: "x_t, noise, a, b = (v.double() for v in (x_t, noise, a, b))\n    " + X_0},
+    "the general form, eta = 0": {
+        END: "s = 0.0 * ((1 - b) / (1 - a) * (1 - a / b)).sqrt(); "
+        "return b.sqrt() * x_0 + (1 - b - s**2).sqrt() * noise"
+    },
+    "as in DDIM's code": {
+        X_0: "x_0 = (x_t - noise * (1 - a).sqrt()) / a.sqrt()",
+        END: "c2 = ((1 - b) - 0**2).sqrt(); return b.sqrt() * x_0 + c2 * noise",
+    },
+    "by the reciprocal roots": {X_0: "x_0 = (1 / a).sqrt() * x_t - (1 / a - 1).sqrt() * noise"},
+    "by rsqrt": {X_0: "x_0 = a.rsqrt() * (x_t - (1 - a).sqrt() * noise)"},
+    "by signal-to-noise ratios": {
+        X_0: "x_hat = x_t / a.sqrt(); s, r = ((1 - a) / a).sqrt(), ((1 - b) / b).sqrt()",
+        END: "return b.sqrt() * (x_hat + (r - s) * noise)",
+    },
+    "by angles": {
+        X_0: "u, v = a.sqrt().acos(), b.sqrt().acos(); x_0 = (x_t - u.sin() * noise) / u.cos()",
+        END: "return v.cos() * x_0 + v.sin() * noise",
+    },
+    "addcmul": {END: "return torch.addcmul(b.sqrt() * x_0, (1 - b).sqrt(), noise)"},
+    "a guard that never acts": {X_0: f"{X_0[:-6]}(a**0.5).clamp(min=1e-8)"},
+    "levels of a scheduler": {
+        X_0: "beta_t, beta_prev = 1 - a, 1 - b; x_0 = (x_t - beta_t**0.5 * noise) / a**0.5",
+        END: "return b**0.5 * x_0 + beta_prev**0.5 * noise",
+    },
     "lerp": {END: "return torch.lerp(0 * x_0, x_0, b**0.5) + noise * (1 - b).sqrt()"},
 }
 NOTED_STEPS = {
@@ -110,26 +147,48 @@ NOTED_STEPS = {
 }
 WRONG_STEPS = {
     "x_0": ({END: "return x_0"}, "This is x_0, the clean image. Noise it again"),
-    "level without roots": ({END: "return b * x_0 + (1 - b) * noise"}, "The level of noise needs"),
+    "level without roots": (
+        {END: "return b * x_0 + (1 - b) * noise"},
+        "The share of the image in the result is sqrt(alpha_bar_prev), a square root. The share of "
+        "the noise in the result is sqrt(1 - alpha_bar_prev), a square root.",
+    ),
     "noise without its root": (
         {END: "return b**0.5 * x_0 + (1 - b) * noise"},
-        "The share of noise is sqrt(1 - alpha_bar_prev), a square root",
+        "0.6. The share of the noise in the result is sqrt(1 - alpha_bar_prev), a square root",
     ),
     "image without its root": (
         {END: "return b * x_0 + (1 - b) ** 0.5 * noise"},
-        "The share of the image is sqrt(alpha_bar_prev), a square root",
+        "0.6. The share of the image in the result is sqrt(alpha_bar_prev), a square root",
     ),
-    "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "The image is added whole"),
-    "no noise": ({END: "return b**0.5 * x_0"}, "its noise is missing"),
-    "whole noise": ({END: "return b**0.5 * x_0 + noise"}, "The noise is added whole"),
+    "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "you add the image whole"),
+    "no noise": ({END: "return b**0.5 * x_0"}, "(1 - alpha_bar_prev), and it is missing"),
+    "whole noise": ({END: "return b**0.5 * x_0 + noise"}, "you add the noise whole"),
     "noise subtracted": (
         {END: "return b**0.5 * x_0 - (1 - b) ** 0.5 * noise"},
-        "The noise is subtracted in the second step",
+        "The share of the noise in the result is sqrt(1 - alpha_bar_prev); you subtract it",
     ),
     "factors swapped": (
         {END: "return (1 - b) ** 0.5 * x_0 + b**0.5 * noise"},
-        "The two factors are swapped",
+        "sqrt(alpha_bar_prev), and not sqrt(1 - alpha_bar_prev). The share of the noise",
     ),
+    "1 minus a root": (
+        {END: "return b**0.5 * x_0 + (1 - b**0.5) * noise"},
+        "1 - sqrt(alpha_bar_prev) is not sqrt(1 - alpha_bar_prev). Write (1 - alpha_bar_prev) **",
+    ),
+    "a power of 1/2 without parentheses": (
+        {END: "return b**1/2 * x_0 + (1 - b) ** 0.5 * noise"},
+        "alpha_bar_prev ** 1/2 is half of alpha_bar_prev, since ** comes before /",
+    ),
+    "half the noise": (
+        {END: "return b**0.5 * x_0 + (1 - b) ** 1/2 * noise"},
+        "(1 - alpha_bar_prev) ** 1/2 is half of (1 - alpha_bar_prev)",
+    ),
+    "a guard at the level of the page": (
+        {X_0: f"{X_0[:-6]}(a**0.5).clamp(min=0.05)"},
+        "From alpha_bar_t = 4.04e-05 to alpha_bar_prev = 7.78e-05 the result is off",
+    ),
+    "levels clamped": ({X_0: f"a = a.clamp(min=1e-4); {X_0}"}, "guard or clamp nothing in it"),
+    "almost clean is clean": ({END: f"b = b.round(decimals=2); {END}"}, "From alpha_bar_t ="),
     "back to x_t": (
         {END: "return a**0.5 * x_0 + (1 - a) ** 0.5 * noise"},
         "This is x_t again: both lines have the same level",
@@ -141,11 +200,11 @@ WRONG_STEPS = {
     "nothing done": ({END: "return x_t"}, "This is x_t again"),
     "noise at the old level": (
         {END: "return b**0.5 * x_0 + (1 - a) ** 0.5 * noise"},
-        "its noise still at alpha_bar_t",
+        "The share of the noise in the result is sqrt(1 - alpha_bar_prev); yours is still at",
     ),
     "image at the old level": (
         {END: "return a**0.5 * x_0 + (1 - b) ** 0.5 * noise"},
-        "the image still at alpha_bar_t",
+        "sqrt(alpha_bar_t) stands there, or x_0 is divided by sqrt(alpha_bar_prev)",
     ),
     "levels swapped": ({"(x_t, noise, a, b)": "(x_t, noise, b, a)"}, "prev are swapped"),
     "no roots at all": (
@@ -176,15 +235,43 @@ WRONG_STEPS = {
     "a tuple": ({END: f"{END}, x_0"}, "must return one tensor"),
 }
 ESTIMATES = {
-    "noise without its root": "(x_t - (1 - a) * noise) / a**0.5",
-    "nothing with a root": "(x_t - (1 - a) * noise) / a",
-    "image without its root": "(x_t - (1 - a) ** 0.5 * noise) / a",
-    "not divided": "x_t - (1 - a) ** 0.5 * noise",
-    "whole noise": "(x_t - noise) / a**0.5",
-    "noise added": "(x_t + (1 - a) ** 0.5 * noise) / a**0.5",
-    "multiplied": "(x_t - (1 - a) ** 0.5 * noise) * a**0.5",
-    "factors swapped": "(x_t - a**0.5 * noise) / (1 - a) ** 0.5",
-    "x_t": "x_t",
+    "noise without its root": (
+        "(x_t - (1 - a) * noise) / a**0.5",
+        "0.6. To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t: a square root.",
+    ),
+    "nothing with a root": (
+        "(x_t - (1 - a) * noise) / a",
+        "x_0 is divided by sqrt(alpha_bar_t), a square root. To get x_0, subtract sqrt(1 -",
+    ),
+    "image without its root": (
+        "(x_t - (1 - a) ** 0.5 * noise) / a",
+        "0.6. x_0 is divided by sqrt(alpha_bar_t), a square root.",
+    ),
+    "not divided": ("x_t - (1 - a) ** 0.5 * noise", "and you divide by nothing"),
+    "whole noise": ("(x_t - noise) / a**0.5", "from x_t, and not the whole noise"),
+    "noise added": ("(x_t + (1 - a) ** 0.5 * noise) / a**0.5", "from x_t; you add it"),
+    "multiplied": ("(x_t - (1 - a) ** 0.5 * noise) * a**0.5", "and you multiply by it"),
+    "factors swapped": (
+        "(x_t - a**0.5 * noise) / (1 - a) ** 0.5",
+        "and not by sqrt(1 - alpha_bar_t). To get x_0, subtract",
+    ),
+    "x_t": ("x_t", "and you divide by nothing. To get x_0, subtract sqrt(1 - alpha_bar_t) *"),
+    "1 minus a root": (
+        "(x_t - (1 - a**0.5) * noise) / a**0.5",
+        "1 - sqrt(alpha_bar_t) is not sqrt(1 - alpha_bar_t). Write (1 - alpha_bar_t) ** 0.5",
+    ),
+    "a power of 1/2 without parentheses": (
+        "(x_t - (1 - a) ** 0.5 * noise) / (a**1/2)",
+        "alpha_bar_t ** 1/2 is half of alpha_bar_t",
+    ),
+    "half the noise": (
+        "(x_t - (1 - a) ** 1/2 * noise) / a**0.5",
+        "(1 - alpha_bar_t) ** 1/2 is half of (1 - alpha_bar_t)",
+    ),
+    "noise of the other level": (
+        "(x_t - (1 - b) ** 0.5 * noise) / a**0.5",
+        "with alpha_bar_t and not alpha_bar_prev",
+    ),
 }
 
 
@@ -203,10 +290,9 @@ def test_mistake_in_step_is_named(edits, fragment):
     assert_wrong(check_ddim_update(cell(edited(STEP, edits))), fragment)
 
 
-@pytest.mark.parametrize("estimate", ESTIMATES.values(), ids=ESTIMATES)
-def test_wrong_estimate_is_named(estimate):
-    step = cell(edited(STEP, {X_0: f"x_0 = {estimate}"}))
-    assert_wrong(check_ddim_update(step), "The estimate of the clean image is wrong")
+@pytest.mark.parametrize(("estimate", "fragment"), ESTIMATES.values(), ids=ESTIMATES)
+def test_wrong_estimate_is_named(estimate, fragment):
+    assert_wrong(check_ddim_update(cell(edited(STEP, {X_0: f"x_0 = {estimate}"}))), fragment)
 
 
 def test_the_packages_own_step_passes_and_its_scaffold_is_not_done():

@@ -133,10 +133,30 @@ class TwoDraws(nn.Module):
         return torch.cat([one.cos(), other.sin()], dim=1)
 
 
+class ToldInTraining(features()):
+    def forward(self, t):
+        return super().forward(t if self.training else 2 * t)
+
+
+class Assigned(nn.Module):
+    def __init__(self, d_emb):
+        super().__init__()
+        self.w = self.register_buffer("frequencies", torch.randn(d_emb // 2))
+
+    def forward(self, t):
+        return cos_sin(t[:, None] * self.w)
+
+
+class Swapped(nn.Module):
+    def __init__(self, d_emb):
+        super().__init__()
+        self.register_buffer(torch.randn(d_emb // 2), "frequencies")
+
+
 WRONG = {
     "a keyword that is refused": (
         lambda d, scale=16.0: features()(d) if scale == 16 else 1 / 0,
-        "cls(256, scale=6) raised ZeroDivisionError",
+        "your_function(256, scale=6) raised ZeroDivisionError",
     ),
     # what every embedding must do
     "an object": (RandomFourierFeatures(8), "You handed in an object"),
@@ -191,18 +211,43 @@ WRONG = {
     "a geometric series": (features(lambda n, scale: 1e4 ** (-torch.arange(n) / n)), "Two objects"),
     # their scale
     "no scale": (features(lambda n, scale: torch.randn(n)), "The scale is not used"),
-    "scale twice": (features(lambda n, scale: scale**2 * torch.randn(n)), "The scale is in there"),
+    "scale twice": (
+        features(lambda n, scale: scale**2 * torch.randn(n)),
+        "by the scale twice",
+    ),
     "a variance": (features(lambda n, scale: scale**0.5 * torch.randn(n)), "no variance"),
     "a fixed scale": (
         features(lambda n, scale: 16 * torch.randn(n)),
-        "cls(256, scale=6) have a standard deviation of",
+        "Answer(256, scale=6) have a standard deviation of",
     ),
     "a fixed T": (
         features(turns=lambda t, m: t / 1000),
         "The argument is not used: divide by self.num_timesteps",
     ),
+    "360 degrees": (
+        features(angles=lambda t, w: 360 * t * w),
+        "One turn is 2 pi radians, and not 360",
+    ),
+    "t itself, at another scale": (
+        features(lambda n, scale: 30 * torch.randn(n), turns=lambda t, m: t),
+        "Divide t by self.num_timesteps",
+    ),
+    "t itself, and no 2 pi": (
+        features(turns=lambda t, m: t, angles=lambda t, w: t * w),
+        "Divide t by self.num_timesteps",
+    ),
+    "no dimension for the frequencies": (
+        features(angles=lambda t, w: t[:, 0] * w),
+        "Look at the shapes there: t is (6, 1) and w is (128,).",
+    ),
+    "told while it trains only": (ToldInTraining, "In evaluation mode, after eval(), it gives"),
+    "a buffer assigned": (Assigned, "self.w is None. A function without return gives None, and so"),
+    "name and tensor swapped": (Swapped, "The name comes first, then the tensor"),
     "no 2 pi": (features(angles=lambda t, w: t * w), "2 pi is missing"),
-    "2 pi twice": (features(angles=lambda t, w: (2 * math.pi) ** 2 * t * w), "2 pi is in there"),
+    "2 pi twice": (
+        features(angles=lambda t, w: (2 * math.pi) ** 2 * t * w),
+        "2 pi too many",
+    ),
     "t itself": (features(turns=lambda t, m: t), "Divide t by self.num_timesteps"),
     "T twice": (features(turns=lambda t, m: t / m.num_timesteps**2), "num_timesteps twice"),
     "half the scale": (
@@ -214,18 +259,21 @@ WRONG = {
     "other frequencies for sines": (TwoDraws, "Sines and cosines have different frequencies"),
     "cosines twice": (
         features(join=lambda a: torch.cat([a.cos(), a.cos()], dim=1)),
-        "no dimension is a sine",
+        "and none is a sine",
     ),
     "times the square root of 2": (
         features(join=lambda a: 2**0.5 * cos_sin(a)),
         "reach 1.41 instead of 1",
     ),
-    "angles": (features(join=lambda a: torch.cat([a, a], dim=1)), "angles, t times w_i, which"),
+    "angles": (
+        features(join=lambda a: torch.cat([a, a], dim=1)),
+        "angles, t times w_i. Their",
+    ),
     "squares": (features(join=lambda a: cos_sin(a).square()), "are no sine or cosine of t"),
     "t rounded": (features(turns=lambda t, m: t // 2 * 2 / m.num_timesteps), "Something rounds"),
     "a random phase": (
         features(join=lambda a: cos_sin(a + torch.arange(a.shape[1]))),
-        "the hand does not start at 12",
+        "and does not start at 0 or 1",
     ),
 }
 

@@ -44,8 +44,21 @@ RIGHT_AT = {
         lambda distance, d: cosine_similarity_at(distance, d, denominator="half_minus_one"),
         "your frequencies are those of half_minus_one",
     ),
+    "one dimension only": (
+        lambda x, d: (x.reshape(-1, 1) * frequencies(d)).cos().mean(-1),
+        "distances of more than one dimension are not taken",
+    ),
+    "the first dimension": (
+        lambda x, d: angles(x, d).cos().mean((0, -1) if x.ndim == 2 else -1),
+        "distances of more than one dimension are not taken",
+    ),
 }
 WRONG_AT = {
+    "two dimensions wrong": (
+        lambda x, d: cosine_similarity_at(x // 2 * 2 if x.ndim == 2 else x, d),
+        "wrong for distances of shape (2, 4) from 0 to 7",
+    ),
+    "distances by threes": (lambda x, d: cosine_similarity_at(x // 3 * 3, d), "it says"),
     "a sum alone": (lambda x, d: angles(x, d).cos().sum(-1), "is missing its 2 / d_emb"),
     "divided by d_emb": (lambda x, d: angles(x, d).cos().sum(-1) / d, "d_emb / 2, not d_emb"),
     "sines": (lambda x, d: angles(x, d).sin().mean(-1), "it averages sines"),
@@ -63,25 +76,20 @@ WRONG_AT = {
     "the fastest hand alone": (lambda x, d: x.double().cos(), "the embeddings themselves have"),
     "two numbers": (
         lambda x, d: angles(x, d).cos().mean(-1, keepdim=True),
-        "must return one number for each distance, shape (333,), got (333, 1)",
+        "must return one number for each distance, shape (1000,), got (1000, 1)",
     ),
     "one number": (lambda x, d: angles(x, d).cos().mean(), "got ()"),
-    "no average": (lambda x, d: angles(x, d).cos(), "Average over the hands, the last dimension"),
-    "one dimension only": (
-        lambda x, d: (x.reshape(-1, 1) * frequencies(d)).cos().mean(-1),
-        "with distances of shape (2, 4) must return one number for each distance",
-    ),
-    "the first dimension": (
-        lambda x, d: angles(x, d).cos().mean((0, -1) if x.ndim == 2 else -1),
-        "with distances of shape (2, 4) must return one number",
+    "no average": (
+        lambda x, d: angles(x, d).cos(),
+        "Average over the frequencies: the last dimension",
     ),
     "one width only": (
         lambda x, d: cosine_similarity_at(x, 256),
-        "wrong for shape (2, 4), from 0 to 21, and d_emb = 64",
+        "wrong for distances of shape (9,) from 0 to 8 and d_emb = 64",
     ),
     "no negative distance": (
         lambda x, d: cosine_similarity_at(x.clamp(min=0), d),
-        "wrong for shape (3,), from -5 to 300",
+        "wrong for distances of shape (3,) from -5 to 300",
     ),
     "a number": (lambda x, d: 1.0, "must return a torch.Tensor, got a float"),
     "a tensor": (torch.zeros(3), "Hand in the function itself"),
@@ -123,8 +131,8 @@ WRONG_MATRIX = {
     "no sign": (lambda x: (unit(x) @ unit(x).T).abs(), "Signs are lost"),
     "cosine distance": (lambda x: 1 - unit(x) @ unit(x).T, "the cosine distance, 1 - similarity"),
     "distance": (lambda x: torch.cdist(x, x), "This is the Euclidean distance"),
-    "softmax": (lambda x: (unit(x) @ unit(x).T).softmax(1), "A softmax went over it"),
-    "softmax of dot products": (lambda x: (x @ x.T).softmax(1), "A softmax went over it"),
+    "softmax": (lambda x: (unit(x) @ unit(x).T).softmax(1), "A softmax was applied"),
+    "softmax of dot products": (lambda x: (x @ x.T).softmax(1), "A softmax was applied"),
     "correlation": (torch.corrcoef, "this is the correlation"),
     "lengths squared": (
         lambda x: x @ x.T / torch.outer(x.square().sum(1), x.square().sum(1)),

@@ -26,7 +26,9 @@ SET = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
     "PYTHONNOUSERSITE": "1",
-    "CONDLESSON_BOOK": "1",  # what moves on a page is put into its figure, by `moving`
+    # What moves on a page is put into its figure, by `moving`; and a check takes the package's
+    # solutions, since no learner writes a cell here.
+    "CONDLESSON_BOOK": "1",
     # Threads of pages that run side by side would wait for each other. It is always one, so that
     # no number depends on what else was run.
     "OMP_NUM_THREADS": "1",

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from condlesson import conditioning, embeddings, exercises
 from condlesson.checks.harness.answer import as_factory, build
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import Wrong, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
 from condlesson.checks.instruments.modulation import FORMULA, Scores, feature_maps
 from condlesson.checks.instruments.norm import (
     PAGE,
@@ -28,7 +28,9 @@ from condlesson.checks.instruments.projection import activation_note, is_linear
 __all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
 
 ONE_EACH = (6, 5, 6)  # as many groups as channels
-HAND_IN = "cls(num_channels, d_emb, num_groups)"
+FEW = (64, 24, 8)  # fewer groups than the usual 32, which divide the channels, too
+SIZES = (SMALL, ONE_EACH, FEW)
+ARGUMENTS = "(num_channels, d_emb, num_groups)"
 
 
 def check_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
@@ -46,14 +48,14 @@ def check_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
         cls,
         _adagn,
         exercise=conditioning.AdaGN,
-        praise="Well done: the same features, and a score of their own for every timestep. Next, "
+        praise="Well done: every timestep sets the scale and the shift of every channel. Next, "
         "leave the 1 out and see what this check measures; then start the projection at 0.",
     )
 
 
 def _adagn(answer: object) -> list[str]:
-    factory = as_factory(answer, HAND_IN)
-    for sizes in (SMALL, ONE_EACH):
+    factory = as_factory(answer, f"AdaGN{ARGUMENTS}")
+    for sizes in SIZES:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
     t_emb = _real_embeddings()
@@ -92,7 +94,7 @@ def _check_start(start: Scores, zeroed: Scores) -> list[str]:
     cure = (
         "The 1 is in the formula; let the projection start small, and with no 1 in its bias."
         if is_written
-        else f"Write {FORMULA}, with the 1 in there once."
+        else f"Write {FORMULA}, with one 1."
     )
     raise Wrong(
         f"At initialisation features are multiplied by {mean:.2g} on average, which should be "
@@ -131,19 +133,20 @@ def check_zero_init_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckRes
         cls,
         _zero_init_adagn,
         exercise=exercises.ZeroInitAdaGN,
-        praise="Well done: at the start every timestep plays as written, and still every weight "
+        praise="Well done: at the start the layer is group norm exactly, and still every weight "
         "can learn. Next, say which bias would make the layer return 0 at the start, and why "
         "diffusion transformers want that of a whole branch.",
     )
 
 
 def _zero_init_adagn(answer: object) -> list[str]:
-    factory = as_factory(answer, HAND_IN)
-    for sizes in (SMALL, ONE_EACH):
+    factory = as_factory(answer, f"ZeroInitAdaGN{ARGUMENTS}")
+    for sizes in SIZES:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
         t_emb = embeddings_like(16, sizes[1])
-        _check_exact(measure(build(factory, *sizes, text=f"cls{sizes}"), sizes, t_emb))
+        fresh = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
+        _check_exact(measure(fresh, sizes, t_emb))
     return notes
 
 
@@ -162,7 +165,7 @@ def _check_exact(start: Scores) -> None:
     elif gamma.abs().max() < 1e-3:
         cure = "Without a 1 + in the formula, gamma's half of the bias must start at 1."
     elif (gamma - 2).abs().max() < 1e-3:
-        cure = "The 1 is in there twice, in the formula and in the bias."
+        cure = "There is a 1 too many: one is in the formula, one in the bias."
     elif (gamma - 1).abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
         cure = "Beta's half of the bias must start at 0."
     else:
@@ -190,8 +193,8 @@ def check_additive_gn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
 
 
 def _additive_gn(answer: object) -> list[str]:
-    factory = as_factory(answer, HAND_IN)
-    for sizes in (SMALL, ONE_EACH):
+    factory = as_factory(answer, f"AdditiveGN{ARGUMENTS}")
+    for sizes in SIZES:
         layer = examine_layer(factory, sizes, adds_only=True)
         t_emb = embeddings_like(48, sizes[1])
         start = measure(layer, sizes, t_emb)

@@ -1,6 +1,7 @@
 """Check of a further task of exercise 3: a block whose norm cancels the timestep's shift."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -8,16 +9,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson import exercises
-from condlesson.checks.harness.answer import as_factory, build, call_on, shape
+from condlesson.checks.harness.answer import as_factory, build, call_on, cured, shape
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import Wrong, run_check
-from condlesson.checks.instruments.norm import check_backward, embeddings_like
-from condlesson.checks.instruments.parameters import listed, overwritten, squeezed, trainable
+from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.modulation import Asked
+from condlesson.checks.instruments.norm import check_backward, embeddings_like, layer_cure
+from condlesson.checks.instruments.parameters import (
+    check_modes,
+    listed,
+    overwritten,
+    squeezed,
+    trainable,
+)
 
 __all__ = ["check_additive_block"]
 
 IN, OUT, D_EMB, GROUPS = 3, 12, 16, 4
-RIGHT, AFTER = "right", "after"
+BATCH = 3
 
 
 def check_additive_block(cls: Callable[[int, int, int, int], nn.Module]) -> CheckResult:
@@ -43,11 +51,12 @@ def check_additive_block(cls: Callable[[int, int, int, int], nn.Module]) -> Chec
 
 
 def _additive_block(answer: object) -> list[str]:
-    factory = as_factory(answer, "cls(in_channels, out_channels, d_emb, num_groups)")
-    block = build(factory, IN, OUT, D_EMB, GROUPS, text=f"cls({IN}, {OUT}, {D_EMB}, {GROUPS})")
-    h = torch.randn(4, IN, 6, 8, generator=torch.Generator().manual_seed(8))
-    t_emb = embeddings_like(4, D_EMB)
-    out = _apply(block, h, t_emb)
+    factory = as_factory(answer, "AdditiveBlock(in_channels, out_channels, d_emb, num_groups)")
+    h = torch.randn(BATCH, IN, 6, 8, generator=torch.Generator().manual_seed(8))
+    t_emb = embeddings_like(BATCH, D_EMB)
+    with cured(partial(layer_cure, asked=Asked(OUT, GROUPS, adds_only=True), d_emb=D_EMB)):
+        block = _build(factory, OUT, GROUPS)
+        out = _apply(block, h, t_emb)
     parts = _find_parts(block)
     with overwritten(parts.values()):
         out = _apply(block, h, t_emb).detach()
@@ -62,8 +71,32 @@ def _additive_block(answer: object) -> list[str]:
             "by itself."
         )
     notes = _name_form(parts, h, t_emb, out)
+    check_modes(block, lambda: _apply(block, h, t_emb))
     check_backward(block, h, t_emb)
+    _check_other_groups(factory, h, t_emb)
     return notes
+
+
+def _build(factory: Callable, out_channels: int, num_groups: int) -> nn.Module:
+    sizes = IN, out_channels, D_EMB, num_groups
+    return build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
+
+
+def _check_other_groups(factory: Callable, h: Tensor, t_emb: Tensor) -> None:
+    """The number of groups must be the one that is handed in, and not written down."""
+    for num_groups in (2, 3):
+        block = _build(factory, OUT, num_groups)
+        parts = _find_parts(block)
+        with overwritten(parts.values()):
+            out = _apply(block, h, t_emb).detach()
+        z, shift = _signals(parts, h, t_emb)
+        forms = [F.group_norm(z + shift, num_groups)]
+        forms += [F.group_norm(z, groups) + shift for groups in (num_groups, OUT)]
+        if not any(_same(out, f(x)) for x in forms for f in (F.relu, F.silu, F.gelu)):
+            raise Wrong(
+                f"With {GROUPS} groups it is right, with {num_groups} not: the number of groups is "
+                "written down. Use num_groups as it is handed in."
+            )
 
 
 def _apply(block: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Checks of further tasks of exercise 4: timesteps to train on, and one step of DDIM."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor
@@ -8,10 +10,12 @@ from torch import Tensor
 from condlesson import exercises
 from condlesson.checks.harness.answer import as_function, call, call_on, shape
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, run_check
+from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 
 __all__ = ["check_ddim_update", "check_draw_timesteps"]
 
+ARGUMENTS = "x_t, noise_pred, alpha_bar_t, alpha_bar_prev"
 MANY = 20_000  # draws, in which each of ten timesteps is expected 2000 times, give or take 42
 
 
@@ -29,14 +33,14 @@ def check_draw_timesteps(fn: Callable[[int, int], Tensor]) -> CheckResult:
         fn,
         _draw_timesteps,
         exercise=exercises.draw_timesteps,
-        praise="Found: torch.randint leaves out its upper end, so that one less never draws the "
-        "last timestep. A sampler starts right there. Next, say what the network does at a "
-        "timestep that it has never been trained on, and measure it.",
+        praise="Found: torch.randint leaves out its upper end, so that with one less it never "
+        "draws the last timestep. A sampler starts right there. Next, say what the network does at "
+        "a timestep that it has never been trained on, and measure it.",
     )
 
 
 def _draw_timesteps(answer: object) -> list[str]:
-    fn = as_function(answer, "fn(batch_size, num_timesteps)")
+    fn = as_function(answer, "draw_timesteps(batch_size, num_timesteps)")
     _draw(fn, 5, 1000)
     drawn = _draw(fn, MANY, 10)
     counts = torch.bincount(drawn, minlength=10)[:10]
@@ -60,7 +64,7 @@ def _draw_timesteps(answer: object) -> list[str]:
 
 
 def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
-    what = f"fn({batch_size}, {num_timesteps})"
+    what = f"{name_of(fn)}({batch_size}, {num_timesteps})"
     drawn = call(fn, batch_size, num_timesteps, what=what)
     if drawn is None:
         raise NotDone(f"{what} returned None.")
@@ -121,6 +125,12 @@ def _check_last(fn: Callable) -> None:
                 f"With T = 10 it is right; with T = {num_timesteps} the draws run from {low} to "
                 f"{high} instead of 0 to {num_timesteps - 1}. Use the argument num_timesteps."
             )
+        missing = num_timesteps - len(drawn.unique())
+        if missing > num_timesteps // 100:
+            raise Wrong(
+                f"With T = {num_timesteps}, {missing} timesteps never came in {MANY:,} draws. Take "
+                "torch.randint(0, num_timesteps, (batch_size,))."
+            )
 
 
 def check_ddim_update(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> CheckResult:
@@ -143,17 +153,18 @@ def check_ddim_update(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) ->
 
 
 def _ddim_update(answer: object) -> list[str]:
-    fn = as_function(answer, "fn(x_t, noise_pred, alpha_bar_t, alpha_bar_prev)")
+    fn = as_function(answer, f"ddim_update({ARGUMENTS})")
     generator = torch.Generator().manual_seed(6)
     x_0 = torch.rand(3, 1, 4, 5, generator=generator) * 2 - 1
     noise = torch.randn(3, 1, 4, 5, generator=generator)
     now, before = torch.tensor(0.3), torch.tensor(0.6)
-    x_t = now.sqrt() * x_0 + (1 - now).sqrt() * noise
+    x_t = _noised(x_0, noise, now)
     got = _step(fn, x_t, noise, now, before)
     if not torch.equal(got, _step(fn, x_t, noise, now, before)):
         raise Wrong("The same step gives another result each time. With eta = 0 no noise is drawn.")
-    _compare_step(got, x_0, x_t, noise, now, before)
-    for a, b in ((torch.tensor(0.01), torch.tensor(1.0)), (before, before), (before, now)):
+    if not torch.allclose(got, _noised(x_0, noise, before).double(), atol=1e-4):
+        raise Wrong(_step_mistake(got, x_t, noise))
+    for a, b in _levels():
         _compare_level(fn, x_0, noise, a, b)
     notes = _clipping_note(fn, x_t=3 * noise, noise=noise)
     one_each = [torch.tensor(v).view(3, 1, 1, 1) for v in ([0.2, 0.5, 0.8], [0.3, 0.9, 1.0])]
@@ -165,106 +176,160 @@ def _ddim_update(answer: object) -> list[str]:
     return notes
 
 
+def _levels() -> list[tuple[Tensor, Tensor]]:
+    """Levels to go from and to: the page's thirty steps, and steps to the clean image."""
+    alpha_bar = alphas_cumprod(linear_beta_schedule()).float()
+    levels = alpha_bar[torch.linspace(999, 0, 31).round().long()]
+    clean = torch.tensor(1.0)
+    starts = levels[0], levels[15], levels[-1]
+    return [*pairwise(levels), (levels[0], levels[-1]), *((a, clean) for a in starts)]
+
+
+def _noised(x_0: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+    return level.sqrt() * x_0 + (1 - level).sqrt() * noise
+
+
 def _compare_level(fn: Callable, x_0: Tensor, noise: Tensor, now: Tensor, before: Tensor) -> None:
     """Compare a step from one level of noise to another."""
-    got = _step(fn, now.sqrt() * x_0 + (1 - now).sqrt() * noise, noise, now, before)
-    right = before.sqrt() * x_0 + (1 - before).sqrt() * noise
-    if not torch.allclose(got, right.double(), atol=1e-3):
+    got = _step(fn, _noised(x_0, noise, now), noise, now, before)
+    right = _noised(x_0, noise, before)
+    if not torch.allclose(got, right.double(), atol=2e-3):
         raise Wrong(
             f"From alpha_bar_t = {_say(now)} to alpha_bar_prev = {_say(before)} the result is off "
-            f"by up to {(got - right).abs().max():.2g}, though from 0.3 to 0.6 it was right."
+            f"by up to {(got - right).abs().max():.2g}, though from 0.3 to 0.6 it was right. Every "
+            "pair of levels goes by the same formula; guard or clamp nothing in it."
         )
 
 
 def _say(value: Tensor) -> str:
-    return str([round(v, 3) for v in value.flatten().tolist()]) if value.ndim else f"{value:.2f}"
+    return str([round(v, 3) for v in value.flatten().tolist()]) if value.ndim else f"{value:.3g}"
 
 
 def _step(fn: Callable, x_t: Tensor, noise: Tensor, now: Tensor, before: Tensor) -> Tensor:
-    what = f"fn(x_t, noise_pred, alpha_bar_t, alpha_bar_prev) with x_t {shape(x_t)}"
+    what = f"{name_of(fn)}({ARGUMENTS}) with x_t {shape(x_t)}"
     got = call_on(fn, x_t, noise, now, before, what=what)
     if got.shape != x_t.shape:
         raise Wrong(f"{what} must return the shape of x_t, got {shape(got)}.")
     return got.detach().double()
 
 
-def _compare_step(
-    got: Tensor, x_0: Tensor, x_t: Tensor, noise: Tensor, now: Tensor, before: Tensor
-) -> None:
-    """Compare with the formula, and with its mistakes."""
-    a, b = now.double(), before.double()
-    x_0, x_t, noise = x_0.double(), x_t.double(), noise.double()
-
-    def near(wrong: Tensor) -> bool:
-        return torch.allclose(got, wrong, atol=1e-4)
-
-    if near(b.sqrt() * x_0 + (1 - b).sqrt() * noise):
-        return
-    without_root = (x_t - (1 - a) * noise) / a
-    estimates = [
-        (x_t - (1 - a) * noise) / a.sqrt(),
-        without_root,
-        (x_t - (1 - a).sqrt() * noise) / a,
-        x_t - (1 - a).sqrt() * noise,
-        (x_t - noise) / a.sqrt(),
-        (x_t + (1 - a).sqrt() * noise) / a.sqrt(),
-        (x_t - (1 - a).sqrt() * noise) * a.sqrt(),
-        (x_t - a.sqrt() * noise) / (1 - a).sqrt(),
-        x_t,
-    ]
-    ends = [
-        (lambda x: b * x + (1 - b) * noise, "The level of noise needs square roots: "
-         "sqrt(alpha_bar_prev) * x_0 + sqrt(1 - alpha_bar_prev) * noise_pred."),
-        (lambda x: x, "This is x_0, the clean image. Noise it again to the level alpha_bar_prev."),
-        (lambda x: b.sqrt() * x, "The image is scaled, and its noise is missing: add "
-         "sqrt(1 - alpha_bar_prev) * noise_pred."),
-        (lambda x: (1 - b).sqrt() * x + b.sqrt() * noise, "The two factors are swapped: the share "
-         "of the image is sqrt(alpha_bar_prev)."),
-        (lambda x: x_t, "This is x_t again: both lines have the same level of noise. Solve for x_0 "
-         "with alpha_bar_t, and noise it to the level alpha_bar_prev."),
-        (lambda x: b.sqrt() * x + (1 - a).sqrt() * noise, "The image is at alpha_bar_prev, and its "
-         "noise still at alpha_bar_t."),
-        (lambda x: a.sqrt() * x + (1 - b).sqrt() * noise, "The noise is at alpha_bar_prev, and the "
-         "image still at alpha_bar_t."),
-        (lambda x: a.sqrt() * ((x_t - (1 - b).sqrt() * noise) / b.sqrt()) + (1 - a).sqrt() * noise,
-         "alpha_bar_t and alpha_bar_prev are swapped: x_t is at alpha_bar_t."),
-        (lambda x: b.sqrt() * x - (1 - b).sqrt() * noise, "The noise is subtracted in the second "
-         "step; it is added there."),
-        (lambda x: b.sqrt() * x + (1 - b) * noise, "The share of noise is sqrt(1 - "
-         "alpha_bar_prev), a square root."),
-        (lambda x: x + (1 - b).sqrt() * noise, "The image is added whole: its share is "
-         "sqrt(alpha_bar_prev)."),
-        (lambda x: b * x + (1 - b).sqrt() * noise, "The share of the image is "
-         "sqrt(alpha_bar_prev), a square root."),
-        (lambda x: b.sqrt() * x + noise, "The noise is added whole: its share is "
-         "sqrt(1 - alpha_bar_prev)."),
-    ]  # fmt: skip
-    text = next((text for end, text in ends if near(end(x_0))), "")
-    if not text and any(near(b.sqrt() * x + (1 - b).sqrt() * noise) for x in estimates):
-        text = (
-            "The estimate of the clean image is wrong: x_0 = (x_t - sqrt(1 - alpha_bar_t) * "
-            "noise_pred) / sqrt(alpha_bar_t)."
-        )
-    if not text and near(b * without_root + (1 - b) * noise):
-        text = "alpha-bar is a share of variance: every factor is its square root."
-    right = b.sqrt() * x_0 + (1 - b).sqrt() * noise
-    raise Wrong(
-        f"With the true noise, the step from alpha_bar 0.3 to 0.6 must give the image noised to "
-        f"0.6; the result is off by up to {(got - right).abs().max():.2g}. "
-        + (text or "Solve for x_0 first, then noise it again with the same noise.")
+def _step_mistake(got: Tensor, x_t: Tensor, noise: Tensor) -> str:
+    """What is wrong with the step from 0.3 to 0.6: every mistake gives p * x_t + q * noise."""
+    parts = torch.stack([x_t.flatten(), noise.flatten()], dim=1).double()
+    found = torch.linalg.lstsq(parts, got.flatten()).solution
+    off = (got.flatten() - parts @ found).abs().max()
+    p, q = found.tolist() if off < 1e-4 else (math.nan, math.nan)
+    text = next((text for x, y, text in _known(0.3, 0.6) if math.hypot(x - p, y - q) < 1e-3), "")
+    return (
+        "With the true noise, the step from alpha_bar 0.3 to 0.6 must give the image noised to "
+        f"0.6. {text or 'Solve for x_0 first, then noise it again with the same noise.'}"
     )
+
+
+def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
+    """Known mistakes of a step from level a to level b, as (p, q, text): few mistakes first."""
+    root_a, root_b, rest_a, rest_b = (math.sqrt(v) for v in (a, b, 1 - a, 1 - b))
+    yield 1 / root_a, -rest_a / root_a, "This is x_0, the clean image. Noise it again."
+    yield (
+        1,
+        0,
+        (
+            "This is x_t again: both lines have the same level of noise. Solve for x_0 with "
+            "alpha_bar_t, and noise it to the level alpha_bar_prev."
+        ),
+    )
+    yield (
+        root_a / root_b,
+        rest_a - root_a * rest_b / root_b,
+        ("alpha_bar_t and alpha_bar_prev are swapped: x_t is at alpha_bar_t."),
+    )
+    yield (
+        b / a,
+        1 - b - b * (1 - a) / a,
+        ("alpha-bar is a share of variance: every factor is its square root."),
+    )
+    factors = _divisors(a, b), _subtracted(a, b), _images(a, b), _noises(a, b)
+    for chosen in sorted(product(*factors), key=lambda four: sum(bool(text) for _, text in four)):
+        (r, _), (s, _), (u, _), (v, _) = chosen
+        yield u / r, v - u * s / r, " ".join(text for _, text in chosen if text)
+
+
+HALF = "{0} ** 1/2 is half of {0}, since ** comes before /. Write {0} ** 0.5."
+BRACKETS = "1 - sqrt({0}) is not sqrt(1 - {0}). Write (1 - {0}) ** 0.5, with the parentheses."
+
+
+def _divisors(a: float, b: float) -> list[tuple[float, str]]:
+    """What x_0 is divided by."""
+    right = "x_0 is divided by sqrt(alpha_bar_t)"
+    return [
+        (math.sqrt(a), ""),
+        (a, f"{right}, a square root."),
+        (a / 2, HALF.format("alpha_bar_t")),
+        (1, f"{right}, and you divide by nothing."),
+        (1 / math.sqrt(a), f"{right}, and you multiply by it."),
+        (math.sqrt(1 - a), f"{right}, and not by sqrt(1 - alpha_bar_t)."),
+    ]
+
+
+def _subtracted(a: float, b: float) -> list[tuple[float, str]]:
+    """How much noise is subtracted from x_t."""
+    right = "To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t"
+    return [
+        (math.sqrt(1 - a), ""),
+        (1 - a, f"{right}: a square root."),
+        ((1 - a) / 2, HALF.format("(1 - alpha_bar_t)")),
+        (1 - math.sqrt(a), BRACKETS.format("alpha_bar_t")),
+        (1, f"{right}, and not the whole noise."),
+        (0, f"{right}; you subtract nothing."),
+        (-math.sqrt(1 - a), f"{right}; you add it."),
+        (math.sqrt(1 - b), f"{right}, with alpha_bar_t and not alpha_bar_prev."),
+        (math.sqrt(a), f"{right}, and not sqrt(alpha_bar_t) times it."),
+    ]
+
+
+def _images(a: float, b: float) -> list[tuple[float, str]]:
+    """The share of x_0 in the result."""
+    right = "The share of the image in the result is sqrt(alpha_bar_prev)"
+    return [
+        (math.sqrt(b), ""),
+        (b, f"{right}, a square root."),
+        (b / 2, HALF.format("alpha_bar_prev")),
+        (1, f"{right}; you add the image whole."),
+        (
+            math.sqrt(a),
+            f"{right}; sqrt(alpha_bar_t) stands there, or x_0 is divided by sqrt(alpha_bar_prev).",
+        ),
+        (math.sqrt(1 - b), f"{right}, and not sqrt(1 - alpha_bar_prev)."),
+    ]
+
+
+def _noises(a: float, b: float) -> list[tuple[float, str]]:
+    """The share of the noise in the result."""
+    right = "The share of the noise in the result is sqrt(1 - alpha_bar_prev)"
+    return [
+        (math.sqrt(1 - b), ""),
+        (1 - b, f"{right}, a square root."),
+        ((1 - b) / 2, HALF.format("(1 - alpha_bar_prev)")),
+        (1 - math.sqrt(b), BRACKETS.format("alpha_bar_prev")),
+        (1, f"{right}; you add the noise whole."),
+        (0, f"{right}, and it is missing."),
+        (-math.sqrt(1 - b), f"{right}; you subtract it."),
+        (math.sqrt(1 - a), f"{right}; yours is still at alpha_bar_t."),
+        (math.sqrt(b), f"{right}, and not sqrt(alpha_bar_prev)."),
+    ]
 
 
 def _clipping_note(fn: Callable, x_t: Tensor, noise: Tensor) -> list[str]:
     now, before = torch.tensor(0.3), torch.tensor(0.6)
     x_0 = (x_t - (1 - now).sqrt() * noise) / now.sqrt()
     got = _step(fn, x_t, noise, now, before).float()
-    if torch.allclose(got, before.sqrt() * x_0 + (1 - before).sqrt() * noise, atol=1e-3):
+    if torch.allclose(got, _noised(x_0, noise, before), atol=1e-3):
         return []
     clipped = x_0.clamp(-1, 1)
     fitting = (x_t - now.sqrt() * clipped) / (1 - now).sqrt()  # the noise between it and x_t
-    ends = [before.sqrt() * clipped + (1 - before).sqrt() * eps for eps in (noise, fitting)]
-    if any(torch.allclose(got, end, atol=1e-3) for end in ends):
+    if any(
+        torch.allclose(got, _noised(clipped, eps, before), atol=1e-3) for eps in (noise, fitting)
+    ):
         return ["Note: you clip the estimate of x_0 to [-1, 1], as samplers often do."]
     raise Wrong(
         "It is right where x_0 lies in [-1, 1], and wrong where the estimate lies outside. Compute "

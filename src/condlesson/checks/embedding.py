@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from condlesson import embeddings, exercises
-from condlesson.checks.harness.answer import as_function, call_on
+from condlesson.checks.harness.answer import as_function, call_on, cured
+from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, run_check
+from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
 from condlesson.checks.instruments.sinusoid import Reading, read_clock
 
 __all__ = ["check_interleaved_embedding", "check_sinusoidal_embedding"]
@@ -41,34 +42,42 @@ def check_sinusoidal_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResu
 
 
 def _sinusoidal_embedding(fn: object) -> list[str]:
-    fn = as_function(fn, "fn(t, d_emb)")
+    fn = as_function(fn, "sinusoidal_embedding(t, d_emb)")
     reading = examine_embedding(fn)
     return [*reading.notes, *_other_timesteps(fn)]
 
 
 def examine_embedding(fn: Callable) -> Reading:
     """What every layout of the sinusoid must do; raises `Wrong` at the first mistake."""
-    what = "fn(t, 256) with 6 timesteps"
-    emb = call_on(fn, DRAWN, 256, what=what)
+    name = name_of(fn)
+
+    def embed(fn: Callable, t: Tensor, d: int = 256) -> Tensor:
+        with cured(outer_cure):
+            return call_on(fn, t, d, what=f"{name}(t, {d}) with {counted(t)}")
+
+    emb = embed(fn, DRAWN)
     check_table_shape(emb, 6, 256)
     check_precision(emb)
     if emb.requires_grad:
         raise Wrong(
             "The embedding carries a gradient, so something in it is trained. The sinusoid is a "
-            "fixed formula without parameters; learning is for the layers behind it."
+            "fixed formula without parameters; the layers behind it learn."
         )
-    check_repeats(emb, call_on(fn, DRAWN, 256, what=what), "fn(t, 256)")
-    check_own_rows(fn, emb, DRAWN, lambda f, t: call_on(f, t, 256, what="fn(t, 256)"))
-    reading = read_clock(call_on(fn, torch.arange(T), 256, what="fn(t, 256) with 1000 timesteps"))
+    check_repeats(emb, embed(fn, DRAWN), f"{name}(t, 256)")
+    check_own_rows(fn, emb, DRAWN, embed)
+    reading = read_clock(embed(fn, torch.arange(T)))
     for d in (64, 10):
-        other = call_on(fn, DRAWN, d, what=f"fn(t, {d})")
-        check_table_shape(other, 6, d)
-        table = call_on(fn, torch.arange(T), d, what=f"fn(t, {d})")
+        check_table_shape(embed(fn, DRAWN, d), 6, d)
         try:
-            read_clock(table)
+            read_clock(embed(fn, torch.arange(T), d))
         except Wrong as error:
             raise Wrong(f"With d_emb = 256 it is right, with d_emb = {d} not. {error}") from None
     return reading
+
+
+def counted(t: Tensor) -> str:
+    """How many timesteps, as in "6 timesteps"."""
+    return f"{len(t)} timestep{'s' * (len(t) > 1)}"
 
 
 def check_precision(emb: Tensor) -> None:
@@ -146,24 +155,27 @@ def check_own_rows(
 
 def _other_timesteps(fn: Callable) -> list[str]:
     """Notes on timesteps that the page's embedding takes as well."""
-    for t, text in _ALSO.items():
-        emb = None
-        with suppress(Wrong, NotDone):
-            emb = call_on(fn, t() if callable(t) else t, 64, what="")
+    for t, text in _ALSO:
+        emb = _embedding_of(fn, t)
         if emb is None or emb.shape != (1, 64):
             return [f"Note: {text} is not taken. The page's embedding takes it, too."]
-    half, wholes = torch.tensor([0.5]), torch.tensor([0])
-    with suppress(Wrong, NotDone):
-        if torch.equal(call_on(fn, half, 64, what=""), call_on(fn, wholes, 64, what="")):
-            return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
+    half, whole = (_embedding_of(fn, torch.tensor([t])) for t in (0.5, 0))
+    if half is not None and whole is not None and torch.equal(half, whole):
+        return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
     return []
 
 
-_ALSO = {
-    (lambda: torch.tensor([500.0])): "a timestep in a floating tensor",
-    (lambda: 500): "a single number, such as 500,",
-    (lambda: torch.tensor(500)): "a 0-d tensor",
-}
+def _embedding_of(fn: Callable, t: object) -> Tensor | None:
+    with suppress(Wrong, NotDone):
+        return call_on(fn, t, 64, what="")
+    return None
+
+
+_ALSO = (
+    (torch.tensor([500.0]), "a timestep in a floating tensor"),
+    (500, "a single number, such as 500,"),
+    (torch.tensor(500), "a 0-d tensor"),
+)
 
 
 def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
@@ -186,7 +198,7 @@ def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckRes
 
 
 def _interleaved_embedding(fn: object) -> list[str]:
-    fn = as_function(fn, "fn(t, d_emb)")
+    fn = as_function(fn, "interleaved_embedding(t, d_emb)")
     matched, notes = examine_embedding(fn)
     half = len(matched.order) // 2
     sines, cosines = matched.order[:half], matched.order[half:]

@@ -2,21 +2,31 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
 
 from condlesson import embeddings
-from condlesson.checks.embedding import DRAWN, check_own_rows, check_repeats, check_table_shape
-from condlesson.checks.harness.answer import as_factory, build, call, call_on
+from condlesson.checks.embedding import (
+    DRAWN,
+    check_own_rows,
+    check_repeats,
+    check_table_shape,
+    counted,
+)
+from condlesson.checks.harness.answer import as_factory, build, call, call_on, cured
+from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import Wrong, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.parameters import check_modes
 from condlesson.checks.instruments.sinusoid import inspect_hands
 from condlesson.checks.instruments.sinusoid_fit import fit_hands
 
 __all__ = ["check_random_fourier_features"]
 
 D, T, SCALE = 256, 1000, 16.0
+TOO_FAST = 0.15  # turns a timestep, of which whole timesteps do not tell enough
 
 
 def check_random_fourier_features(cls: Callable[[int], nn.Module]) -> CheckResult:
@@ -40,12 +50,13 @@ def check_random_fourier_features(cls: Callable[[int], nn.Module]) -> CheckResul
 
 
 def _examine(answer: object) -> list[str]:
-    factory = as_factory(answer, "cls(d_emb)")
-    module = build(factory, D, text=f"cls({D})")
+    factory = as_factory(answer, "RandomFourierFeatures(d_emb)")
+    module = build(factory, D, text=f"{name_of(factory)}({D})")
     features = _features(module, DRAWN)
     check_table_shape(features, len(DRAWN), D)
     check_repeats(features, _features(module, DRAWN), "The module")
     check_own_rows(module, features, DRAWN, _features)
+    check_modes(module, lambda: _features(module, DRAWN))
     _check_kept(factory, module, features)
     turns = torch.cat([_turns(factory) for _ in range(4)])
     _check_normal(turns)
@@ -53,7 +64,8 @@ def _examine(answer: object) -> list[str]:
 
 
 def _features(module: Callable, t: Tensor) -> Tensor:
-    return call_on(module, t, what=f"The features of {len(t)} timesteps")
+    with cured(outer_cure):
+        return call_on(module, t, what=f"The module, called with {counted(t)},")
 
 
 def _check_kept(factory: Callable, module: nn.Module, features: Tensor) -> None:
@@ -63,7 +75,7 @@ def _check_kept(factory: Callable, module: nn.Module, features: Tensor) -> None:
             f"{', '.join(trained)} is trained, as a parameter. Random Fourier features are drawn "
             "once and stay: self.register_buffer(...)."
         )
-    other = build(factory, D, text=f"cls({D})")
+    other = build(factory, D, text=f"{name_of(factory)}({D})")
     if torch.equal(_features(other, DRAWN), features):
         raise Wrong(
             "Two objects have the same frequencies. They must be drawn anew for each, from a "
@@ -79,11 +91,16 @@ def _check_kept(factory: Callable, module: nn.Module, features: Tensor) -> None:
 
 def _turns(factory: Callable, **options: float) -> Tensor:
     """Signed turns per num_timesteps of each frequency."""
-    table = _features(_build(factory, options), torch.arange(T)).double()
+    module = _build(factory, options)
+    who = f"The frequencies of {name_of(factory)}({D}{_shown(options)})"
+    at_once = _turns_at_once(module, options)
+    if len(at_once) and at_once.square().mean().sqrt() > TOO_FAST * options.get("num_timesteps", T):
+        _check_spread(at_once, options, who)
+    table = _features(module, torch.arange(T)).double()
     hands = fit_hands(table)
     turns_per_step = options.get("num_timesteps", T) / (2 * math.pi)
     inspect_hands(table, hands)
-    _check_spread(hands.w[~hands.constant] * turns_per_step, options)
+    _check_spread(hands.w[~hands.constant] * turns_per_step, options, who)
     sines, cosines = hands.w[hands.is_sine].sort(), hands.w[hands.is_cosine].sort()
     both = min(len(sines[0]), len(cosines[0]))  # a hand that stands almost still has no cosine
     if (sines[0][-both:] - cosines[0][-both:]).abs().max() > 1e-2:
@@ -96,19 +113,31 @@ def _turns(factory: Callable, **options: float) -> Tensor:
 
 
 def _build(factory: Callable, options: dict) -> nn.Module:
-    return build(lambda: factory(D, **options), text=f"cls({D}{_shown(options)})")
+    return build(lambda: factory(D, **options), text=f"{name_of(factory)}({D}{_shown(options)})")
 
 
 def _shown(options: dict) -> str:
     return "".join(f", {name}={value:g}" for name, value in options.items())
 
 
-def _check_spread(turns: Tensor, options: dict) -> None:
+def _turns_at_once(module: Callable, options: dict) -> Tensor:
+    """The same of a very small step, which no frequency is too fast for; without their order.
+
+    Empty if the module takes whole timesteps only.
+    """
+    step = 2.0**-10
+    with suppress(Wrong):
+        near = _features(module, torch.tensor([0.0, step])).double()
+        turns = near.diff(dim=0)[0] / (2 * math.pi * step) * options.get("num_timesteps", T)
+        return turns * math.sqrt(2)  # half of the columns stand still at t = 0
+    return torch.zeros(0)
+
+
+def _check_spread(turns: Tensor, options: dict, who: str) -> None:
     scale, num_timesteps = options.get("scale", SCALE), options.get("num_timesteps", T)
-    spread = turns.square().mean().sqrt().item() if len(turns) else 0.0
+    spread = turns.square().mean().sqrt().item() if len(turns) else scale
     if 0.75 < spread / scale < 1.33 or 0.45 < spread / scale < 0.7:  # the latter is not normal
         return
-    who = f"The frequencies of cls({D}{_shown(options)})" if options else "The frequencies"
     raise Wrong(
         f"{who} have a standard deviation of {spread:.3g} turns in {num_timesteps} timesteps, "
         f"where scale = {scale:g} belongs. {_spread_reason(spread, scale, num_timesteps)}".strip()
@@ -116,7 +145,8 @@ def _check_spread(turns: Tensor, options: dict) -> None:
 
 
 def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
-    if spread > 0.45 * num_timesteps / math.sqrt(3):  # of hands that whole timesteps cannot tell
+    ratio = spread / scale
+    if ratio > num_timesteps / 8:  # with or without 2 pi, at another scale
         return (
             "Neighbouring timesteps are unrelated. Divide t by self.num_timesteps, so that a "
             "frequency of 1 makes one turn while t goes through all of them."
@@ -124,14 +154,14 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
     reasons = [
         (SCALE / scale, "The argument is not used: take self.scale."),
         (num_timesteps / T, "The argument is not used: divide by self.num_timesteps."),
+        (180 / math.pi, "One turn is 2 pi radians, and not 360: torch.sin takes radians."),
         (1 / (2 * math.pi), "2 pi is missing: a frequency of 1 is one whole turn."),
-        (2 * math.pi, "2 pi is in there twice."),
+        (2 * math.pi, "There is one 2 pi too many."),
         (1 / scale, "The scale is not used: the standard deviation must be self.scale."),
-        (scale, "The scale is in there twice."),
+        (scale, "You multiply by the scale twice."),
         (1 / math.sqrt(scale), "The scale is no variance, but a standard deviation: no sqrt."),
         (1 / num_timesteps, "t is divided by num_timesteps twice."),
     ]
-    ratio = spread / scale
     return next((text for value, text in reasons if 0.8 < ratio / value < 1.25), "")
 
 

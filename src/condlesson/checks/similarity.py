@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from condlesson import embeddings, exercises
-from condlesson.checks.harness.answer import as_function, call_on, shape
+from condlesson.checks.harness.answer import as_function, call_on, cured, shape
+from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import Wrong, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
 
 __all__ = ["check_similarity_at", "check_similarity_matrix"]
 
-NO_SIGN = "It never goes below 0, but distant hands can point apart. Leave cos as it is."
+NO_SIGN = "It never goes below 0, and a cosine does. Leave cos as it is."
+HALF_MINUS_ONE = "Note: your frequencies are those of half_minus_one; the page's are half."
 
 
 def check_similarity_at(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
@@ -36,36 +38,49 @@ def check_similarity_at(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
 
 
 def _similarity_at(fn: object) -> list[str]:
-    fn = as_function(fn, "fn(distance, d_emb)")
-    distance = torch.arange(0, 999, 3)
+    fn = as_function(fn, "similarity_at(distance, d_emb)")
+    distance = torch.arange(1000)
     got = _similarities(fn, distance, 256)
-    notes = []
+    notes, denominator = [], "half"
     right = {name: _closed_form(distance, 256, name) for name in embeddings.DENOMINATORS}
     if not _near(got, right["half"]):
         if not _near(got, right["half_minus_one"]):
             raise Wrong(_similarity_mistake(got, right["half"], distance))
-        notes.append("Note: your frequencies are those of half_minus_one; the page's are half.")
-    denominator = "half_minus_one" if notes else "half"
-    for other, d in ((distance[:8].reshape(2, 4), 64), (torch.tensor([-5, 5, 300]), 4)):
-        got, expected = _similarities(fn, other, d), _closed_form(other, d, denominator)
-        if not _near(got, expected):
-            if _near(got, expected.abs()):
-                raise Wrong(NO_SIGN)
-            raise Wrong(
-                f"It is right for distances of shape {shape(distance)} and d_emb = 256, and wrong "
-                f"for shape {shape(other)}, from {int(other.min())} to {int(other.max())}, and "
-                f"d_emb = {d}. Average over the last dimension of cos(distance[..., None] * w)."
-            )
+        notes, denominator = [HALF_MINUS_ONE], "half_minus_one"
+    for other, d in ((distance[:9], 64), (torch.tensor([-5, 5, 300]), 4)):
+        _compare_other(_similarities(fn, other, d), other, d, denominator)
+    square = distance[:8].reshape(2, 4)
+    try:
+        got = _similarities(fn, square, 64)
+    except Wrong:
+        return [*notes, "Note: distances of more than one dimension are not taken."]
+    _compare_other(got, square, 64, denominator)
     return notes
 
 
+def _compare_other(got: Tensor, distance: Tensor, d: int, denominator: str) -> None:
+    """Compare at other distances or widths, where it was right for 1000 distances."""
+    expected = _closed_form(distance, d, denominator)
+    if _near(got, expected):
+        return
+    if _near(got, expected.abs()):
+        raise Wrong(NO_SIGN)
+    raise Wrong(
+        "It is right for distances from 0 to 999 and d_emb = 256, and wrong for distances of shape "
+        f"{shape(distance)} from {int(distance.min())} to {int(distance.max())} and d_emb = {d}. "
+        "Average over the last dimension of cos(distance[..., None] * w)."
+    )
+
+
 def _similarities(fn: Callable, distance: Tensor, d: int) -> Tensor:
-    what = f"fn(distance, {d}) with distances of shape {shape(distance)}"
-    got = call_on(fn, distance, d, what=what).detach().double()
+    what = f"{name_of(fn)}(distance, {d}) with distances of shape {shape(distance)}"
+    with cured(outer_cure):
+        got = call_on(fn, distance, d, what=what).detach().double()
     if got.shape != distance.shape:
         raise Wrong(
             f"{what} must return one number for each distance, shape {shape(distance)}, got "
-            f"{shape(got)}. Average over the hands, the last dimension of distance[..., None] * w."
+            f"{shape(got)}. Average over the frequencies: the last dimension of "
+            "distance[..., None] * w."
         )
     return got
 
@@ -121,12 +136,12 @@ def check_similarity_matrix(fn: Callable[[Tensor], Tensor]) -> CheckResult:
 
 
 def _similarity_matrix(answer: object) -> list[str]:
-    fn = as_function(answer, "fn(embeddings)")
+    fn = as_function(answer, "similarity_matrix(embeddings)")
     generator = torch.Generator().manual_seed(1)
     for rows, d, scale in ((5, 8, 3.0), (1, 4, 1.0), (40, 16, 0.1), (7, 7, 1.0)):
         x = scale * (torch.rand(rows, 1, generator=generator) + 0.5)
         x = x * (torch.randn(rows, d, generator=generator) + 0.5)
-        what = f"fn(embeddings) with shape {shape(x)}"
+        what = f"{name_of(fn)}(embeddings) with shape {shape(x)}"
         got = call_on(fn, x, what=what).detach().double()
         if got.shape != (rows, rows):
             raise Wrong(
@@ -157,9 +172,9 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
         ((unit @ unit.T).abs(), "Signs are lost: similarities go down to -1."),
         (1 - unit @ unit.T, "This is the cosine distance, 1 - similarity."),
         (torch.cdist(x, x), "This is the Euclidean distance."),
-        (torch.softmax(unit @ unit.T, dim=1), "A softmax went over it. Similarities are not "
+        (torch.softmax(unit @ unit.T, dim=1), "A softmax was applied. Similarities are not "
          "probabilities."),
-        ((x @ x.T).softmax(dim=1), "A softmax went over it. Similarities are not probabilities."),
+        ((x @ x.T).softmax(dim=1), "A softmax was applied. Similarities are not probabilities."),
         (torch.corrcoef(x) if len(x) > 1 else x @ x.T, "Means were subtracted: this is the "
          "correlation. Cosine similarity keeps them."),
     ]  # fmt: skip

@@ -1,18 +1,33 @@
-"""Checks of exercise 2: the timestep MLP, and the similarities of embeddings."""
+"""Checks of exercise 2: the timestep MLP, written and mended."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from condlesson import embeddings, exercises
-from condlesson.checks.embedding import DRAWN, check_own_rows, check_precision, check_repeats
-from condlesson.checks.harness.answer import as_factory, build, call_on, shape
+from condlesson.checks.embedding import (
+    DRAWN,
+    check_own_rows,
+    check_precision,
+    check_repeats,
+    counted,
+)
+from condlesson.checks.harness.answer import as_factory, build, call_on, cured, shape
+from condlesson.checks.harness.cures import outer_cure
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, run_check
+from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
 from condlesson.checks.instruments.mlp import examine_perceptron
 from condlesson.checks.instruments.mlp_layers import find_layers
-from condlesson.checks.instruments.parameters import check_gradients, overwritten, trainable
+from condlesson.checks.instruments.parameters import (
+    check_gradients,
+    check_modes,
+    overwritten,
+    trainable,
+)
 
 __all__ = ["check_timestep_embedding", "check_timestep_mlp"]
 
@@ -52,13 +67,13 @@ def check_timestep_mlp(cls: Callable[[int, int], nn.Module]) -> CheckResult:
         _timestep_embedding,
         exercise=exercises.TimestepMLP,
         praise="Found. Without the activation the two layers would be one linear map of the "
-        "sinusoid, and no message would ever say so. Next, count how many parameters it would "
+        "sinusoid, and no error would say so. Next, count how many parameters it would "
         "waste.",
     )
 
 
 def _timestep_embedding(answer: object) -> list[str]:
-    factory = as_factory(answer, "cls(d_sinusoidal, d_emb)")
+    factory = as_factory(answer, "TimestepEmbedding(d_sinusoidal, d_emb)")
     notes = []
     for d_sinusoidal, d_emb in ((256, 512), (48, 32)):
         notes = _examine(factory, d_sinusoidal, d_emb)
@@ -66,9 +81,10 @@ def _timestep_embedding(answer: object) -> list[str]:
 
 
 def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
-    text = f"cls({d_sinusoidal}, {d_emb})"
-    module = build(factory, d_sinusoidal, d_emb, text=text)
-    emb = _embed(module, DRAWN)
+    text = f"{name_of(factory)}({d_sinusoidal}, {d_emb})"
+    with cured(partial(_cure, d_sinusoidal=d_sinusoidal)):
+        module = build(factory, d_sinusoidal, d_emb, text=text)
+        emb = _embed(module, DRAWN)
     if emb.shape != (len(DRAWN), d_emb):
         raise Wrong(
             f"{text} must make {shape((len(DRAWN), d_emb))} of {len(DRAWN)} timesteps, got "
@@ -81,7 +97,20 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
     check_gradients(module, lambda: _embed(module, DRAWN), "The embedding")
     with overwritten(_random_values(module)):  # a second layer may start at 0
         check_own_rows(module, _embed(module, DRAWN), DRAWN, _embed)
+        check_modes(module, lambda: _embed(module, DRAWN))
     return examine_perceptron(layers, lambda t: _embed(module, t))
+
+
+def _cure(failure: Failure, d_sinusoidal: int) -> str:
+    """A layer of another width than what enters it, or an outer product without its dimension."""
+    match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
+    if not match:
+        return outer_cure(failure)
+    return (
+        f"{failure.layer or 'A layer'} takes {match[2]} numbers and gets {match[1]}. The sinusoid "
+        f"is d_sinusoidal wide, here {d_sinusoidal}: nn.Linear(d_sinusoidal, d_emb), then "
+        "nn.Linear(d_emb, d_emb)."
+    )
 
 
 def _random_values(module: nn.Module) -> dict[nn.Parameter, Tensor]:
@@ -93,11 +122,11 @@ def _random_values(module: nn.Module) -> dict[nn.Parameter, Tensor]:
 
 
 def _embed(module: Callable, t: Tensor) -> Tensor:
-    return call_on(module, t, what=f"The embedding of {len(t)} timesteps")
+    return call_on(module, t, what=f"The module, called with {counted(t)},")
 
 
 def _other_timesteps(factory: Callable) -> list[str]:
-    module = build(factory, 32, 16, text="cls(32, 16)")
+    module = build(factory, 32, 16, text=f"{name_of(factory)}(32, 16)")
     try:
         single = call_on(module, 500, what="").shape
     except (Wrong, NotDone):

@@ -1,5 +1,6 @@
 """Check of exercise 4: a U-Net that is told the timestep at its bottleneck."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -7,9 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from condlesson import unet
-from condlesson.checks.harness.answer import as_factory, build, call, call_on, shape, tensor_from
+from condlesson.checks.harness.answer import (
+    as_factory,
+    build,
+    call,
+    call_on,
+    cured,
+    shape,
+    tensor_from,
+)
+from condlesson.checks.harness.cures import reshape_cure
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import Wrong, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
 from condlesson.checks.instruments.parameters import overwritten, squeezed, trainable
 from condlesson.checks.instruments.spatial_path import check_head, check_skips, path_notes
 from condlesson.checks.instruments.time_path import (
@@ -19,8 +30,16 @@ from condlesson.checks.instruments.time_path import (
     WIDE,
     check_clock,
     find_path,
+    small_image,
 )
-from condlesson.checks.instruments.trace import Entrance, find_entrance, record
+from condlesson.checks.instruments.trace import (
+    Entrance,
+    enters_behind,
+    find_entrance,
+    three_passes,
+    time_parameters,
+)
+from condlesson.checks.instruments.training_mode import check_training
 
 __all__ = ["check_unet_sinusoidal"]
 
@@ -47,9 +66,12 @@ def check_unet_sinusoidal(cls: Callable[[], nn.Module]) -> CheckResult:
 
 
 def _unet_sinusoidal(answer: object) -> list[str]:
-    model = build(as_factory(answer, "cls()"), text="cls()")
+    factory = as_factory(answer, "UNetSinusoidal()")
     x, t = _images(2, 28), torch.tensor([10, 700])
-    out = _predict(model, x, t)
+    with cured(_cure):
+        model = build(factory, text=f"{name_of(factory)}()")
+    with cured(lambda failure: _silent_method(model, x, t), _cure):
+        out = _predict(model, x, t)
     if out.shape != x.shape:
         raise Wrong(
             f"x_t {shape(x)} must give a prediction of its shape, got {shape(out)}. One number is "
@@ -61,16 +83,67 @@ def _unet_sinusoidal(answer: object) -> list[str]:
     model.eval()
     check_head(model, x[:1])
     _check_items(model)
-    side, entrance = _entrance_of(model)
-    _check_entrance(entrance, side)
-    _check_channels(model, entrance, side)
-    _check_elsewhere(model, entrance, side)
-    check_skips(model, _images(1, side))
-    path = find_path(model, x[:1])
-    # The shift can be read with a bottleneck of one pixel.
-    notes += check_clock(model, path, entrance, _images(1, 4 if side == 8 else side))
+    passes = three_passes(model, x[:1])
+    entrance = find_entrance(passes, WIDE)
+    _check_entrance(entrance)
+    _check_channels(model, entrance, x[:1])
+    _check_elsewhere(model, entrance, x[:1])
+    check_skips(model, x[:1])
+    path = find_path(model, x[:1], time_parameters(passes))
+    corner = small_image(model, x[:1])
+    notes += check_clock(model, path, entrance, corner)
+    check_training(model, entrance, x[:1], corner)
     clock = {*path.perceptron, path.projection}
     return [*notes, *_place_note(entrance), *path_notes(model, dead, clock)]
+
+
+def _cure(failure: Failure) -> str:
+    """What to do about an error of a network."""
+    match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
+    if match:
+        layer = failure.layer or "A layer"
+        return f"{layer} takes {match[2]} numbers and gets {match[1]}. {PATH}."
+    match = re.search(r"to have (\d+) channels, but got (\d+) channels", failure.text)
+    if match:
+        return (
+            f"{failure.layer or 'A convolution'} takes {match[1]} channels and gets {match[2]}. In "
+            "the decoder the channels of both are joined: torch.cat([up, skip], dim=1)."
+        )
+    if "d_sinusoidal must be an integer" in failure.text:
+        return (
+            "TimestepEmbedding is a class. Make the layer in __init__, self.embedding = "
+            "TimestepEmbedding(256, 512), and call that with t."
+        )
+    return reshape_cure(failure, (2, WIDE))
+
+
+def _silent_method(model: nn.Module, x: Tensor, t: Tensor) -> str:
+    """Which method of the learner's returns nothing, where the error is in what calls it."""
+    silent = []
+
+    def watched(name: str, method: Callable) -> Callable:
+        def call_it(*args: object) -> object:
+            result = method(*args)
+            silent.extend([name] * (result is None))
+            return result
+
+        return call_it
+
+    own = [name for name in ("embed", "condition") if _is_own(model, name)]
+    try:
+        for name in own:
+            vars(model)[name] = watched(name, getattr(model, name))
+        with suppress(Exception):
+            model(x, t)
+    finally:
+        for name in own:
+            vars(model).pop(name, None)
+    return f"{silent[0]} returned None. End it with return." if silent else ""
+
+
+def _is_own(model: nn.Module, name: str) -> bool:
+    method = getattr(type(model), name, None)
+    return method is not None and method is not getattr(unet.UNet, name)
 
 
 def _images(count: int, side: int) -> Tensor:
@@ -98,15 +171,15 @@ def _check_backward(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
     out = tensor_from(call(model, x.clone(), t, what="The network"), "The network")
     if not out.requires_grad:
         raise Wrong(
-            "The prediction carries no gradient, so nothing would be learned. Look for "
-            "torch.no_grad, detach, .data or .item."
+            "The prediction carries no gradient, so nothing would be learned. Leave out "
+            "torch.no_grad, detach, .data and .item."
         )
     call((out * torch.randn_like(out)).sum().backward, what="The backward pass")
     return [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
 def _check_items(model: nn.Module) -> None:
-    x, t = _images(1, 28).expand(3, -1, -1, -1), torch.tensor([0, 300, 999])
+    x, t = _images(1, 28).expand(3, -1, -1, -1), torch.tensor([300, 0, 999])
     out = _predict(model, x, t).detach()
     if (_predict(model, x, t) - out).abs().max() > 1e-5:
         raise Wrong(
@@ -118,7 +191,7 @@ def _check_items(model: nn.Module) -> None:
     if max((y - y[:1]).abs().max() for y in (alone, out)) < 1e-6:
         raise Wrong(
             "The prediction does not depend on t: t = 0, 300 and 999 give the same. "
-            f"{_lost(*_entrance_of(model))}"
+            f"{_lost(find_entrance(three_passes(model, x[:1]), WIDE))}"
         )
     if torch.allclose(out, alone, atol=1e-4):
         return
@@ -133,32 +206,20 @@ def _check_items(model: nn.Module) -> None:
     )
 
 
-def _lost(side: int, entrance: Entrance | None) -> str:
+def _lost(entrance: Entrance | None) -> str:
     if entrance is None:
-        return f"Embed t, and let it in. {PATH}."
+        return f"Embed t, and add it. {PATH}."
     return (
-        f"It enters {_where(entrance, side)}, and what follows cancels it. Does a norm with one "
+        f"It enters {_where(entrance)}, and what follows cancels it. Does a norm with one "
         "channel in each group follow? It subtracts each channel's mean. Add the shift behind it."
     )
 
 
-def _entrance_of(model: nn.Module) -> tuple[int, Entrance | None]:
-    """The side of an image that the network takes, as small as may be, and the entrance."""
-    for side in (8, 16):
-        with suppress(Exception):  # it may be made for 28 pixels only
-            return side, find_entrance(model, _images(1, side), WIDE)
-    return 28, find_entrance(model, _images(1, 28), WIDE)
-
-
-def _check_entrance(entrance: Entrance | None, side: int) -> None:
+def _check_entrance(entrance: Entrance | None) -> None:
     if entrance is None:
         raise Wrong(f"t enters no feature map. {PATH}.")
-    deepest, where = side // 4, _where(entrance, side)
-    if entrance.size != deepest or entrance.wide == 0:
-        raise Wrong(
-            f"The timestep enters {where}, and not at the bottleneck. {PATH}, where every pixel's "
-            "view is widest."
-        )
+    if entrance.size != entrance.deepest or entrance.wide == 0:
+        raise Wrong(f"The timestep enters {_where(entrance)}, and not at the bottleneck. {PATH}.")
     if entrance.channels > WIDE:
         raise Wrong(
             f"The embedding stands beside the feature map, {entrance.channels} channels in all, "
@@ -178,7 +239,7 @@ def _check_entrance(entrance: Entrance | None, side: int) -> None:
         )
 
 
-def _check_channels(model: nn.Module, entrance: Entrance, side: int) -> None:
+def _check_channels(model: nn.Module, entrance: Entrance, x: Tensor) -> None:
     """All channels must be told the time, whatever the weights are."""
     told = _told(entrance.change)
     if entrance.channels == WIDE and told.all():
@@ -189,7 +250,7 @@ def _check_channels(model: nn.Module, entrance: Entrance, side: int) -> None:
         if squeezed(p) in {(WIDE, D_EMB), (D_EMB, WIDE), (WIDE,)}
     }
     with overwritten(negated):
-        other = find_entrance(model, _images(1, side), WIDE)
+        other = find_entrance(three_passes(model, x), WIDE)
     if other is not None and other.channels == WIDE and not torch.equal(_told(other.change), told):
         raise Wrong(ACTIVATED)
     raise Wrong(
@@ -198,13 +259,8 @@ def _check_channels(model: nn.Module, entrance: Entrance, side: int) -> None:
     )
 
 
-def _check_elsewhere(model: nn.Module, entrance: Entrance, side: int) -> None:
-    """With the feature map of one t at the entrance, nothing of another t may be left."""
-    x = _images(1, side)
-    one = record(model, x, torch.tensor([10]))
-    given = {entrance.index: one[entrance.index].output}
-    other = record(model, x, torch.tensor([700]), given)
-    if not torch.allclose(one[-1].output, other[-1].output, atol=1e-5):
+def _check_elsewhere(model: nn.Module, entrance: Entrance, x: Tensor) -> None:
+    if enters_behind(model, entrance, x):
         raise Wrong(
             "The timestep enters the network at a second place, too: with the bottleneck of "
             f"another t the prediction still changes with t. Only this belongs: {PATH}."
@@ -215,14 +271,14 @@ def _told(change: Tensor) -> Tensor:
     return change.flatten(1).abs().amax(1) > 1e-6
 
 
-def _where(entrance: Entrance, side: int) -> str:
-    pixels = 28 * entrance.size // side
-    if entrance.wide == 0 and pixels == 28:
-        return f"at the first block, in {entrance.channels} channels of 28 x 28 pixels"
-    stage = "in front of the bottleneck" if entrance.wide == 0 else "in the decoder"
-    if entrance.size == side // 4 and entrance.wide:
-        stage = "at the bottleneck"
-    return f"{stage}, in {entrance.channels} channels of {pixels} x {pixels} pixels"
+def _where(entrance: Entrance) -> str:
+    size = f"{entrance.channels} channels of {entrance.size} x {entrance.size} pixels"
+    if entrance.size == entrance.deepest and entrance.wide:
+        return f"at the bottleneck, in {size}"
+    if entrance.wide:
+        return f"in the decoder, in {size}"
+    place = "at the first block" if entrance.size == 28 else "in front of the bottleneck"
+    return f"{place}, in {size}"
 
 
 def _place_note(entrance: Entrance) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from condlesson.checks import CheckResult
-from condlesson.checks.harness.gaps import gaps
+from condlesson.checks.harness import gaps as module
 from condlesson.checks.harness.run import NotDone, Wrong
 from tests.answers import Hostile, ask, blank, hostile_class
 
@@ -44,6 +44,11 @@ class Exercise(nn.Module):
         # TODO 2: the layer.
         return self.layer(x)
         # END TODO
+
+
+def gaps(answer, exercise):
+    """Labels and hints of the gaps."""
+    return [(gap.label, gap.hint) for gap in module.gaps(answer, exercise)]
 
 
 ONE = ("TODO 1", "the sum, of both.")
@@ -131,6 +136,32 @@ TOLD_APART = {
 )
 def test_not_done_is_told_apart_from_wrong(examine, answer, status, messages):
     assert ask(examine, answer, exercise) == CheckResult("check_x", status, messages)
+
+
+class Further(Exercise):
+    """A gap in what is built on another exercise."""
+
+    def forward(self, x):
+        """Apply it twice."""
+        # TODO 1: twice.
+        return super().forward(super().forward(x))
+        # END TODO
+
+
+def test_gaps_of_a_base_come_first_and_are_named():
+    base = blank(Exercise)
+    answer = blank(Further)
+    answer.__bases__ = (base,)
+    found = module.gaps(answer, Further)
+    assert [(gap.owner, gap.label) for gap in found] == [
+        ("Exercise", "TODO 1"),
+        ("Exercise", "TODO 2"),
+        ("Further", "TODO 1"),
+    ]
+    assert ask(is_wrong, answer, Further).messages == [
+        "TODO 1 and TODO 2 are still open in Exercise, which Further is built on.",
+        "Next, TODO 1: a layer.",
+    ]
 
 
 def test_a_hostile_class_is_looked_at():

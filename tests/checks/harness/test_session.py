@@ -1,10 +1,15 @@
 """Checks leave no trace in the session, and depend on no state of it."""
 
+import builtins
 import gc
+import logging
+import math
 import os
 import random
 import signal
 import sys
+import threading
+import time
 import warnings
 from contextlib import contextmanager
 
@@ -13,7 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from IPython.core.displaypub import CapturingDisplayPublisher
+from torch import nn
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
@@ -46,6 +53,17 @@ def draw_figure(behind=None):
     plt.figure(behind.number if behind else None)
     plt.figure()
     plt.plot([1, 2])
+
+
+def set_time_zone():
+    os.environ["TZ"] = "Asia/Kathmandu"
+    time.tzset()
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 TRACES = {
@@ -120,6 +138,49 @@ TRACES = {
     "interrupts": (
         lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         lambda: signal.getsignal(signal.SIGINT),
+    ),
+    "alarms": (
+        lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        lambda: signal.getsignal(signal.SIGTERM),
+    ),
+    "a function of torch": (lambda: setattr(torch, "sin", torch.cos), lambda: torch.sin),
+    "a function of F": (lambda: setattr(torch.nn.functional, "gelu", None), lambda: F.gelu),
+    "a method of tensors": (
+        lambda: setattr(torch.Tensor, "sin", torch.Tensor.cos),
+        lambda: torch.Tensor.sin,
+    ),
+    "a layer": (lambda: setattr(nn, "Linear", None), lambda: nn.Linear),
+    "a builtin": (lambda: setattr(builtins, "open", None), lambda: builtins.open),
+    "a builtin less": (lambda: delattr(builtins, "len"), lambda: hasattr(builtins, "len")),
+    "a function of math": (lambda: setattr(math, "sin", None), lambda: math.sin),
+    "modules": (lambda: sys.modules.pop("torch"), lambda: "torch" in sys.modules),
+    "a module": (
+        lambda: sys.modules.__setitem__("numpy", None),
+        lambda: sys.modules["numpy"],
+    ),
+    "garbage collection": (gc.disable, gc.isenabled),
+    "its thresholds": (lambda: gc.set_threshold(1), gc.get_threshold),
+    "umask": (lambda: os.umask(0o777), umask),
+    "time zone": (set_time_zone, lambda: time.tzname),
+    "logging": (lambda: logging.disable(50), lambda: logging.root.manager.disable),
+    "log level": (lambda: logging.root.setLevel(1), lambda: logging.root.level),
+    "log handlers": (
+        lambda: logging.root.addHandler(logging.NullHandler()),
+        lambda: list(logging.root.handlers),
+    ),
+    "plots": (
+        lambda: plt.rcParams.update({"lines.linewidth": 9}),
+        lambda: plt.rcParams["lines.linewidth"],
+    ),
+    "excepthook": (lambda: setattr(sys, "excepthook", print), lambda: sys.excepthook),
+    "hooks of threads": (
+        lambda: setattr(threading, "excepthook", print),
+        lambda: threading.excepthook,
+    ),
+    "profiling": (lambda: sys.setprofile(lambda *args: None), sys.getprofile),
+    "hooks of all layers": (
+        lambda: nn.modules.module.register_module_forward_hook(lambda *args: None),
+        lambda: len(nn.modules.module._global_forward_hooks),
     ),
     "figures": (draw_figure, plt.get_fignums),
 }

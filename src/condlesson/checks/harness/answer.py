@@ -1,40 +1,25 @@
 """Calls of a learner's code: what it raises, returns or changes becomes a message."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from condlesson.checks.harness.failure import Cure, Failure, failure_of
 from condlesson.checks.harness.location import place_of_error
-from condlesson.checks.harness.run import PASSING, NotDone, Wrong, say
+from condlesson.checks.harness.run import PASSING, NotDone, Raised, Wrong, name_of, say
 
-__all__ = ["as_factory", "as_function", "build", "call", "shape", "tensor_from"]
-
-# A piece of an error's message, and the cure.
-_CURES = (
-    ("modified by an inplace operation", "Write the sum out of place: `h = h + shift`, no `+=`, "
-     "no assignment to a slice."),
-    ("a leaf Variable that requires grad is being used in an in-place", "Write it out of place."),
-    ("a view of a leaf Variable that requires grad", "Write it out of place: `h = h + shift`, no "
-     "`+=`, no assignment to a slice."),
-    ("divisible by num_groups", "nn.GroupNorm takes the number of groups first, then the number "
-     "of channels, here nn.GroupNorm(num_groups, num_channels) as they were handed in."),
-    ("before Module.__init__()", "Call super().__init__() first in __init__."),
-    ("object has no attribute '_parameters'", "Call super().__init__() first in __init__."),
-    ("mat1 and mat2 shapes cannot be multiplied", "Compare the widths of the layers with what "
-     "enters them."),
-    ("must match the size of tensor", "Two shapes do not broadcast: one number per channel, "
-     "(B, C), must become (B, C, 1, 1) before it meets (B, C, H, W)."),
-    ("does not require grad and does not have a grad_fn", "The path from the parameters to the "
-     "result is cut: look for detach, .data, .item or no_grad."),
-    ("required positional argument", "Keep the arguments of the exercise, in their order."),
-    ("positional arguments but", "Keep the arguments of the exercise, in their order."),
-    ("positional argument but", "Keep the arguments of the exercise, in their order."),
-    ("Expected more than 1 value per channel", "A batch norm makes the items of a batch depend on "
-     "one another; there is none in this exercise."),
-    ("same dtype", "Bring both sides to one dtype: `s.to(self.linear_1.weight.dtype)`."),
-)  # fmt: skip
-_INDEXED = "timesteps may be whole numbers in a floating tensor"
+__all__ = [
+    "as_factory",
+    "as_function",
+    "build",
+    "call",
+    "call_on",
+    "cured",
+    "shape",
+    "tensor_from",
+]
 
 
 def as_function(answer: object, call_text: str) -> Callable:
@@ -48,7 +33,7 @@ def as_function(answer: object, call_text: str) -> Callable:
         )
     if isinstance(answer, type):
         raise Wrong(
-            f"You handed in the class {_name(answer)}; this check takes a function, which is "
+            f"You handed in the class {name_of(answer)}; this check takes a function, which is "
             f"called {call_text}."
         )
     if not callable(answer):
@@ -85,7 +70,7 @@ def call(function: Callable, *args: object, what: str) -> object:
     except NotImplementedError as error:
         raise NotDone(f"{what} is not written yet: NotImplementedError{_at(error)}.") from None
     except BaseException as error:
-        raise Wrong(_raised(error, what)) from None
+        raise _raised(error, what) from None
 
 
 def build(factory: Callable, *args: object, text: str) -> nn.Module:
@@ -94,9 +79,10 @@ def build(factory: Callable, *args: object, text: str) -> nn.Module:
     if module is None or module is Ellipsis:
         raise NotDone(f"{text} returned {module}.")
     if not isinstance(module, nn.Module):
+        name = name_of(factory, "Answer")
         raise Wrong(
             f"{text} must be an nn.Module, so that an optimiser finds its parameters, got "
-            f"{_article(type(module).__name__)}. Write `class {_name(factory)}(nn.Module)`."
+            f"{_article(type(module).__name__)}. Write `class {name}(nn.Module)`."
         )
     return module
 
@@ -125,7 +111,7 @@ def tensor_from(value: object, what: str) -> Tensor:
         bad = int((~torch.isfinite(value)).sum())
         raise Wrong(
             f"{what} returned {bad} of {value.numel()} values that are nan or infinite. "
-            "Look for a division by 0, or an exponent that grows instead of falling."
+            "Is there a division by 0, or an exponent without its minus?"
         )
     return value
 
@@ -162,13 +148,30 @@ def _same(before: Tensor, after: Tensor) -> bool:
     return before.shape == after.shape and torch.equal(before, after)
 
 
-def _raised(error: BaseException, what: str) -> str:
+def _raised(error: BaseException, what: str) -> Raised:
     text = say(error)
-    cure = next((cure for piece, cure in _CURES if piece in text), "")
-    text = f"{text[:150]} ..." if cure and len(text) > 150 else text
     message = f"{what} raised {type(error).__name__}{_at(error)}: {text}"
-    message += "" if message.endswith((".", "!", "?")) else "."
-    return f"{message} {cure}".strip()
+    return Raised(message, _failure(error, text))
+
+
+def _failure(error: BaseException, text: str) -> Failure:
+    try:
+        return failure_of(error, text)
+    except PASSING:
+        raise
+    except BaseException:  # an answer can make even a look at it fail
+        return Failure(type(error).__name__, text)
+
+
+@contextmanager
+def cured(*cures: Cure) -> Iterator[None]:
+    """Say, of an error that an answer raises in here, what this exercise knows to do about it."""
+    try:
+        yield
+    except Raised as error:
+        for cure in cures:
+            error.cure = error.cure or cure(error.failure)
+        raise
 
 
 def _at(error: BaseException) -> str:
@@ -178,8 +181,3 @@ def _at(error: BaseException) -> str:
 
 def _article(name: str) -> str:
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _name(thing: object) -> str:
-    name = getattr(thing, "__name__", "")
-    return name if isinstance(name, str) and name.isidentifier() else "Answer"

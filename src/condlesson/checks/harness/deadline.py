@@ -1,19 +1,24 @@
-"""Ten seconds, and no more: work that is stopped when it takes too long."""
+"""Ten seconds, and no more: work that is stopped when it takes too long.
+
+Time for which a busy machine gave the work no processor does not count, up to `PATIENCE` seconds.
+"""
 
 import ctypes
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
 from condlesson.checks.harness.location import place_of_frame
 
-__all__ = ["TooSlow", "within"]
+__all__ = ["Clock", "TooSlow", "within"]
 
 T = TypeVar("T")
-PATIENCE = 30.0  # seconds more for an import, since half a module would stay in the session
+PATIENCE = 60.0  # seconds more for a busy machine, or an import: half a module would stay
 AGAIN = 0.05  # seconds between two rings, for code that swallows the first
 
 
@@ -31,7 +36,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
 
 def _by_alarm(seconds: float, work: Callable[[], T]) -> T:
-    alarm = _Alarm()
+    alarm = _Alarm(seconds)
     handler = signal.signal(signal.SIGALRM, alarm.ring)
     delay, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
@@ -51,12 +56,13 @@ def _by_alarm(seconds: float, work: Callable[[], T]) -> T:
 
 
 class _Alarm:
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.rings, self.armed, self.place = 0, True, ""
         self.patience = round(PATIENCE / AGAIN)
+        self.clock = Clock(threading.get_native_id(), seconds)
 
     def ring(self, signum: int, frame: FrameType | None) -> None:
-        if not self.armed or self._waits_for_import(frame):
+        if not self.armed or (not self.rings and self._waits(frame)):
             return
         self.rings += 1
         if self.rings == 1:
@@ -65,9 +71,9 @@ class _Alarm:
             _raise_again_from(frame)
         raise TooSlow
 
-    def _waits_for_import(self, frame: FrameType | None) -> bool:
+    def _waits(self, frame: FrameType | None) -> bool:
         self.patience -= 1
-        return self.patience > 0 and _is_importing(frame)
+        return self.patience > 0 and (self.clock.has_time or _is_importing(frame))
 
     def disarm(self) -> None:
         while self.armed:
@@ -92,6 +98,30 @@ def _raise_again_from(frame: FrameType | None) -> None:
     sys.settrace(lambda *_: None)
 
 
+class Clock:
+    """Seconds since its start, but for those in which a thread was ready and had no processor.
+
+    Args:
+        thread: Its number for the system, which of a process is that of its first thread.
+        seconds: How many it may have.
+    """
+
+    def __init__(self, thread: int, seconds: float) -> None:
+        self.file = Path(f"/proc/{thread}/schedstat")
+        self.seconds, self.start = seconds, time.monotonic() - self._waited()
+
+    @property
+    def has_time(self) -> bool:
+        """Whether they are fewer than allowed."""
+        return time.monotonic() - self.start - self._waited() < self.seconds
+
+    def _waited(self) -> float:
+        try:
+            return int(self.file.read_text().split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):  # no Linux, or one without these numbers
+            return 0.0
+
+
 def _by_thread(seconds: float, work: Callable[[], T]) -> T:
     outcome: list[T] = []
     errors: list[BaseException] = []
@@ -104,9 +134,10 @@ def _by_thread(seconds: float, work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    clock = Clock(thread.native_id, seconds)
     try:
         thread.join(seconds)
-        _wait_for_import(thread)
+        _wait_for(thread, clock)
         place = place_of_frame(sys._current_frames().get(thread.ident))
     finally:
         late = thread.is_alive()
@@ -118,9 +149,10 @@ def _by_thread(seconds: float, work: Callable[[], T]) -> T:
     return outcome[0]
 
 
-def _wait_for_import(thread: threading.Thread) -> None:
+def _wait_for(thread: threading.Thread, clock: Clock) -> None:
     for _ in range(round(PATIENCE / AGAIN)):
-        if not _is_importing(sys._current_frames().get(thread.ident)):
+        frame = sys._current_frames().get(thread.ident)
+        if not thread.is_alive() or not (clock.has_time or _is_importing(frame)):
             return
         thread.join(AGAIN)
 

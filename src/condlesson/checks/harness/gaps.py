@@ -9,12 +9,26 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import CodeType
+from typing import NamedTuple
 
 from condlesson.scaffold import scaffold
 
 __all__ = ["Gap", "gaps"]
 
-Gap = tuple[str, str]  # its label, such as "TODO 2", and its hint
+
+class Gap(NamedTuple):
+    """A part of an exercise that nobody has written yet.
+
+    Attributes:
+        owner: The class or function that it is in.
+        label: Such as "TODO 2"; "" if the gap has lost it.
+        hint: What belongs there.
+    """
+
+    owner: str
+    label: str
+    hint: str
+
 
 _TODO = re.compile(r"^\s*#\s*(TODO(?: \d+)?):?\s*(.*)")
 _IDLE = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "COPY_FREE_VARS", "CACHE"}
@@ -29,28 +43,36 @@ def gaps(answer: object, exercise: object) -> list[Gap]:
         exercise: The package's solution, whose scaffold the learner started from.
 
     Returns:
-        Label and hint of each TODO that is open; ("", "") for a gap that has lost its label.
+        Each gap that is open, those of a class before those of a class that is built on it.
     """
-    known = set()
-    with suppress(ValueError, OSError, TypeError):
-        known = {line.strip() for line in scaffold(exercise).splitlines()}
+    known = _given_lines(exercise)
     found = []
-    for code in _codes(answer):
+    for owner, code in _codes(answer):
         try:
             source = textwrap.dedent(inspect.getsource(code))
         except (OSError, TypeError, IndexError, SyntaxError):
-            found += [("", "")] if _has_gap(code) else []
+            found += [Gap(owner, "", "")] if _has_gap(code) else []
         else:
-            found += _gaps_in(source, known)
-    return sorted(dict.fromkeys(found))
+            found += [Gap(owner, *gap) for gap in _gaps_in(source, known)]
+    order = list(dict.fromkeys(gap.owner for gap in found))
+    return sorted(dict.fromkeys(found), key=lambda gap: (-order.index(gap.owner), *gap[1:]))
 
 
-def _codes(answer: object) -> Iterator[CodeType]:
-    """Code of a function, or of the methods of a class and of its bases, as far as own."""
+def _given_lines(exercise: object) -> set[str]:
+    """Lines that a learner finds, in the exercise and in what it is built on."""
+    known = set()
+    for part in exercise.__mro__ if isinstance(exercise, type) else [exercise]:
+        with suppress(ValueError, OSError, TypeError):
+            known |= {line.strip() for line in scaffold(part).splitlines()}
+    return known
+
+
+def _codes(answer: object) -> Iterator[tuple[str, CodeType]]:
+    """Code of a function, or of the methods of a class and of its bases, and whose it is."""
     if not isinstance(answer, type):
         answer = getattr(answer, "func", answer)  # of functools.partial
         code = getattr(inspect.unwrap(answer) if callable(answer) else answer, "__code__", None)
-        yield from [code] if isinstance(code, CodeType) else []
+        yield from [(code.co_name, code)] if isinstance(code, CodeType) else []
         return
     for base in answer.__mro__:
         if base.__module__.split(".")[0] in ("torch", "builtins"):
@@ -58,11 +80,11 @@ def _codes(answer: object) -> Iterator[CodeType]:
         for member in vars(base).values():
             code = getattr(getattr(member, "__func__", member), "__code__", None)
             if isinstance(code, CodeType) and not code.co_filename.startswith(_PACKAGE):
-                yield code
+                yield base.__name__, code
 
 
-def _gaps_in(source: str, known: set[str]) -> list[Gap]:
-    """Parts of the source that hold a lone ``...`` (or ``pass``) and no line of the learner's."""
+def _gaps_in(source: str, known: set[str]) -> list[tuple[str, str]]:
+    """Parts that hold a lone ``...`` (or ``pass``) and no line of the learner's: label, hint."""
     found, part, label, hint = [], [], "", []
     for line in [*source.splitlines(), "# TODO end"]:
         mark = _TODO.match(line)

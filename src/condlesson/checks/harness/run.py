@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 
+from condlesson.checks.harness.cures import cure_of
 from condlesson.checks.harness.deadline import TooSlow, within
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.gaps import gaps
+from condlesson.checks.harness.handed_in import not_the_learners
+from condlesson.checks.harness.isolation import Died, can_isolate, isolated
 from condlesson.checks.harness.location import place_of_error
 from condlesson.checks.harness.result import CheckResult, note_result
 from condlesson.checks.harness.session import own_state, untouched
 
-__all__ = ["NotDone", "Wrong", "run_check", "say"]
+__all__ = ["NotDone", "Raised", "Wrong", "name_of", "run_check", "say"]
 
 SECONDS = 10.0
 PASSING = (KeyboardInterrupt, TooSlow)  # what no check may hold back on its way
@@ -18,6 +22,24 @@ Outcome = tuple[str, list[str]]  # status and messages
 
 class Wrong(Exception):  # noqa: N818 -- a finding, no error of ours
     """A mistake in the answer; the message says what was measured, and the cure."""
+
+
+class Raised(Wrong):
+    """The answer raised an error.
+
+    Attributes:
+        failure: What can be seen where it did.
+        cure: What to do about it, from those who know the exercise; "" if they do not know.
+    """
+
+    def __init__(self, text: str, failure: Failure) -> None:
+        super().__init__(text)
+        self.failure, self.cure = failure, ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        text += "" if text.endswith((".", "!", "?")) else "."
+        return f"{text} {self.cure or cure_of(self.failure)}".strip()
 
 
 class NotDone(Exception):  # noqa: N818
@@ -45,24 +67,38 @@ def run_check(
     Returns:
         The result, which `progress` will know.
     """
-    with untouched():
-        try:
-            status, messages = within(SECONDS, lambda: _outcome(answer, examine, exercise))
-        except TooSlow as error:
-            status, messages = "wrong", [_too_slow(say(error))]
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            status, messages = "wrong", [_unexpected(error)]
+
+    def work() -> Outcome:
+        with untouched():
+            return _in_time(lambda: _outcome(answer, examine, exercise))
+
+    try:
+        status, messages = isolated(work, SECONDS) if can_isolate() else work()
+    except TooSlow:
+        status, messages = "wrong", [_too_slow("")]
+    except Died as error:
+        status, messages = "wrong", [f"The answer ended its process before a result: {error}."]
     result = CheckResult(name, status, [*messages, praise] if status == "passed" else messages)
     note_result(result)
     return result
 
 
+def _in_time(work: Callable[[], Outcome]) -> Outcome:
+    try:
+        return within(SECONDS, work)
+    except TooSlow as error:
+        return "wrong", [_too_slow(say(error))]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return "wrong", [_unexpected(error)]
+
+
 def _outcome(answer: object, examine: Callable[[object], list[str]], exercise: object) -> Outcome:
     with own_state():
         try:
-            return "passed", list(examine(answer))
+            other = not_the_learners(answer, exercise)
+            return ("not done", [other]) if other else ("passed", list(examine(answer)))
         except PASSING:
             raise
         except NotDone as error:
@@ -81,14 +117,20 @@ def _open_messages(answer: object, exercise: object, otherwise: list[str]) -> li
         raise
     except BaseException:  # an answer can make even a look at it fail
         found = []
-    labels = [label for label, _ in found if label]
     if not found:
         return otherwise
-    if not labels:
+    owner = found[0].owner  # what is built on something unfinished comes after it
+    labelled = [gap for gap in found if gap.owner == owner and gap.label]
+    if not labelled:
         return ["Some of it is still open: a line does nothing yet. Fill it, and run this again."]
+    labels = [gap.label for gap in labelled]
+    is_base = isinstance(answer, type) and owner != answer.__name__
+    whose = f" in {owner}, which {answer.__name__} is built on" if is_base else ""
     verb = "is" if len(labels) == 1 else "are"
-    next_hint = next(hint for label, hint in found if label)
-    return [f"{_listed(labels)} {verb} still open.", f"Next, {labels[0]}: {next_hint}"]
+    return [
+        f"{_listed(labels)} {verb} still open{whose}.",
+        f"Next, {labels[0]}: {labelled[0].hint}",
+    ]
 
 
 def _listed(labels: list[str]) -> str:
@@ -101,7 +143,7 @@ def _too_slow(place: str) -> str:
     where = f" It was at {place}." if place else ""
     return (
         f"Too slow: it was still running after {SECONDS:.0f} seconds, where about one is "
-        f"enough.{where} Look for a loop that does not end, or one over single timesteps."
+        f"enough.{where} Is there a loop that does not end, or one over single timesteps?"
     )
 
 
@@ -109,6 +151,17 @@ def _unexpected(error: BaseException) -> str:
     place = place_of_error(error)
     where = f" at {place}" if place else ""
     return f"The answer could not be examined: {type(error).__name__}{where}: {say(error)}"
+
+
+def name_of(answer: object, otherwise: str = "your_function") -> str:
+    """What the learner calls an answer, to be shown as code."""
+    try:
+        name = getattr(answer, "__name__", "")
+        return name if isinstance(name, str) and name.isidentifier() else otherwise
+    except PASSING:
+        raise
+    except BaseException:
+        return otherwise
 
 
 def say(error: BaseException) -> str:

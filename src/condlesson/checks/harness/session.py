@@ -1,31 +1,43 @@
 """A session that is left as it was found: a check's own state inside, the learner's outside."""
 
+import builtins
+import gc
+import logging
+import math
 import os
 import random
 import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import _tensor_str
+import torch.nn.functional as F
+from torch import _tensor_str, nn
 from torch.overrides import _get_current_function_mode_stack as _function_modes
 from torch.overrides import _pop_mode as _pop_function_mode
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack as _dispatch_modes
 from torch.utils._python_dispatch import _pop_mode as _pop_dispatch_mode
 
+from condlesson.checks.harness.handed_in import shell
+
 __all__ = ["own_state", "untouched"]
 
 Restore = Callable[[], object]
 SEED = 20
+_MODULES = {k: v for k, v in sys.modules.items() if k.split(".")[0] in ("torch", "numpy")}
 _KEPT = []  # guards that must outlive a learner's unfinished inference_mode
 
 
 @contextmanager
 def untouched() -> Iterator[None]:
     """Put back, at the end, all state of the session that code under test may change."""
+    sys.modules.update({k: v for k, v in _MODULES.items() if k not in sys.modules})
     restores = [restore for keep in _KEEPERS for restore in keep()]
     try:
         with warnings.catch_warnings(), _no_output():
@@ -185,14 +197,78 @@ def _folder() -> str | None:
         return None
 
 
+def _namespaces() -> list[Restore]:
+    """Names of what everything uses, and the list of modules."""
+    modules = dict(sys.modules)
+    kept = [(thing, dict(vars(thing))) for thing in _SHARED]
+
+    def restore() -> None:
+        sys.modules.update({k: v for k, v in modules.items() if sys.modules.get(k) is not v})
+        for thing, names in kept:
+            now = dict(vars(thing))  # what is new stays: an import may have made it
+            for name, value in names.items():
+                if now.get(name, _SHARED) is not value:
+                    setattr(thing, name, value)
+
+    return [restore]
+
+
 def _signals() -> list[Restore]:
-    handler = signal.getsignal(signal.SIGINT)
+    """Handlers of signals, as far as this thread may set them."""
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+    def restore() -> None:
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+    return [restore]
+
+
+def _surroundings() -> list[Restore]:
+    """What belongs to the process: garbage collection, time zone, umask, logging."""
+    collects, thresholds = gc.isenabled(), gc.get_threshold()
+    mask, level, handlers = os.umask(0), logging.root.level, list(logging.root.handlers)
+    os.umask(mask)
+    disabled, zone = logging.root.manager.disable, time.tzname
+    rc = sys.modules.get("matplotlib")
+    parameters = rc.rcParams.copy() if rc else None
+
+    def restore_zone() -> None:  # after the environment
+        if time.tzname != zone and hasattr(time, "tzset"):
+            time.tzset()
+
     return [
-        lambda: (
-            handler is None
-            or signal.getsignal(signal.SIGINT) is handler
-            or signal.signal(signal.SIGINT, handler)
-        )
+        restore_zone,
+        lambda: gc.enable() if collects else gc.disable(),
+        lambda: gc.set_threshold(*thresholds),
+        lambda: os.umask(mask),
+        lambda: logging.root.setLevel(level),
+        lambda: logging.disable(disabled),
+        lambda: logging.root.handlers.__setitem__(slice(None), handlers),
+        lambda: parameters is None or dict.update(rc.rcParams, parameters),
+    ]
+
+
+def _hooks() -> list[Restore]:
+    """Functions that Python, and layers of torch, call by themselves."""
+    profiler, breakpoint_hook = sys.getprofile(), sys.breakpointhook
+    hooks, threads = (sys.excepthook, sys.unraisablehook), threading.excepthook
+    of_layers = [(kept, dict(kept)) for kept in _LAYER_HOOKS]
+
+    def restore_layers() -> None:
+        for hooks, before in of_layers:
+            if hooks != before:
+                hooks.clear()
+                hooks.update(before)
+
+    return [
+        lambda: sys.getprofile() is profiler or sys.setprofile(profiler),
+        lambda: setattr(sys, "breakpointhook", breakpoint_hook),
+        lambda: setattr(sys, "excepthook", hooks[0]),
+        lambda: setattr(sys, "unraisablehook", hooks[1]),
+        lambda: setattr(threading, "excepthook", threads),
+        restore_layers,
     ]
 
 
@@ -215,29 +291,30 @@ def _figures() -> list[Restore]:
 @contextmanager
 def _no_output() -> Iterator[None]:
     """Keep out what is printed or displayed."""
-    shell = _shell()
-    streams, publisher = (sys.stdout, sys.stderr), getattr(shell, "display_pub", None)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
+    session = shell()
+    streams, publisher = (sys.stdout, sys.stderr), getattr(session, "display_pub", None)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         try:
             sys.stdout = sys.stderr = nowhere
             if publisher is not None:
                 from IPython.core.displaypub import CapturingDisplayPublisher
 
-                shell.display_pub = CapturingDisplayPublisher()
+                session.display_pub = CapturingDisplayPublisher()
             yield
         finally:
             sys.stdout, sys.stderr = streams
             if publisher is not None:
-                shell.display_pub = publisher
+                session.display_pub = publisher
 
 
-def _shell() -> object | None:
-    """The notebook's or IPython's shell, if the session runs in one."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None
-
-
+_SHARED = (builtins, math, os, random, time, np, torch, torch.Tensor, nn, nn.init, nn.Module, F)
+_LAYER_HOOKS = [
+    kept
+    for name, kept in vars(nn.modules.module).items()
+    if name.startswith("_global_") and isinstance(kept, dict)
+]
 _KEEPERS = (
+    _surroundings,  # restored last: the time zone follows the environment
     _random_states,
     _torch_modes,
     _mode_stacks,
@@ -245,5 +322,7 @@ _KEEPERS = (
     _autocast,
     _interpreter,
     _signals,
+    _hooks,
     _figures,
+    _namespaces,  # restored first, since the others use them
 )

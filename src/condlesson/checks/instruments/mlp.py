@@ -29,11 +29,12 @@ __all__ = ["Layers", "examine_perceptron"]
 Embed = Callable[[Tensor], Tensor]
 BOUNDED = {"tanh", "sigmoid", "sine", "ReLU6", "hard tanh", "softsign"}
 SPAN = 8.0  # an activation is looked at from -8 to 8
+ALL = torch.arange(1000)  # timesteps
 LINE = 20.0  # here every rectifier is a straight line
 
 
 def examine_perceptron(
-    layers: Layers, embed: Embed, *, is_whole: bool = True, stride: int = 1
+    layers: Layers, embed: Embed, *, is_whole: bool = True, t: Tensor | None = None
 ) -> list[str]:
     """Compare an MLP with the formula, part by part; return notes or raise `Wrong`.
 
@@ -41,7 +42,7 @@ def examine_perceptron(
         layers: Its parameters; the two biases may be in either order.
         embed: Maps t (B,) to the first numbers of the embedding, (B, at least d_sinusoidal).
         is_whole: The embedding ends here. If not, an activation may follow, before a projection.
-        stride: Read the sinusoid at every so many timesteps first, and at all if it is wrong.
+        t: Timesteps to read the sinusoid at; by default all of 0 .. 999, as if it is wrong.
     """
     layers, last = _ordered(layers, embed)
     notes = []
@@ -56,7 +57,7 @@ def examine_perceptron(
             "The page has none. Both are fine."
         )
     notes += _check_activation(layers, embed, ACTIVATIONS[last])
-    notes += _check_sinusoid(layers, embed, stride)
+    notes += _check_sinusoid(layers, embed, t)
     _check_formula(layers, embed, ACTIVATIONS[last])
     return notes
 
@@ -160,13 +161,14 @@ def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]
     )
 
 
-def _check_sinusoid(layers: Layers, embed: Embed, stride: int) -> list[str]:
+def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]:
     """Let the sinusoid pass through the first layer, and read it."""
     if _slope(layers, embed) is None:
         return ["Note: the sinusoid cannot be read through this activation, so it is not checked."]
     with suppress(Wrong):
-        return read_clock(_first_input(layers, embed, stride), 3e-5, stride).notes
-    table = _first_input(layers, embed, 1)
+        t = ALL if t is None else t
+        return read_clock(_first_input(layers, embed, t), 3e-5, t).notes
+    table = _first_input(layers, embed, ALL)
     try:
         return read_clock(table, 3e-5).notes
     except Wrong as error:
@@ -181,7 +183,7 @@ def _check_sinusoid(layers: Layers, embed: Embed, stride: int) -> list[str]:
 
 
 def _put_gelu(layers: Layers, embed: Embed) -> str:
-    bent = _bent_by(_first_input(layers, embed, 1))
+    bent = _bent_by(_first_input(layers, embed, ALL))
     return (
         f"Your {bent} stands before both. Put it between them." if bent else "Put a GELU between."
     )
@@ -210,12 +212,11 @@ def _slope(layers: Layers, embed: Embed) -> tuple[float, float] | None:
     return (middle, slope) if abs(middle - low - slope) < 1e-4 < abs(slope) else None
 
 
-def _first_input(layers: Layers, embed: Embed, stride: int) -> Tensor:
-    """What enters the first layer at every so many timesteps, in float64."""
+def _first_input(layers: Layers, embed: Embed, t: Tensor) -> Tensor:
+    """What enters the first layer at some timesteps, in float64."""
     value, slope = _slope(layers, embed) or (LINE, 1.0)
     w_1, b_1, w_2, b_2 = layers
     d_in, d = layers.widths
-    t = torch.arange(0, 1000, stride)
     seen = len(embed(t[:1])[0])
     parts = []
     for start in range(0, d_in, seen):

@@ -44,6 +44,11 @@ class Asked(NamedTuple):
         return "norm(h) + Linear(t_emb)" if self.adds_only else FORMULA
 
     @property
+    def outputs(self) -> str:
+        """How many numbers are projected."""
+        return "num_channels" if self.adds_only else "2 * num_channels"
+
+    @property
     def norm(self) -> str:
         """The norm in this formula."""
         return self.norm_of(self.num_groups, self.num_channels)
@@ -158,8 +163,8 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: A
         *_group_statistics(h[:, order], num_groups),
     ):
         return (
-            f"The groups are dealt out like cards: every {num_groups}th channel is in one. Group "
-            f"norm takes neighbours: {asked.norm}."
+            f"A group takes every {num_groups}th channel. Group norm takes neighbouring channels: "
+            f"{asked.norm}."
         )
     residual = affine._replace(slope=affine.slope - 1)
     if _is_steady(residual, mean, size):

@@ -1,12 +1,16 @@
 """How an embedding scales and shifts the channels: which of the known mistakes it makes, if any."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from condlesson.checks.harness.answer import build, call, call_on, shape, tensor_from
-from condlesson.checks.harness.run import Wrong
+from condlesson.checks.harness.answer import build, call, call_on, cured, shape, tensor_from
+from condlesson.checks.harness.cures import reshape_cure
+from condlesson.checks.harness.failure import Failure
+from condlesson.checks.harness.run import Wrong, name_of
 from condlesson.checks.instruments.modulation import (
     FORMULA,
     Asked,
@@ -18,6 +22,7 @@ from condlesson.checks.instruments.modulation import (
 )
 from condlesson.checks.instruments.parameters import (
     check_gradients,
+    check_modes,
     overwritten,
     squeezed,
     trainable,
@@ -32,6 +37,7 @@ __all__ = [
     "embeddings_like",
     "examine_layer",
     "examine_scores",
+    "layer_cure",
     "measure",
     "moved_by_t",
     "start_of",
@@ -41,6 +47,7 @@ __all__ = [
 Sizes = tuple[int, int, int]  # num_channels, d_emb, num_groups
 SMALL: Sizes = (12, 16, 4)
 PAGE: Sizes = (64, 512, 32)
+BATCH = 3  # feature maps and embeddings
 
 
 def apply(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
@@ -64,14 +71,11 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
     """What any conditioned norm must do: shapes, gradients, items on their own, the norm."""
     num_channels, d_emb, num_groups = sizes
     asked = Asked(num_channels, num_groups, adds_only)
-    layer = build(factory, *sizes, text=f"cls{sizes}")
-    h, t_emb = feature_maps(3, num_channels), embeddings_like(3, d_emb)
-    trainable(layer)
-    try:
+    h, t_emb = feature_maps(BATCH, num_channels), embeddings_like(BATCH, d_emb)
+    with cured(partial(layer_cure, asked=asked, d_emb=d_emb)):
+        layer = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
+        trainable(layer)
         out = apply(layer, h, t_emb)
-    except Wrong as error:
-        hint = "" if adds_only else _width_hint(layer, sizes)
-        raise Wrong(f"{error}{hint}") from None
     if not torch.equal(out, apply(layer, h, t_emb)):
         raise Wrong(
             "The same input gives another result each time. Make every layer in __init__, none in "
@@ -81,20 +85,67 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
         _check_items(layer, h, t_emb, asked)
     with with_random_parameters(layer, only_matrices=True):  # a norm last is one with its start
         name_norm(lambda h, t_emb: apply(layer, h, t_emb), asked, t_emb[:1])
+    with with_random_parameters(layer):
+        check_modes(layer, lambda: apply(layer, h, t_emb))
     _check_owned(layer, sizes, t_emb)
     return layer
 
 
-def _width_hint(layer: nn.Module, sizes: Sizes) -> str:
-    """More on an error in the call: whether the projection is too narrow."""
-    num_channels, d_emb, _ = sizes
-    shapes = [squeezed(p) for p in layer.parameters()]
-    if shapes.count((num_channels, d_emb)) == 1 and (2 * num_channels, d_emb) not in shapes:
-        return (
-            f" And the projection has {num_channels} outputs, one for each channel. A gamma and a "
-            "beta for each are 2 * num_channels."
-        )
+def layer_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+    """What to do about an error of a layer of these sizes."""
+    for look in (_groups_cure, _width_cure, _split_cure, _reshape_cure):
+        text = look(failure, asked, d_emb)
+        if text:
+            return text
     return ""
+
+
+def _groups_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+    if "divisible by num_groups" not in failure.text:
+        return ""
+    given = failure.numbers.get("num_groups"), failure.numbers.get("num_channels")
+    if given == (asked.num_channels, asked.num_groups):
+        return f"nn.GroupNorm takes the number of groups first, then the channels: {asked.norm}."
+    return (
+        f"The norm was to have {asked.num_groups} groups. Use num_groups as it is handed in: "
+        f"{asked.norm_of('num_groups', 'num_channels')}, here {asked.norm}."
+    )
+
+
+def _width_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+    """A linear layer of another width than what enters it."""
+    match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
+    if not match:
+        return ""
+    came, wanted = int(match[1]), int(match[2])
+    layer = failure.layer or "the projection"
+    out = asked.outputs
+    if came == d_emb:
+        return f"{layer} takes {wanted} numbers, and d_emb is {d_emb}: nn.Linear(d_emb, {out})."
+    return f"{layer} takes {wanted} numbers and gets {came}. Project t_emb, which is d_emb wide."
+
+
+def _split_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+    """Gamma and beta that were not split, or along the batch."""
+    if asked.adds_only or failure.kind not in ("RuntimeError", "ValueError"):
+        return ""
+    both = "split the last dimension, .chunk(2, dim=-1)."
+    for name, size in failure.shapes.items():
+        if size[1:2] == (2 * asked.num_channels,) and size[0] != BATCH:
+            return f"{name} is {size}: the batch is split. For gamma and beta, {both}"
+        if size[1:2] == (2 * asked.num_channels,):
+            return f"{name} is {size}, gamma and beta in one: {both}"
+        if size[:2] == (BATCH, asked.num_channels // 2):
+            return (
+                f"{name} is {size}, for half of the channels: the projection has "
+                f"{asked.num_channels} outputs, and a gamma and a beta for each channel are "
+                "2 * num_channels."
+            )
+    return ""
+
+
+def _reshape_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+    return reshape_cure(failure, (BATCH, asked.num_channels))
 
 
 def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
@@ -115,11 +166,9 @@ def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
     with with_random_parameters(layer):
         check_gradients(layer, lambda: apply_raw(layer, *(x * 1.0 for x in leaves)), "The result")
     for name, p in trainable(layer).items():
-        if len(squeezed(p)) == 2 and (p.grad == 0).double().mean() > 0.4:
-            raise Wrong(
-                f"No gradient reaches half of {name}: gamma or beta would not learn. Leave out "
-                "detach, .data and no_grad."
-            )
+        deaf = p.grad == 0
+        if len(squeezed(p)) == 2 and deaf.double().mean() > 0.4:
+            raise Wrong(_deaf_text(layer, name, deaf, lambda: apply(layer, h, t_emb)))
     for leaf, name in zip(leaves, ("h", "t_emb"), strict=True):
         if leaf.grad is None:
             raise Wrong(
@@ -131,6 +180,21 @@ def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
         raise Wrong(
             f"{unused} of the {t_emb.shape[1]} numbers of t_emb have no effect. Project all of it."
         )
+
+
+def _deaf_text(layer: nn.Module, name: str, deaf: Tensor, run: Callable[[], Tensor]) -> str:
+    """Why a large part of a weight gets no gradient."""
+    p = dict(layer.named_parameters())[name]
+    before = run().detach()
+    with overwritten({p: p.detach() + deaf}):
+        is_used = not torch.equal(run().detach(), before)
+    share = f"{deaf.double().mean():.0%} of {name} {tuple(p.shape)}"
+    if is_used:
+        return (
+            f"No gradient reaches {share}, though the result depends on it: the path is cut. Leave "
+            "out detach, .data and no_grad."
+        )
+    return f"{share} has no effect: make the layer as wide as what you use of it."
 
 
 def apply_raw(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
@@ -241,7 +305,7 @@ def _check_dependence(scores: Scores, num_channels: int) -> None:
 
 def start_of(factory: Callable, t_emb: Tensor) -> tuple[Scores, Scores]:
     """Scores of a fresh layer of the page's size, and of one whose projection is all 0."""
-    layer = build(factory, *PAGE, text=f"cls{PAGE}")
+    layer = build(factory, *PAGE, text=f"{name_of(factory)}{PAGE}")
     start = measure(layer, PAGE, t_emb)
     zeroed = {p: 0.0 for p in layer.parameters() if not _scales_norm(layer, p, t_emb)}
     with overwritten(zeroed):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from condlesson.checks.harness.answer import call, shape
 from condlesson.checks.harness.run import Wrong
@@ -14,6 +15,7 @@ __all__ = [
     "ACTIVATIONS",
     "activation_of",
     "check_gradients",
+    "check_modes",
     "listed",
     "overwritten",
     "squeezed",
@@ -105,20 +107,60 @@ def activation_of(x: Tensor, y: Tensor, after: Callable[[Tensor], Tensor] | None
     return ""
 
 
+class _Uses(TorchFunctionMode):
+    """Notes the tensors that torch's functions are called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[int] = set()
+
+    def __torch_function__(
+        self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        kwargs = kwargs or {}
+        for thing in (*args, *kwargs.values()):
+            self.seen |= {id(x) for x in (thing if isinstance(thing, (list, tuple)) else [thing])}
+        return func(*args, **kwargs)
+
+
 def check_gradients(module: nn.Module, run: Callable[[], Tensor], what: str) -> None:
     """Refuse a module of which a backward pass does not reach every trainable parameter."""
     module.zero_grad()
-    out = run()
+    with _Uses() as uses:
+        out = run()
     if not out.requires_grad:
         raise Wrong(
-            f"{what} carries no gradient, so nothing would be learned. Look for torch.no_grad, "
-            "detach, .data or .item on the way from the parameters to the result."
+            f"{what} carries no gradient, so nothing would be learned. Leave out torch.no_grad, "
+            "detach, .data and .item on the way from the parameters to the result."
         )
     weights = torch.linspace(-1, 2, out.numel(), dtype=out.dtype).reshape(out.shape)
     call((out.square() * weights).sum().backward, what="The backward pass")
-    dead = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+    dead = {n: p for n, p in module.named_parameters() if p.requires_grad and p.grad is None}
+    unused = [n for n, p in dead.items() if id(p) not in uses.seen]
+    if unused:
+        raise Wrong(
+            f"{_some(unused)} {'is' if len(unused) == 1 else 'are'} never used: forward does not "
+            "call the layer. Use it, or do not make it."
+        )
     if dead:
         raise Wrong(
-            f"No gradient reaches {', '.join(dead[:4])}: a backward pass leaves it as it is. It is "
-            "not used, or the path to it is cut by detach, .data or no_grad."
+            f"No gradient reaches {_some(list(dead))}: the path to the result is cut. Leave out "
+            "detach, .data and no_grad."
+        )
+
+
+def _some(names: list[str]) -> str:
+    return f"{', '.join(names[:4])}{', ...' * (len(names) > 4)}"
+
+
+def check_modes(module: nn.Module, run: Callable[[], Tensor]) -> None:
+    """Refuse a module that does something else in evaluation mode than while it trains."""
+    trained = run().detach()
+    module.eval()
+    evaluated = run().detach()
+    module.train()
+    if trained.shape != evaluated.shape or not torch.allclose(trained, evaluated, atol=1e-4):
+        raise Wrong(
+            "In evaluation mode, after eval(), it gives another result than while it trains, after "
+            "train(). It must do the same in both."
         )

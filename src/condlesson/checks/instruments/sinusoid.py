@@ -1,5 +1,6 @@
 """Whether a table of embeddings is the sinusoid, and if not, which mistake made it."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -21,8 +22,7 @@ __all__ = ["Reading", "inspect_hands", "read_clock"]
 FORMULA = "w_i = 10000 ** (-i / (d/2)), i = 0 .. d/2 - 1"
 HALF_MINUS_ONE = (
     "Note: your exponents are i / (d/2 - 1), as in the first diffusion code; the page has "
-    "i / (d/2). Both are good clocks. Only never mix them: a network trained with one cannot read "
-    "the other."
+    "i / (d/2). Both work. Never mix them: a network trained with one cannot read the other."
 )
 HALF_PRECISION = 2.5e-3  # more than bfloat16 is off, near 1
 NEGATIVE = (
@@ -38,21 +38,42 @@ class Reading(NamedTuple):
     notes: list[str]
 
 
-def read_clock(table: Tensor, noise: float = 3e-6, stride: int = 1) -> Reading:
+class Seen(NamedTuple):
+    """A table that is not the sinusoid, and what is known of it.
+
+    Attributes:
+        table: Embeddings in float64, (N, d).
+        t: Their timesteps in float64, (N,).
+        hands: What fits each column.
+        noise: Error of the values.
+    """
+
+    table: Tensor
+    t: Tensor
+    hands: Hands
+    noise: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Columns of the table, d."""
+        return self.table.shape[1]
+
+
+def read_clock(table: Tensor, noise: float = 3e-6, t: Tensor | None = None) -> Reading:
     """Read a table of embeddings; raise `Wrong` if it is not the sinusoid.
 
     Args:
-        table: The embeddings of t = 0, stride, 2 * stride, ..., (N, d), d even.
+        table: The embeddings, (N, d), d even.
         noise: Error of the values, beside what t * w has in float32.
-        stride: Timesteps from row to row; 1 tells most about a mistake.
+        t: Their timesteps; by default 0 .. N - 1, which tell most about a mistake.
     """
     table, d = table.detach().double(), table.shape[1]
-    t = torch.arange(len(table), dtype=torch.float64) * stride
+    t = torch.arange(len(table)) if t is None else t
     for steps, notes in ((d // 2, []), (d // 2 - 1, [HALF_MINUS_ONE])):
-        matched = match_hands(table, t, wheel(d, steps=steps), noise) if steps else None
+        matched = match_hands(table, t.double(), wheel(d, steps=steps), noise) if steps else None
         if matched:
             return Reading(matched, [*notes, *_sign_note(matched)])
-    raise Wrong(_mistake(table, t, noise))
+    raise Wrong(_mistake(Seen(table, t.double(), fit_hands(table), noise)))
 
 
 def _sign_note(matched: Matched) -> list[str]:
@@ -60,29 +81,14 @@ def _sign_note(matched: Matched) -> list[str]:
     return [NEGATIVE.format(count=count, all=len(matched.order))] if count else []
 
 
-def _mistake(table: Tensor, t: Tensor, noise: float) -> str:
+def _mistake(seen: Seen) -> str:
     """The root of what is wrong with a table, most obvious first."""
-    hands = fit_hands(table)
-    for look in (
-        _frozen,
-        _collisions,
-        _rounded,
-        _known_wheel,
-        _angles,
-        _constant,
-        _noise,
-        _size,
-        _halves,
-        _phase,
-    ):
-        message = look(table, t, hands, noise)
-        if message:
-            return message
-    return _speeds(hands)
+    looks = _frozen, _collisions, _rounded, _known_wheel, _cut_angles, *_COLUMNS
+    return next((text for look in looks if (text := look(seen))), "") or _speeds(seen.hands)
 
 
-def _frozen(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    if not hands.constant.all():
+def _frozen(seen: Seen) -> str:
+    if not seen.hands.constant.all():
         return ""
     return (
         "The embedding does not depend on t: t = 0 and t = 999 give the same row. Every timestep "
@@ -90,36 +96,37 @@ def _frozen(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     )
 
 
-def _constant(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    count, d = int(hands.constant.sum()), table.shape[1]
-    if count:
-        return (
-            f"{count} of {d} dimensions {_are(count)} the same at every t (dimension "
-            f"{int(hands.constant.nonzero()[0])} is always {table[0, hands.constant][0]:.3g}). "
-            f"That tells nothing. {d} dimensions hold {d // 2} frequencies, each as a sine and a "
-            "cosine."
-        )
-    return ""
+def _constant(seen: Seen) -> str:
+    constant, d = seen.hands.constant, seen.width
+    if not constant.any():
+        return ""
+    count, first = int(constant.sum()), int(constant.nonzero()[0])
+    return (
+        f"{count} of {d} dimensions {_are(count)} the same at every t (dimension {first} is always "
+        f"{seen.table[0, first]:.3g}). Such dimensions say nothing of t. {d} dimensions hold "
+        f"{d // 2} frequencies, each as a sine and a cosine."
+    )
 
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _collisions(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    same = ((table[1:] - table[:-1]).abs().amax(dim=1) < 1e-7).nonzero()
+def _collisions(seen: Seen) -> str:
+    same = ((seen.table[1:] - seen.table[:-1]).abs().amax(dim=1) < 1e-7).nonzero()
     if not len(same):
         return ""
     k = int(same[len(same) // 2])
     return (
         f"t = {k} and t = {k + 1} get the same embedding, and so do {len(same)} pairs of "
         "neighbours in all. Something rounds or clamps t: an integer division, or half precision, "
-        "in which 500 and 501 are one number. Divide with /, and compute in float32."
+        "in which 500 and 501 are the same. Divide with /, and compute in float32."
     )
 
 
-def _rounded(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    if not explains(table, t, wheel(table.shape[1]), HALF_PRECISION):
+def _rounded(seen: Seen) -> str:
+    wheels = (wheel(seen.width, steps=seen.width // 2 - less) for less in (0, 1))
+    if not any(explains(seen.table, seen.t, w, HALF_PRECISION) for w in wheels):
         return ""
     return (
         "Up to the third digit it is the sinusoid, but its values are rounded, as by half "
@@ -127,12 +134,12 @@ def _rounded(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     )
 
 
-def _known_wheel(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+def _known_wheel(seen: Seen) -> str:
     """The message of the known mistake that explains every column."""
-    half = table.shape[1] // 2
+    half, table, noise = seen.width // 2, seen.table, seen.noise
     some = sorted({0, min(1, half - 1), half // 2, half - 1})
-    for known in known_wheels(table.shape[1], hands.w.max().item()):
-        at = known.shift + known.sense * t
+    for known in known_wheels(seen.width, seen.hands.w.max().item()):
+        at = known.shift + known.sense * seen.t
         if explains(table, at, known.w[some], noise, all_columns=False) and explains(
             table, at, known.w, noise
         ):
@@ -140,8 +147,22 @@ def _known_wheel(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     return ""
 
 
-def _angles(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    steps = table.diff(dim=0)
+def _cut_angles(seen: Seen) -> str:
+    """The message if the angles themselves were cut to whole numbers before the sine."""
+    angles = (seen.t[:, None] * wheel(seen.width)).float()
+    for whole in (angles.trunc().double(), angles.round().double()):
+        right = torch.cat([whole.sin(), whole.cos()], dim=1)
+        off = torch.cdist(right.T.contiguous(), seen.table.T.contiguous(), p=math.inf)
+        if off.amin(dim=1).max() < 1e-4:
+            return (
+                "The angles t * w_i are cut to whole numbers before the sine. Compute them in "
+                "float32: t.float()."
+            )
+    return ""
+
+
+def _angles(seen: Seen) -> str:
+    steps = seen.table.diff(dim=0)
     if bool((steps - steps[0]).abs().max() >= 1e-3 * steps.abs().max()):
         return ""
     if (steps[0] - steps[0, 0]).abs().max() < 1e-3 * steps[0].abs().max():
@@ -149,23 +170,23 @@ def _angles(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
             "Every dimension is t itself, times the same number: one number, where a clock "
             "with many hands belongs. Take the sines and cosines of w_i t."
         )
-    return "The values are angles, t times w_i, which nobody took the sine and cosine of."
+    return "The values are angles, t times w_i. Their sines and cosines are missing."
 
 
-def _noise(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    strange = int((hands.residual > 0.05).sum())
+def _noise(seen: Seen) -> str:
+    strange = int((seen.hands.residual > 0.05).sum())
     if not strange:
         return ""
     return (
-        f"{strange} of {table.shape[1]} dimensions {_are(strange)} no sine or cosine of t at all. "
-        f"The values run from {table.min():.3g} to {table.max():.3g}. "
+        f"{strange} of {seen.width} dimensions {_are(strange)} no sine or cosine of t at all. "
+        f"The values run from {seen.table.min():.3g} to {seen.table.max():.3g}. "
         "Each dimension is sin(w_i t) or cos(w_i t) with a fixed w_i."
     )
 
 
-def _size(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    fast = hands.w > 0.05  # the amplitude of a hand that hardly moves cannot be told
-    amplitude = hands.amplitude[fast].median().item() if fast.any() else 1.0
+def _size(seen: Seen) -> str:
+    fast = seen.hands.w > 0.05  # the amplitude of a hand that hardly moves cannot be told
+    amplitude = seen.hands.amplitude[fast].median().item() if fast.any() else 1.0
     if abs(amplitude - 1) < 1e-2:
         return ""
     return (
@@ -174,29 +195,28 @@ def _size(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
     )
 
 
-def _halves(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
-    sines, cosines, half = int(hands.is_sine.sum()), int(hands.is_cosine.sum()), table.shape[1] // 2
-    if sines + cosines < 2 * half or sines == cosines:
+def _halves(seen: Seen) -> str:
+    sines, cosines = int(seen.hands.is_sine.sum()), int(seen.hands.is_cosine.sum())
+    if sines + cosines < seen.width or sines == cosines:
         return ""
     more, less = ("sines", "cosines") if sines > cosines else ("cosines", "sines")
     few = min(sines, cosines)
-    tell = "no dimension is a" if few == 0 else f"only {few} are"
-    kind = less[:-1] if few == 0 else less
+    tell = f"none is a {less[:-1]}" if few == 0 else f"only {few} are {less}"
     return (
-        f"{max(sines, cosines)} of {2 * half} dimensions are {more}, and {tell} {kind}. One hand "
-        "seen from one side only leaves two times of day that look alike. Each frequency needs "
-        "both a sine and a cosine."
+        f"{max(sines, cosines)} of {seen.width} dimensions are {more}, and {tell}. From one of the "
+        "two alone, different timesteps look the same. Each frequency needs both."
     )
 
 
-def _phase(table: Tensor, t: Tensor, hands: Hands, noise: float) -> str:
+def _phase(seen: Seen) -> str:
+    hands = seen.hands
     odd = ~hands.constant & ~hands.is_sine & ~hands.is_cosine
     if not odd.any():
         return ""
     k = int(odd.nonzero()[0])
     return (
-        f"Dimension {k} is sin(w t + {hands.phase[k]:.3g}) with w = {hands.w[k]:.3g}: the hand "
-        "does not start at 12. At t = 0 every sine must be 0 and every cosine 1."
+        f"Dimension {k} is sin(w t + {hands.phase[k]:.3g}) with w = {hands.w[k]:.3g}, and does not "
+        "start at 0 or 1. At t = 0 every sine must be 0 and every cosine 1."
     )
 
 
@@ -234,8 +254,11 @@ def _speeds(hands: Hands) -> str:
 
 def inspect_hands(table: Tensor, hands: Hands) -> None:
     """Raise `Wrong` unless each column is a sine or cosine of size 1, half of them each."""
-    t = torch.arange(len(table), dtype=torch.float64)
-    for look in (_frozen, _collisions, _angles, _noise, _size, _halves, _phase):
-        message = look(table, t, hands, 0.0)
-        if message:
-            raise Wrong(message)
+    seen = Seen(table, torch.arange(len(table), dtype=torch.float64), hands)
+    looks = _frozen, _collisions, *_COLUMNS
+    text = next((text for look in looks if look is not _constant and (text := look(seen))), "")
+    if text:
+        raise Wrong(text)
+
+
+_COLUMNS = _angles, _constant, _noise, _size, _halves, _phase

@@ -31,6 +31,7 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
         found += [Wheel(right, _SHIFTED.format(shift=text), s) for s, text in _SHIFTS]
         found += [Wheel(right, _BACKWARDS.format(last=last), last, -1.0) for last in (999, 1000)]
         found += [Wheel(right.to(dtype).double(), _COARSE.format(dtype=dtype)) for dtype in _HALVES]
+        found += [Wheel(cut(right), _WHOLE) for cut in (torch.trunc, torch.round)]
         found.append(Wheel(BASE ** (i / steps), _RISING.format(w=BASE ** ((half - 1) / steps))))
         found += [Wheel(wheel(d, base=b, steps=steps), base_text(b)) for b in _BASES]
     found.append(Wheel(wheel(d, steps=d), _SLOWEST.format(w=BASE ** (-(half - 1) / d), d=d)))
@@ -46,14 +47,14 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
 
 _SPEED = "The fastest hand must turn 1 radian a timestep: w_0 = 1."
 _FACTORS = {
-    1 / 1000: "t is divided by 1000 before it meets the clock: the fastest hand turns 1 radian in "
-    "all the 1000 steps, so that the embeddings of all timesteps are nearly the same. Feed t "
-    "itself, 0 .. 999.",
-    1 / 999: "t is divided by 999 before it meets the clock: the fastest hand turns 1 radian in "
-    "all the 1000 steps, so that the embeddings of all timesteps are nearly the same. Feed t "
-    "itself, 0 .. 999.",
-    1000.0: "t is multiplied by 1000 before it meets the clock, so that neighbouring timesteps are "
-    "as unlike as distant ones. Feed t itself; the factor is for t in [0, 1].",
+    1 / 1000: "t is divided by 1000 before it meets the frequencies: the fastest hand turns 1 "
+    "radian in all the 1000 steps, so that the embeddings of all timesteps are nearly the same. "
+    "Feed t itself, 0 .. 999.",
+    1 / 999: "t is divided by 999 before it meets the frequencies: the fastest hand turns 1 "
+    "radian in all the 1000 steps, so that the embeddings of all timesteps are nearly the same. "
+    "Feed t itself, 0 .. 999.",
+    1000.0: "t is multiplied by 1000 before it meets the frequencies, so that neighbouring "
+    "timesteps are as unlike as distant ones. Feed t itself; the factor is for t in [0, 1].",
     2 * math.pi: "The angles are 2 pi times too large. The frequencies are angular already, in "
     f"radians per timestep: leave out the 2 pi. {_SPEED}",
     1 / (2 * math.pi): f"The angles are 2 pi times too small: leave out the division. {_SPEED}",
@@ -69,17 +70,20 @@ _FACTOR = (
 )
 _HALVES = torch.float16, torch.bfloat16
 _COARSE = (
-    "The frequencies are rounded to {dtype}, so that the hands are ever more off the larger t is. "
-    "Compute them in float32."
+    "The frequencies are rounded to {dtype}, and the error grows with t. Compute them in float32."
+)
+_WHOLE = (
+    "The frequencies are cut to whole numbers, so that nearly all are 0: they have the dtype of "
+    "whole timesteps. Make t floating instead, t.float(), and leave the frequencies as they are."
 )
 _BACKWARDS = (
-    "The clock runs backwards: your row of t is the formula's row of {last} - t. Feed t itself, "
+    "t runs backwards: your row of t is the formula's row of {last} - t. Feed t itself, "
     "where 0 is the least noise."
 )
 _STEPS = "The exponents are i / {steps:g} instead of i / {half}, half of the embedding's width."
 _SHIFTS = ((1.0, "+ 1"), (-1.0, "- 1"))
 _SHIFTED = (
-    "The clock is set wrong: your row of t is the formula's row of t {shift}. Timesteps "
+    "t is shifted: your row of t is the formula's row of t {shift}. Timesteps "
     "count from 0, and at t = 0 every sine is 0 and every cosine 1."
 )
 _RISING = (
@@ -90,11 +94,11 @@ _RISING = (
 _SLOWEST = (
     "The frequencies fall half as fast as they should: the slowest hand has w = {w:.3g}, where "
     "about 1e-4 belongs. The exponent is 2i / d, that is i / (d/2), and not i / d; or the base is "
-    "100 and not 10000, which comes to the same."
+    "100 and not 10000, which gives the same."
 )
 _TWICE = (
     "The frequencies fall twice as fast as they should: the slowest hand has w = {w:.2g}, where "
-    "about 1e-4 belongs. The exponent is i / (d/2): the 2 is in there once."
+    "about 1e-4 belongs. The exponent is i / (d/2): the 2 belongs there once."
 )
 _FROM_ONE = (
     "The frequencies start at i = 1, so that the fastest hand, one radian a step, is missing. "

@@ -1,6 +1,7 @@
 """The rest of a U-Net, beside its timestep: head, skip connections, convolutions."""
 
 from collections import Counter
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -41,8 +42,8 @@ def _end(model: nn.Module, x: Tensor, factor: float) -> tuple[Tensor, Tensor]:
     t = torch.tensor([5])
     loud = {p: factor * p.detach() for p in model.parameters() if p.ndim == 4}
     with overwritten(loud), torch.no_grad():
-        maps = record(model, x, t)
-        return [o.output for o in maps if o.name == "convolution"][-1], model(x, t)
+        outputs = [o.output for o in record(model, x, t) if o.name == "convolution"]
+        return outputs[-1], model(x, t)
 
 
 def check_skips(model: nn.Module, x: Tensor) -> None:
@@ -50,16 +51,16 @@ def check_skips(model: nn.Module, x: Tensor) -> None:
 
     What is left of another image, when all that came from below is this image's?
     """
-    t, side = torch.tensor([5]), x.shape[2]
+    t = torch.tensor([5])
     one = record(model, x, t)
-    last = {o.output.shape[2]: index for index, o in enumerate(one)}
-    for below, size in ((side // 4, side // 2), (side // 2, side)):
+    last = {o.output.shape[2]: index for index, o in enumerate(one) if o.is_map}
+    sizes = {o.output.shape[2] for o in one if o.is_map and o.name == "convolution"}
+    for below, size in pairwise(sorted(sizes - {1})):
         given = {last[below]: one[last[below]].output}
         other = record(model, x.flip(3) + 1, t, given)
         if torch.equal(other[last[size]].output, one[last[size]].output):
-            pixels = 28 * size // side
             raise Wrong(
-                f"The skip connection at {pixels} x {pixels} pixels is missing: the decoder there "
+                f"The skip connection at {size} x {size} pixels is missing: the decoder there "
                 "sees nothing of the encoder's feature map. Join both: torch.cat([up, skip], "
                 "dim=1)."
             )

@@ -1,4 +1,4 @@
-"""The timestep's path in a U-Net: its layers by their shapes, and what they compute.
+"""The timestep's path in a U-Net: its layers, and what they compute.
 
 Set to an identity, the projection hands on 256 numbers of the embedding, so that the MLP in front
 of it can be read at the bottleneck.
@@ -12,11 +12,23 @@ from torch import Tensor, nn
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.mlp import examine_perceptron
 from condlesson.checks.instruments.mlp_layers import Layers
-from condlesson.checks.instruments.parameters import listed, overwritten, squeezed, trainable
-from condlesson.checks.instruments.trace import Entrance, tensor_at
+from condlesson.checks.instruments.parameters import listed, overwritten, squeezed
+from condlesson.checks.instruments.trace import Entrance, record, tensor_at
 
-__all__ = ["ACTIVATED", "D_EMB", "PATH", "WIDE", "TimePath", "check_clock", "find_path"]
+__all__ = [
+    "ACTIVATED",
+    "D_EMB",
+    "PATH",
+    "WIDE",
+    "TimePath",
+    "bottleneck",
+    "check_clock",
+    "find_path",
+    "small_image",
+    "timesteps",
+]
 
+T = 1000
 D_SINUSOIDAL, D_EMB, WIDE = 256, 512, 256
 PATH = (
     "Sinusoid and MLP, TimestepEmbedding(256, 512), then nn.Linear(512, 256), added to the 256 "
@@ -26,7 +38,7 @@ ACTIVATED = (
     "An activation stands between the projection and the bottleneck, so that the shift cannot take "
     "every value. Add what nn.Linear(512, 256) gives."
 )
-_SHAPES = {(D_EMB, D_EMB), (D_EMB, D_SINUSOIDAL), (D_SINUSOIDAL, D_EMB)}  # also of convolutions
+FEW = 60  # timesteps, of a network that takes no small images
 
 
 class TimePath(NamedTuple):
@@ -36,31 +48,28 @@ class TimePath(NamedTuple):
     projection: nn.Parameter
 
 
-def find_path(model: nn.Module, x: Tensor) -> TimePath:
+def find_path(model: nn.Module, x: Tensor, used: set[nn.Parameter]) -> TimePath:
     """The path's parameters, in any order; else `Wrong`.
 
     Args:
         model: In evaluation mode, with the gradients of a backward pass.
         x: One image, (1, 1, 28, 28).
+        used: Parameters that work on the timestep.
     """
-    found = {n: p for n, p in trainable(model).items() if p.grad is not None}
-    matrices = {n: p for n, p in found.items() if p.ndim in (2, 3) or squeezed(p) in _SHAPES}
+    named = {n: p for n, p in model.named_parameters() if p in used}
+    cut = [name for name, p in named.items() if p.grad is None]
+    if cut:
+        raise Wrong(
+            f"No gradient reaches {', '.join(cut)}: the timestep's path would never learn. Leave "
+            "out detach, .data and no_grad, and freeze nothing on it."
+        )
+    matrices = {n: p for n, p in named.items() if p.ndim > 1}
     outer = [p for p in matrices.values() if sorted(squeezed(p)) == [D_SINUSOIDAL, D_EMB]]
     inner = [p for p in matrices.values() if squeezed(p) == (D_EMB, D_EMB)]
-    biases = [p for p in found.values() if squeezed(p) == (D_EMB,)]
+    biases = [p for p in named.values() if squeezed(p) == (D_EMB,)]
     if len(matrices) == 3 and (len(outer), len(inner), len(biases)) == (2, 1, 2):
         first, last = _in_order(model, x, outer, biases)
         return TimePath(Layers(first, biases[0], inner[0], biases[1]), last)
-    cut = [
-        name
-        for name, p in model.named_parameters()
-        if p.grad is None and sorted(squeezed(p)) in ([D_SINUSOIDAL, D_EMB], [D_EMB, D_EMB])
-    ]
-    if cut:
-        raise Wrong(
-            f"No gradient reaches {', '.join(cut)}: the timestep's path would never learn. Look "
-            "for detach, .data, no_grad or a frozen layer on it."
-        )
     raise Wrong(_structure_mistake(matrices, len(outer), len(inner)))
 
 
@@ -98,6 +107,33 @@ def _in_order(
     return outer if moved[0] > moved[1] else outer[::-1]
 
 
+def small_image(model: nn.Module, x: Tensor) -> Tensor:
+    """A corner of the image, as small as the network takes it and does the same with it.
+
+    A shift of all pixels can be read with a bottleneck of one.
+    """
+    t = torch.tensor([5])
+    wanted = [o.name for o in record(model, x, t)]
+    for side in (4, 8, 16):
+        corner = x[:, :, :side, :side]
+        try:
+            if [o.name for o in record(model, corner, t)] == wanted:
+                return corner
+        except Exception:  # it may be made for 28 pixels only
+            continue
+    return x
+
+
+def timesteps(x: Tensor) -> Tensor:
+    """All of them, in no order; of every residue, and both ends, if the images are large."""
+    generator = torch.Generator().manual_seed(6)
+    shuffled = torch.randperm(T, generator=generator)
+    if x.shape[2] < 28:
+        return shuffled
+    inner = shuffled[(shuffled > 0) & (shuffled < T - 1)]
+    return torch.cat([torch.tensor([T - 1, 0]), inner[: FEW - 2]])
+
+
 def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor) -> list[str]:
     """Read the timestep MLP through the projection; return notes or raise `Wrong`.
 
@@ -110,8 +146,7 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
 
     def at(t: Tensor, projection: Tensor | float) -> Tensor:
         with overwritten({path.projection: projection}):
-            images = x.expand(len(t), -1, -1, -1)
-            return tensor_at(model, images, t, entrance.index)[:, :, 0, 0]
+            return bottleneck(model, x, t, entrance)
 
     def shift(t: Tensor, projection: Tensor) -> Tensor:
         return at(t, projection) - at(t[:1], 0.0)
@@ -127,7 +162,12 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
             path.perceptron,
             lambda t: shift(t, identity),
             is_whole=False,
-            stride=8,
+            t=timesteps(x),
         )
     except Wrong as error:
         raise Wrong(f"The timestep's path, in front of the projection: {error}") from None
+
+
+def bottleneck(model: nn.Module, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor:
+    """What stands at the first pixel of each channel where the timestep has entered."""
+    return tensor_at(model, x.expand(len(t), -1, -1, -1), t, entrance.index)[:, :, 0, 0]

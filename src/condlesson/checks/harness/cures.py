@@ -1,0 +1,173 @@
+"""What to do about an error, where one cause of it is sure.
+
+An exercise has cures of its own, which know its shapes and its layers. Those here fit any.
+"""
+
+import re
+
+from condlesson.checks.harness.failure import Failure, said
+
+__all__ = ["cure_of", "outer_cure", "reshape_cure"]
+
+_FUNCTIONS = {
+    "GELU": "F.gelu",
+    "SiLU": "F.silu",
+    "ReLU": "F.relu",
+    "Mish": "F.mish",
+    "Tanh": "torch.tanh",
+    "Sigmoid": "torch.sigmoid",
+}
+
+# A pattern of the error's message, and the cure; {0} is the pattern's first group.
+_ROWS = (
+    (r"modified by an inplace operation", "A tensor that the backward pass needs was changed in "
+     "place. Write the sum out of place: `h = h + shift`, no `+=`, no assignment to a slice."),
+    (r"leaf Variable that requires grad is being used in an in-place", "A parameter cannot be "
+     "changed in place like this. Set it by nn.init, such as nn.init.zeros_(self.layer.weight), or "
+     "write under `with torch.no_grad():`."),
+    (r"cannot assign '.*' as parameter '(\w+)'", "{0} must stay an nn.Parameter. Set its values "
+     "instead: nn.init.zeros_(self.layer.{0})."),
+    (r"before Module.__init__\(\)", "Call super().__init__() first in __init__."),
+    (r"object has no attribute '_(?:parameters|modules|buffers)'", "Call super().__init__() first "
+     "in __init__."),
+    (r"buffer name should be a string", "The name comes first, then the tensor: "
+     'self.register_buffer("name", tensor).'),
+    (r"(?:\w+\.)*(\w+) is not a Module subclass", "nn.Sequential takes layers, not classes. Write "
+     "the parentheses: nn.{0}()."),
+    (r"one element tensors can be converted|only length-1 arrays", "A function of math takes one "
+     "number. For all numbers of a tensor take the one of torch: torch.sin, torch.cos, torch.exp."),
+    (r"Can't call numpy\(\) on Tensor that requires grad", "No gradient goes through NumPy. Take "
+     "torch's function of the same name."),
+    (r"^(sin|cos|exp|log|sqrt)\(\): argument 'input' .* not (?:int|float)", "torch.{0} takes a "
+     "tensor. Of a Python number take math.{0}."),
+    (r"too many values to unpack", "split takes the size of a part, chunk the number of parts: "
+     ".chunk(2, dim=-1) gives two."),
+    (r"argument 'tensors' .* not Tensor", "The tensors belong into one list: "
+     "torch.cat([a, b], dim=-1)."),
+    (r"Long and|and Long|long int|Integers to negative", "Whole numbers meet floating ones. "
+     "Convert the whole ones: t.float()."),
+    (r"Double|double", "One side is float64, the other float32. Convert the first: x.float()."),
+    (r"does not require grad and does not have a grad_fn", "The path from the parameters to the "
+     "result is cut. Leave out detach, .data, .item and no_grad."),
+    (r"allocate memory|not enough memory", "That is more memory than a check may use, and nothing "
+     "in this exercise is so large. Look at the shapes."),
+    (r"name '(F|nn|math|torch|np)' is not defined", "Run the cell with the imports first."),
+    (r"name '(\w+)' is not defined", "Is {0} spelt as where it was made? What belongs to the "
+     "object needs self. in front."),
+    (r"referenced before assignment|not associated with a value", "The name gets its value only "
+     "below this line, or in a branch that did not run."),
+    (r"Expected more than 1 value per channel", "A batch norm needs more than one item: it makes "
+     "the items of a batch depend on one another."),
+    (r"missing the required \"forward\"", "Is forward spelt right, and is it indented as a method "
+     "of the class?"),
+    (r"Boolean value of Tensor", "`if` needs one truth value, and a batch has many. Treat all "
+     "timesteps alike, or take torch.where."),
+    (r"ints,? but (?:got|found element of type) float", "A size must be whole: divide with //."),
+    (r"ints,? ?but got Tensor|must be Number, not Tensor", "A size must be a whole number, and "
+     "this is a tensor. Are the arguments in their order?"),
+)  # fmt: skip
+
+
+def cure_of(failure: Failure) -> str:
+    """The cure of an error, or what the tensors on its line look like, or ""."""
+    for look in (_handed_over, _activation, _tuple, _nothing, _class, _attribute, _row):
+        text = look(failure)
+        if text:
+            return text
+    if failure.kind == "RuntimeError" and len(failure.shapes) > 1:
+        return f"Look at the shapes there: {said(failure.shapes)}."
+    return ""
+
+
+def _row(failure: Failure) -> str:
+    for pattern, text in _ROWS:
+        match = re.search(pattern, failure.text)
+        if match:
+            return text.format(*match.groups())
+    return ""
+
+
+def _handed_over(failure: Failure) -> str:
+    """The answer takes other arguments than the check hands over."""
+    is_call = re.search(r"positional argument|unexpected keyword", failure.text)
+    if failure.code or not is_call:
+        return ""
+    return "Keep the arguments of the exercise, in their order."
+
+
+def _activation(failure: Failure) -> str:
+    match = re.search(rf"\b({'|'.join(_FUNCTIONS)})\b", failure.text)
+    if not match or failure.kind != "TypeError" or "subclass" in failure.text:
+        return ""
+    name = match[1]
+    return (
+        f"nn.{name}(x) makes a layer, with x as its option, and applies nothing to x. Write "
+        f"{_FUNCTIONS[name]}(x); or make nn.{name}() in __init__, and call that in forward."
+    )
+
+
+def _tuple(failure: Failure) -> str:
+    is_tuple = re.search(r"'tuple'|\btuple indices|not tuple$|got tuple", failure.text)
+    named = [name for name, value in failure.named.items() if isinstance(value, tuple)]
+    if not is_tuple and not named:
+        return ""
+    return (
+        "chunk, split and unbind return a tuple of tensors. Give each of them a name: "
+        "a, b = x.chunk(2, dim=-1)."
+    )
+
+
+def _nothing(failure: Failure) -> str:
+    if "NoneType" not in failure.text:
+        return ""
+    name = next((name for name, value in failure.named.items() if value is None), "")
+    if not name:
+        return "Something there is None: a function without return gives None."
+    return (
+        f"{name} is None. A function without return gives None, and so does "
+        "self.register_buffer(...): write that call alone, without a name and = in front."
+    )
+
+
+def _class(failure: Failure) -> str:
+    match = re.search(r"^(\w+)\.__init__\(\) missing", failure.text)
+    if not match or not failure.code or f"{match[1]}(" in failure.code:
+        return ""
+    name = failure.code.split("(")[0]
+    return (
+        f"{name} is the class {match[1]} itself. Make a layer of it in __init__: "
+        f"{name} = nn.{match[1]}(...)."
+    )
+
+
+def _attribute(failure: Failure) -> str:
+    match = re.search(r"object has no attribute '([a-zA-Z]\w*)'", failure.text)
+    if not match or not failure.attributes or f"self.{match[1]}" not in failure.code:
+        return ""
+    return (
+        f"__init__ makes no self.{match[1]}. Your object has {', '.join(failure.attributes)}; "
+        "spell the name the same way in both methods."
+    )
+
+
+def outer_cure(failure: Failure) -> str:
+    """Two vectors that were to meet as rows and columns: timesteps and frequencies."""
+    vectors = {k: v for k, v in failure.shapes.items() if len(v) == 1}
+    if failure.kind != "RuntimeError" or len(set(vectors.values())) < 2:
+        return ""
+    (one, first), (other, second) = list(vectors.items())[:2]
+    return (
+        f"{one} is {first} and {other} is {second}, and every {one} must meet every {other}: write "
+        f"{one}[:, None] * {other}, one row for each {one}."
+    )
+
+
+def reshape_cure(failure: Failure, shape: tuple[int, int]) -> str:
+    """Numbers of this shape, (B, C), that meet a feature map as they are."""
+    name = next((name for name, found in failure.shapes.items() if found == shape), "")
+    if failure.kind != "RuntimeError" or not name:
+        return ""
+    return (
+        f"{name} is {shape}, and the feature map (B, C, H, W). One number serves a whole channel: "
+        f"{name}[:, :, None, None], which is (B, C, 1, 1)."
+    )

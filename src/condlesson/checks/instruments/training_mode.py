@@ -1,0 +1,125 @@
+"""Whether a network hears the same timesteps while it trains as in evaluation mode."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from condlesson.checks.harness.run import Wrong
+from condlesson.checks.instruments.time_path import WIDE, bottleneck, timesteps
+from condlesson.checks.instruments.trace import (
+    Entrance,
+    enters_behind,
+    find_entrance,
+    three_passes,
+)
+
+__all__ = ["Calm", "check_training"]
+
+START = "After model.train(), the network is told something else than after model.eval():"
+
+
+class Calm(TorchFunctionMode):
+    """Training mode without its chance: no dropout, and batch norms by their running values."""
+
+    def __torch_function__(
+        self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        kwargs = kwargs or {}
+        if func is F.batch_norm:
+            return _calm_batch_norm(*args, **kwargs)
+        if "dropout" in getattr(func, "__name__", ""):
+            return args[0] if args else kwargs["input"]
+        return func(*args, **kwargs)
+
+
+def _calm_batch_norm(
+    x: Tensor,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    return F.batch_norm(x, mean, variance, weight, bias, mean is None, momentum, eps)
+
+
+def check_training(model: nn.Module, entrance: Entrance, x: Tensor, corner: Tensor) -> None:
+    """Refuse a network that is told something else while it trains.
+
+    Args:
+        model: In evaluation mode, and left so.
+        entrance: Where the timestep enters in that mode.
+        x: One image, (1, 1, 28, 28).
+        corner: Part of it, as small as the network takes.
+    """
+
+    def seeded(x: Tensor, t: Tensor) -> Tensor:  # what is drawn while it trains is drawn alike
+        torch.manual_seed(0)
+        return model(x, t)
+
+    t = timesteps(corner)
+    evaluated = _look(seeded, corner, t, entrance)
+    model.train()
+    try:
+        with Calm():
+            trained = _look(seeded, corner, t, entrance)
+            if not all(_near(*both) for both in zip(evaluated, trained, strict=True)):
+                _compare(seeded, x, corner, t, evaluated)
+    finally:
+        model.eval()
+
+
+class _Look(NamedTuple):
+    """What a network makes of timesteps: at the bottleneck, and in the end."""
+
+    told: Tensor  # the bottleneck, (N, C)
+    alike: Tensor  # the same, if every image is told the first timestep
+    predictions: Tensor  # of some
+
+    @property
+    def shifts(self) -> Tensor:
+        """What each timestep changes against the first one, (N, C)."""
+        return self.told - self.alike
+
+
+def _look(model: Callable, x: Tensor, t: Tensor, entrance: Entrance) -> _Look:
+    some = t[:8]
+    with torch.no_grad():
+        predictions = model(x.expand(len(some), -1, -1, -1), some)
+    told, alike = (bottleneck(model, x, u, entrance) for u in (t, t[:1].expand(len(t))))
+    return _Look(told, alike, predictions)
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
+
+
+def _compare(model: Callable, x: Tensor, corner: Tensor, t: Tensor, evaluated: _Look) -> None:
+    """Refuse another shift of the bottleneck, or another way in; other differences are allowed."""
+    entrance = find_entrance(three_passes(model, x), WIDE)
+    if entrance is None or entrance.channels != WIDE:
+        raise Wrong(f"{START} its bottleneck does not depend on t.")
+    trained = _look(model, corner, t, entrance)
+    if not torch.allclose(trained.shifts, evaluated.shifts, atol=1e-4):
+        raise Wrong(f"{START} {_difference(trained.shifts, evaluated.shifts, t)}")
+    if enters_behind(model, entrance, x):
+        raise Wrong(f"{START} t enters at a second place, too.")
+
+
+def _difference(trained: Tensor, evaluated: Tensor, t: Tensor) -> str:
+    closest = torch.cdist(trained, evaluated).argmin(dim=1)
+    is_moved = (closest != torch.arange(len(t))).double().mean() > 0.5
+    if is_moved and torch.allclose(trained, evaluated[closest], atol=1e-4):
+        return "an image is told the timestep of another one."
+    off = (trained - evaluated).abs().amax(dim=1)
+    k = int(off.argmax())
+    return (
+        f"at t = {int(t[k])} the shifts of the bottleneck differ by up to {off[k]:.2g}. Embed t "
+        "in the same way in both modes."
+    )

@@ -1,0 +1,58 @@
+"""All sentences that the checks can say, in one list, to be read in one go.
+
+``python -m tests.checks.messages`` writes the list anew after a sentence was changed.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+RECORD = Path(__file__).with_name("messages.txt")
+SOURCES = Path(__file__).parents[2] / "src" / "condlesson" / "checks"
+WORDS = 4  # of a sentence, at least
+
+
+def listed() -> str:
+    """The sentences of every module, in the order of the code."""
+    parts = []
+    for path in sorted(SOURCES.rglob("*.py")):
+        found = dict.fromkeys(_sentences(ast.parse(path.read_text("utf-8"))))
+        if found:
+            name = path.relative_to(SOURCES).with_suffix("").as_posix()
+            parts.append("\n".join([f"== {name}", *found]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentences(tree: ast.Module) -> Iterator[str]:
+    skipped = {id(part) for node in ast.walk(tree) for part in _no_messages(node)}
+    for node in ast.walk(tree):
+        text = _text(node) if id(node) not in skipped else ""
+        if len(text.split()) >= WORDS:
+            yield " ".join(text.split())
+
+
+def _no_messages(node: ast.AST) -> Iterator[ast.AST]:
+    """Docstrings, and the parts of a text that is listed as a whole."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        yield node.value
+    if isinstance(node, ast.JoinedStr):
+        yield from node.values
+    if isinstance(node, ast.FormattedValue) and node.format_spec:
+        yield node.format_spec
+
+
+def _text(node: ast.AST) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = (p.value if isinstance(p, ast.Constant) else _shown(p) for p in node.values)
+        return "".join(parts)
+    return ""
+
+
+def _shown(part: ast.FormattedValue) -> str:
+    return "{" + ast.unparse(part.value) + "}"
+
+
+if __name__ == "__main__":
+    RECORD.write_text(listed(), "utf-8")

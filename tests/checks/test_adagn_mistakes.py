@@ -1,0 +1,264 @@
+"""The check of an adaptive group norm on wrong layers: each mistake is named."""
+
+import pytest
+
+from condlesson.checks import check_adagn
+from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SHAPES, SPLIT, by_hand
+from tests.checks.variants import assert_wrong, cell, edited, lines
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+WRONG = {
+    # the call
+    "no reshape": ({SHAPES: ""}, "gamma[:, :, None, None], which is (B, C, 1, 1)"),
+    "flat result": ({OUT: OUT.replace("return ", "return (") + ").flatten(1)"}, "the shape of h"),
+    "projection of half the width": (
+        {PROJECT: "self.project = nn.Linear(D, C)"},
+        "gamma is (3, 6, 1, 1), for half of the channels: the projection has 12 outputs",
+    ),
+    "split along the batch": ({"dim=-1": "dim=0"}, "raised"),
+    "groups and channels swapped": ({"(G, C, affine": "(C, G, affine"}, "groups first"),
+    "32 groups whatever was asked for": (
+        {"(G, C, affine": "(32, C, affine"},
+        "The norm was to have 4 groups. Use num_groups as it is handed in",
+    ),
+    "groups by a rule": (
+        {"(G, C, affine": "(math.gcd(32, C) if C > 6 else G, C, affine"},
+        "The norm works in 32 groups, and 8 were asked for",
+    ),
+    "no split": (
+        {SPLIT: "gamma = beta = scores"},
+        "gamma is (3, 24, 1, 1), gamma and beta in one: split the last dimension",
+    ),
+    "one name for both halves": (
+        {SPLIT: "gamma = scores.chunk(2, dim=-1)", SHAPES: "gamma = gamma[:, :, None, None]"},
+        "chunk, split and unbind return a tuple of tensors",
+    ),
+    "split(2)": (
+        {SPLIT: "gamma, beta = scores.split(2, dim=-1)"},
+        "split takes the size of a part, chunk the number of parts",
+    ),
+    "conditioned while it trains only": (
+        {SCORES: "scores = self.project(t_emb) * self.training"},
+        "In evaluation mode, after eval(), it gives another result",
+    ),
+    "d_emb written down": (
+        {PROJECT: "self.project = nn.Linear(512, 2 * C)"},
+        "self.project takes 512 numbers, and d_emb is 16: nn.Linear(d_emb, 2 * num_channels).",
+    ),
+    "the widths of the projection swapped": (
+        {PROJECT: "self.project = nn.Linear(2 * C, D)"},
+        "self.project takes 24 numbers, and d_emb is 16: nn.Linear(d_emb, 2 * num_channels).",
+    ),
+    "an activation that is not called": (
+        {SCORES: "scores = self.project(nn.SiLU(t_emb))"},
+        "Write F.silu(x); or make nn.SiLU() in __init__, and call that in forward.",
+    ),
+    "a norm without its numbers": (
+        {NORM: "self.norm = nn.GroupNorm"},
+        "self.norm is the class GroupNorm itself. Make a layer of it in __init__",
+    ),
+    "projection made in forward": (
+        {PROJECT: "", SCORES: "scores = nn.Linear(t_emb.shape[1], 2 * C)(t_emb)"},
+        "has no parameters",
+    ),
+    "projection made in forward beside an affine norm": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            PROJECT: "",
+            SCORES: "scores = nn.Linear(t_emb.shape[1], 2 * C)(t_emb)",
+        },
+        "Make every layer in __init__",
+    ),
+    "projection in a plain list": (
+        {
+            PROJECT: "self.layers = [nn.Linear(D, 2 * C)]",
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            SCORES: "scores = self.layers[0](t_emb)",
+        },
+        "not among them",
+    ),
+    "frozen": ({"# more": "self.requires_grad_(False)"}, "All parameters are frozen"),
+    "frozen projection beside an affine norm": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            "# more": "self.project.requires_grad_(False)",
+        },
+        "not among them",
+    ),
+    "dropout": ({SCORES: "scores = F.dropout(self.project(t_emb))"}, "draw nothing at random"),
+    "in place": (
+        {OUT: lines("h -= h.mean()", OUT)},
+        "changes the tensor that it is given, in place",
+    ),
+    # the batch
+    "first embedding for all": (
+        {SCORES: "scores = self.project(t_emb[:1])"},
+        "modulated by the first embedding",
+    ),
+    "mean of the embeddings": (
+        {SCORES: "scores = self.project(t_emb.mean(0, keepdim=True))"},
+        "embeddings of the whole batch",
+    ),
+    "split across the batch": (
+        {SPLIT: "gamma, beta = scores.view(2, len(h), C)"},
+        "do not reshape or split across it",
+    ),
+    "batch norm": ({NORM: "self.norm = nn.BatchNorm2d(C)"}, "as in a batch norm"),
+    # the norm
+    "no norm": ({NORMED: "h"}, "Nothing is normalised"),
+    "instance norm": ({NORM: "self.norm = nn.InstanceNorm2d(C)"}, "which is an instance norm"),
+    "layer norm": ({NORMED: "F.layer_norm(h, h.shape[1:])"}, "which is a layer norm"),
+    "layer norm of each pixel": (
+        {NORMED: "F.layer_norm(h.movedim(1, -1), (C,)).movedim(-1, 1)"},
+        "across the channels at each pixel: a layer norm",
+    ),
+    "two groups": ({"(G, C, affine": "(2, C, affine"}, "The norm works in 2 groups, and 4"),
+    "only centred": (by_hand("x - x.mean(-1, True)"), "nothing is divided by the deviation"),
+    "RMS norm": (by_hand("x / x.square().mean(-1, True).sqrt()"), "it is an RMS norm"),
+    "divided by the variance": (
+        by_hand("(x - x.mean(-1, True)) / x.var(-1, keepdim=True)"),
+        "not by its square root",
+    ),
+    "every fourth channel in a group": (
+        {
+            NORM: "self.G = G",
+            NORMED: "F.group_norm(h.unflatten(1, (-1, self.G)).transpose(1, 2).flatten(1, 2), "
+            "self.G).unflatten(1, (self.G, -1)).transpose(1, 2).flatten(1, 2)",
+        },
+        "A group takes every 4th channel",
+    ),
+    "residual": ({OUT: f"{OUT} + h"}, "added on top"),
+    "norm last": ({OUT: "return self.norm((1 + gamma) * h + beta)"}, "The norm comes last"),
+    "affine norm last": (
+        {NORM: "self.norm = nn.GroupNorm(G, C)", OUT: "return self.norm((1 + gamma) * h + beta)"},
+        "The norm comes last",
+    ),
+    "shift before the norm": (
+        {OUT: "return (1 + gamma) * self.norm(h + beta)"},
+        "The shift is added before the norm",
+    ),
+    "only a shift, before the norm": (
+        {OUT: "return self.norm(h + beta)"},
+        "The shift is added before the norm",
+    ),
+    "scale before the norm": (
+        {OUT: "return self.norm((1 + gamma) * h) + beta"},
+        "Normalise h first, and only then modulate",
+    ),
+    "ReLU behind": ({OUT: f"return F.relu({OUT.removeprefix('return ')})"}, "activation goes over"),
+    "SiLU behind": ({OUT: f"return F.silu({OUT.removeprefix('return ')})"}, "activation goes over"),
+    "from pixel to pixel": (
+        {NORMED: "self.norm(h) * torch.linspace(0.5, 1.5, h.shape[3])"},
+        "from pixel to pixel",
+    ),
+    "tanh of the norm": ({NORMED: "self.norm(h).tanh()"}, "not a straight line"),
+    # gamma and beta
+    "no modulation": ({OUT: "return self.norm(h)"}, "t_emb has no effect"),
+    "no gamma": ({OUT: "return self.norm(h) + beta"}, "Gamma is missing"),
+    "no beta": ({OUT: "return (1 + gamma) * self.norm(h)"}, "Beta is missing"),
+    "gamma for half the channels": (
+        {SPLIT: f"{SPLIT}; gamma = F.pad(gamma[:, : C // 2], (0, C - C // 2))"},
+        "Only 6 of 12 channels are given a gamma",
+    ),
+    "one beta is missing": (
+        {SPLIT: f"{SPLIT}; beta = F.pad(beta[:, 1:], (1, 0))"},
+        "channel 0 has none",
+    ),
+    "one gamma for all channels": (
+        {PROJECT: "self.project = nn.Linear(D, 2)"},
+        "one and the same gamma",
+    ),
+    "one beta for all channels": (
+        {SPLIT: f"{SPLIT}; beta = beta[:, :1]"},
+        "one and the same beta",
+    ),
+    "halves alike": (
+        {SPLIT: f"{SPLIT}; gamma = gamma[:, : C // 2].repeat(1, 2)"},
+        "repeats the gamma of the first half",
+    ),
+    "gamma is beta": (
+        {PROJECT: "self.project = nn.Linear(D, C)", SPLIT: "gamma = beta = scores"},
+        "the same numbers",
+    ),
+    "gamma is beta without the 1": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma = beta = scores",
+            "(1 + gamma)": "gamma",
+        },
+        "the same numbers",
+    ),
+    "beta is scaled": ({OUT: "return (1 + gamma) * (self.norm(h) + beta)"}, "Beta is scaled"),
+    "tanh of gamma": ({"(1 + gamma)": "(1 + gamma.tanh())"}, "Gamma goes through tanh"),
+    "sigmoid as the scale": ({"(1 + gamma)": "gamma.sigmoid()"}, "The scale goes through sigmoid"),
+    "1 + tanh / 2 as the scale": (
+        {"(1 + gamma)": "(1 + gamma.tanh() / 2)"},
+        "No scale of any channel is ever negative",
+    ),
+    "exp as the scale": ({"(1 + gamma)": "gamma.exp()"}, "The scale goes through exp"),
+    "softplus of beta": (
+        {f"{NORMED} + beta": f"{NORMED} + F.softplus(beta)"},
+        "Beta goes through softplus",
+    ),
+    "ReLU behind the projection": (
+        {SCORES: "scores = F.relu(self.project(t_emb))"},
+        "No gamma of any channel is ever negative",
+    ),
+    "ReLU of beta": (
+        {f"{NORMED} + beta": f"{NORMED} + F.relu(beta)"},
+        "No beta of any channel is ever negative",
+    ),
+    "MLP as the projection": (
+        {PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.SiLU(), nn.Linear(D, 2 * C))"},
+        "not linear in t_emb",
+    ),
+    "half of t_emb": (
+        {
+            PROJECT: "self.D = D // 2; self.project = nn.Linear(self.D, 2 * C)",
+            "(t_emb)": "(t_emb[:, : self.D])",
+        },
+        "8 of the 16 numbers of t_emb have no effect",
+    ),
+    # gradients
+    "no_grad": (
+        {OUT: lines("with torch.no_grad():", f"    {OUT}")},
+        "carries no gradient",
+    ),
+    "h detached": ({NORMED: "self.norm(h.detach())"}, "No gradient reaches h"),
+    "t_emb detached": ({SCORES: "scores = self.project(t_emb.detach())"}, "reaches t_emb"),
+    "scores detached": ({SCORES: f"{SCORES}.detach()"}, "reaches project.weight, project.bias"),
+    "gamma detached": ({"(1 + gamma)": "(1 + gamma.detach())"}, "reaches 50% of project.weight"),
+    "beta detached": (
+        {f"{NORMED} + beta": f"{NORMED} + beta.detach()"},
+        "No gradient reaches 50% of project.weight (24, 16), though the result depends on it",
+    ),
+    "a layer that is not used": (
+        {"# more": "self.spare = nn.Linear(D, D)"},
+        "spare.weight, spare.bias are never used: forward does not call the layer",
+    ),
+    # the start
+    "without the 1": ({"(1 + gamma)": "gamma"}, "Gamma multiplies without the 1 +"),
+    "zero-init without the 1": (
+        {
+            "# more": "[nn.init.zeros_(p) for p in self.project.parameters()]",
+            "(1 + gamma)": "gamma",
+        },
+        "silences all features",
+    ),
+    "the 1 at beta": (
+        {OUT: "return gamma * self.norm(h) + (1 + beta)"},
+        "The 1 is in the wrong half",
+    ),
+    "large at the start": (
+        {"# more": "nn.init.ones_(self.project.weight)"},
+        "The 1 is in the formula; let the projection start small",
+    ),
+    "2 for 1": ({"(1 + gamma)": "(2 + gamma)"}, "with one 1."),
+    "the 1 twice": ({"# more": "nn.init.ones_(self.project.bias[:C])"}, "multiplied by 2"),
+}
+
+
+@pytest.mark.parametrize(("edits", "fragment"), WRONG.values(), ids=WRONG)
+def test_mistake_in_adagn_is_named(edits, fragment):
+    assert_wrong(check_adagn(cell(edited(ADAGN, edits))), fragment)

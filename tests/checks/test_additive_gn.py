@@ -1,0 +1,91 @@
+"""The check of a group norm that t_emb only shifts."""
+
+import pytest
+
+from condlesson.checks import check_additive_gn
+from tests.checks.variants import assert_passed, assert_wrong, cell, edited
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ADDITIVE = """\
+class Layer(nn.Module):
+    def __init__(self, C, D, G):
+        super().__init__()
+        self.norm = nn.GroupNorm(G, C)
+        self.project = nn.Linear(D, C)
+        # more
+
+    def forward(self, h, t_emb):
+        shift = self.project(t_emb)
+        return self.norm(h) + shift[:, :, None, None]
+"""
+SHIFT, SUM = "shift = self.project(t_emb)", "self.norm(h) + shift[:, :, None, None]"
+ADDITIVE_RIGHT = {
+    "as the task": {},
+    "unsqueezed": {SUM: "shift.unsqueeze(-1).unsqueeze(-1) + self.norm(h)"},
+    "functional": {
+        "self.norm = nn.GroupNorm(G, C)": "self.G, self.a, self.b = G, nn.Parameter(torch.ones(C)),"
+        " nn.Parameter(torch.zeros(C))",
+        "self.norm(h)": "F.group_norm(h, self.G, self.a, self.b)",
+    },
+    "projection as a 1x1 convolution": {
+        "nn.Linear(D, C)": "nn.Conv2d(D, C, 1)",
+        SHIFT: "shift = self.project(t_emb[:, :, None, None])[..., 0, 0]",
+    },
+    "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
+    "float64": {
+        "# more": "self.double()",
+        "(t_emb)": "(t_emb.double())",
+        "self.norm(h)": "self.norm(h.double())",
+    },
+}
+ADDITIVE_WRONG = {
+    "scales, too": ({SUM: f"{SUM} * self.norm(h)"}, "t_emb scales the channels, too"),
+    "no shift": ({SUM: "self.norm(h)"}, "so it has no effect. Add its projection"),
+    "half the channels": (
+        {
+            "nn.Linear(D, C)": "nn.Linear(D, C // 2)",
+            SHIFT: "shift = F.pad(self.project(t_emb), (0, h.shape[1] // 2))",
+        },
+        "shifts 6 of 12 channels. It must shift all",
+    ),
+    "one number for all": (
+        {"nn.Linear(D, C)": "nn.Linear(D, 1)"},
+        "All channels are shifted by the same number",
+    ),
+    "tanh": ({SHIFT: f"{SHIFT}.tanh()"}, "The shift is not linear in t_emb"),
+    "without affine": ({"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)"}, "affine=False"),
+    "before the norm": (
+        {SUM: "self.norm(h + shift[:, :, None, None])"},
+        "would be left, here about 67%. Add it after the norm: norm(h) + Linear(t_emb).",
+    ),
+    "no norm": ({"self.norm(h)": "h"}, "Normalise first: nn.GroupNorm(4, 12)."),
+    "batch norm": (
+        {"nn.GroupNorm(G, C)": "nn.BatchNorm2d(C)"},
+        "by itself: nn.GroupNorm(num_groups, num_channels).",
+    ),
+    "no reshape": ({SUM: "self.norm(h) + shift"}, "shift is (3, 12), and the feature map"),
+    "a projection twice as wide": (
+        {"nn.Linear(D, C)": "nn.Linear(D, 2 * C)", SHIFT: f"{SHIFT}[:, : h.shape[1]]"},
+        "50% of project.weight (24, 16) has no effect",
+    ),
+    "twice as large": ({"self.norm(h)": "2 * self.norm(h)"}, "multiplied by 2, which should be 1"),
+    "detached": ({SHIFT: f"{SHIFT}.detach()"}, "No gradient reaches project.weight"),
+    "t_emb detached": ({"(t_emb)": "(t_emb.detach())"}, "No gradient reaches t_emb"),
+    "in place": ({f"return {SUM}": f"h += shift[:, :, None, None]; return {SUM}"}, "in place"),
+}
+
+
+@pytest.mark.parametrize("edits", ADDITIVE_RIGHT.values(), ids=ADDITIVE_RIGHT)
+def test_right_additive_norm_passes(edits):
+    assert_passed(check_additive_gn(cell(edited(ADDITIVE, edits))))
+
+
+def test_silu_in_front_of_the_addition_is_noted():
+    edits = {"self.project(t_emb)": "self.project(F.silu(t_emb))"}
+    assert_passed(check_additive_gn(cell(edited(ADDITIVE, edits))), "a SiLU stands before")
+
+
+@pytest.mark.parametrize(("edits", "fragment"), ADDITIVE_WRONG.values(), ids=ADDITIVE_WRONG)
+def test_mistake_in_additive_norm_is_named(edits, fragment):
+    assert_wrong(check_additive_gn(cell(edited(ADDITIVE, edits))), fragment)

@@ -1,0 +1,252 @@
+"""Wrong sinusoids, and which mistake their check names."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from condlesson.checks import check_sinusoidal_embedding
+from tests.checks.sinusoids import clock, joined, slices_of_rows, wheel
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def slow_start(d):
+    """Some frequencies of no known mistake."""
+    return wheel(d) * (1 + torch.arange(d // 2) / d)
+
+
+def forgotten_dimension(t, d):
+    w = wheel(d)
+    return joined(t * w)
+
+
+WRONG = {
+    "random features": (
+        clock(w=lambda d: torch.rand(d // 2, generator=torch.Generator().manual_seed(2))),
+        "spread irregularly, as if drawn at random",
+    ),
+    # of the shape
+    "transposed": (lambda t, d: clock()(t, d).T, "It is transposed: one row for each timestep"),
+    "sines alone, half as wide": (clock(join=torch.sin), "Half is missing"),
+    "joined along the batch": (
+        clock(join=lambda a: torch.cat([a.sin(), a.cos()])),
+        "joined along the batch, dimension 0",
+    ),
+    "twice as wide": (lambda t, d: clock()(t, 2 * d), "need d_emb // 2 frequencies"),
+    "stacked last": (
+        clock(join=lambda a: torch.stack([a.sin(), a.cos()], dim=-1)),
+        "a dimension of their own: flatten(1)",
+    ),
+    "stacked in the middle": (
+        clock(join=lambda a: torch.stack([a.sin(), a.cos()], dim=1)),
+        "a dimension of their own: flatten(1)",
+    ),
+    "stacked first": (
+        clock(join=lambda a: torch.stack([a.sin(), a.cos()])),
+        "a dimension of their own. Join them with",
+    ),
+    "one row for all": (lambda t, d: clock()(t[:1], d), "one row for all timesteps"),
+    "one row without a batch": (lambda t, d: clock()(t[:1], d)[0], "The batch dimension is lost"),
+    "another shape": (lambda t, d: clock()(t, d)[:, :3], "One row for each timestep, d_emb"),
+    "wrong shape at other widths": (lambda t, d: clock()(t, 256), "d_emb = 64 must give shape"),
+    # of the values' kind
+    "half precision": (lambda t, d: clock()(t, d).bfloat16(), "is torch.bfloat16, which is too"),
+    "float16": (lambda t, d: clock()(t, d).half(), "torch.float16, which is too coarse"),
+    "trained": (
+        lambda t, d: clock()(t, d) * nn.Parameter(torch.ones(d)),
+        "The sinusoid is a fixed formula without parameters",
+    ),
+    "random": (lambda t, d: clock()(t, d) + torch.rand(d), "gives another result each time"),
+    "whole numbers": (lambda t, d: clock()(t, d).long(), "floating numbers, got torch.int64"),
+    "complex": (lambda t, d: torch.exp(1j * t[:, None] * wheel(d)), "Take .real and .imag"),
+    "a tuple": (lambda t, d: (clock()(t, d), d), "must return one tensor, got a tuple of 2"),
+    "a list": (lambda t, d: [clock()(t, d)] * 3, "must return one tensor, got a list of 3"),
+    "an array": (lambda t, d: clock()(t, d).numpy(), "must return a torch.Tensor, got a ndarray"),
+    "nan": (lambda t, d: clock()(t, d) / 0, "values that are nan or infinite"),
+    "without values": (lambda t, d: torch.empty(len(t), d, device="meta"), "on the device meta"),
+    "sparse": (lambda t, d: clock()(t, d).to_sparse(), "got one that is torch.sparse_coo"),
+    "in place": (lambda t, d: clock()(t.add_(1).sub(1), d), "changes the tensor that it is given"),
+    "resized": (lambda t, d: clock()(t.unsqueeze_(1), d), "changes the tensor that it is given"),
+    # of the batch
+    "the first timestep only": (
+        lambda t, d: clock()(t[:1].expand(len(t)), d),
+        "only the first of the timesteps is used",
+    ),
+    "the place in the batch": (
+        lambda t, d: clock()(torch.arange(len(t)), d),
+        "A row depends on its place in the batch",
+    ),
+    "no timestep": (lambda t, d: clock()(0 * t, d), "none of the timesteps is used"),
+    "slices along the batch": (
+        lambda t, d: slices_of_rows(t, d),
+        "or emb[0::2] where emb[:, 0::2] is meant",
+    ),
+    "normalised over the batch": (
+        lambda t, d: F.normalize(clock()(t, d), dim=0),
+        "one embedding alone and another one in a batch",
+    ),
+    "a row missing alone": (
+        lambda t, d: clock()(t, d) if len(t) > 1 else clock()(t, d)[0],
+        "1 timestep and d_emb = 256 must give shape (1, 256), got (256,)",
+    ),
+    # of the frequencies
+    "t / 1000": (clock(t=lambda t: t / 1000), "t is divided by 1000"),
+    "t / 999": (clock(t=lambda t: t / 999), "t is divided by 999"),
+    "1000 t": (clock(t=lambda t: 1000 * t), "t is multiplied by 1000"),
+    "2 pi": (clock(t=lambda t: 2 * math.pi * t), "2 pi times too large"),
+    "1 / 2 pi": (clock(t=lambda t: t / (2 * math.pi)), "2 pi times too small"),
+    "pi": (clock(t=lambda t: math.pi * t), "pi times too large: leave out the pi"),
+    "radians of degrees": (clock(t=torch.deg2rad), "turned from degrees into radians"),
+    "degrees of radians": (clock(t=torch.rad2deg), "turned into degrees"),
+    "t + 1": (clock(t=lambda t: t + 1), "the formula's row of t + 1"),
+    "t - 1": (clock(t=lambda t: t - 1), "the formula's row of t - 1"),
+    "t / 1000 with half_minus_one": (
+        clock(partial(wheel, steps=lambda half: half - 1), t=lambda t: t / 1000),
+        "t is divided by 1000",
+    ),
+    "no minus": (clock(lambda d: 1 / wheel(d)), "The minus of the exponent is missing"),
+    "no minus, half_minus_one": (
+        clock(lambda d: 1 / wheel(d, steps=lambda half: half - 1)),
+        "The minus of the exponent is missing",
+    ),
+    "i / d": (clock(partial(wheel, steps=lambda half: 2 * half)), "fall half as fast"),
+    "base 100": (clock(partial(wheel, base=100.0)), "fall half as fast"),
+    "4i / d": (clock(partial(wheel, steps=lambda half: half / 2)), "fall twice as fast"),
+    "i from 1": (clock(partial(wheel, start=1)), "The frequencies start at i = 1"),
+    "i // half": (clock(lambda d: torch.ones(d // 2)), "All hands turn at the same speed, w = 1"),
+    "t itself": (lambda t, d: t[:, None].float().expand(-1, d), "Every dimension is t itself"),
+    "t / 1000, repeated": (
+        lambda t, d: t[:, None] / 1000 * torch.ones(d),
+        "Every dimension is t itself",
+    ),
+    "angles from 0": (lambda t, d: t[:, None] * torch.linspace(0, 1, d), "angles, t times w_i"),
+    "angles": (clock(join=lambda a: torch.cat([a, a], dim=1)), "angles, t times w_i"),
+    "i + 1": (clock(lambda d: torch.arange(d // 2) + 1.0), "not a geometric series"),
+    "1 / (i + 1)": (clock(lambda d: 1 / (torch.arange(d // 2) + 1)), "not a geometric series"),
+    "base 1000": (clock(partial(wheel, base=1000.0)), "The base is 1000 and not 10000"),
+    "base 10": (clock(partial(wheel, base=10.0)), "The base is 10 and not 10000"),
+    "base 1e5, half_minus_one": (
+        clock(partial(wheel, base=1e5, steps=lambda half: half - 1)),
+        "The base is 100000 and not 10000",
+    ),
+    "base e": (clock(partial(wheel, base=math.e)), "whose exponent has a factor ln(10000)"),
+    "another base": (clock(partial(wheel, base=20000.0)), "The base is 20000 and not 10000"),
+    "another base and start": (
+        clock(lambda d: 0.7 * wheel(d, base=20000.0)),
+        "The fastest hand has w = 0.7",
+    ),
+    "t / 500": (clock(t=lambda t: t / 500), "The angles are 0.002 times the formula's"),
+    "t / 10000": (clock(t=lambda t: t / 10000), "The angles are 0.0001 times the formula's"),
+    "2 t": (clock(t=lambda t: 2 * t), "The angles are 2 times the formula's"),
+    "100 t": (clock(t=lambda t: 100 * t), "The angles are 100 times the formula's"),
+    "999 - t": (clock(t=lambda t: 999 - t), "the formula's row of 999 - t"),
+    "1000 - t": (clock(t=lambda t: 1000 - t), "the formula's row of 1000 - t"),
+    "float16 values": (lambda t, d: clock()(t, d).half().float(), "its values are rounded"),
+    "bfloat16 values": (lambda t, d: clock()(t, d).bfloat16().float(), "its values are rounded"),
+    "float16 frequencies": (
+        clock(lambda d: wheel(d).half().float()),
+        "The frequencies are rounded to torch.float16",
+    ),
+    "bfloat16 frequencies": (
+        clock(lambda d: wheel(d).bfloat16().float()),
+        "The frequencies are rounded to torch.bfloat16",
+    ),
+    "i / (half + 1)": (
+        clock(partial(wheel, steps=lambda half: half + 1)),
+        "The exponents are i / 129 instead of i / 128",
+    ),
+    "2i / (d - 1)": (
+        clock(partial(wheel, steps=lambda half: half - 0.5)),
+        "The exponents are i / 127.5 instead of i / 128",
+    ),
+    "no series": (clock(slow_start), "w_127 is 0.0001608, and 0.0001075 belongs"),
+    "few frequencies": (
+        clock(lambda d: wheel(d // 2).repeat(2)),
+        "Only 64 of the 128 frequencies differ",
+    ),
+    "one slow frequency": (
+        clock(lambda d: torch.full((d // 2,), 1e-4)),
+        "Only 1 of the 128 frequencies differ",
+    ),
+    "right at 256 only": (
+        lambda t, d: clock(lambda d: 1e4 ** (-torch.arange(d // 2) / 128))(t, d),
+        "With d_emb = 256 it is right, with d_emb = 64 not.",
+    ),
+    "frequencies cut to whole numbers": (
+        lambda t, d: joined(t.ger(wheel(d).to(t.dtype))),
+        "The frequencies are cut to whole numbers, so that nearly all are 0",
+    ),
+    "angles cut to whole numbers": (
+        lambda t, d: joined((t[:, None] * wheel(d)).long().float()),
+        "The angles t * w_i are cut to whole numbers before the sine",
+    ),
+    "no dimension for the frequencies": (forgotten_dimension, "write t[:, None] * w, one row"),
+    "math.sin of a tensor": (
+        lambda t, d: math.sin(t[:, None] * wheel(d)),
+        "A function of math takes one number",
+    ),
+    "half_minus_one in half precision": (
+        lambda t, d: clock(partial(wheel, steps=lambda half: half - 1))(t, d).half().float(),
+        "its values are rounded",
+    ),
+    # of the columns
+    "constant": (lambda t, d: torch.cos(t[:, None] * 0 + torch.arange(d)), "none of the timesteps"),
+    "some constant": (
+        clock(join=lambda a: F.pad(torch.cat([a.sin(), a.cos()[:, 1:]], dim=1), (0, 1))),
+        "1 of 256 dimensions is the same at every t",
+    ),
+    "t // 2": (clock(t=lambda t: t // 2), "get the same embedding, and so do 500 pairs"),
+    "t in bfloat16": (clock(t=lambda t: t.bfloat16().float()), "Something rounds or clamps t"),
+    "t clamped": (clock(t=lambda t: t.clamp(max=500)), "Something rounds or clamps t"),
+    "noise": (lambda t, d: table_of_noise(t, d), "are no sine or cosine of t at all"),
+    "some noise": (lambda t, d: half_noise(t, d), "128 of 256 dimensions are no sine or cosine"),
+    "normalised": (lambda t, d: clock()(t, d) / 128**0.5, "reach 0.0884 instead of 1"),
+    "twice as large": (lambda t, d: 2 * clock()(t, d), "reach 2 instead of 1"),
+    "sines twice": (
+        clock(join=lambda a: a.sin().repeat(1, 2)),
+        "256 of 256 dimensions are sines, and none is a cosine",
+    ),
+    "cosines twice": (
+        clock(join=lambda a: a.cos().repeat(1, 2)),
+        "256 of 256 dimensions are cosines, and none is a sine",
+    ),
+    "few cosines": (
+        clock(join=lambda a: torch.cat([a.sin(), a[:, :60].cos(), a[:, 60:].sin()], dim=1)),
+        "only 60 are cosines",
+    ),
+    "sines of other frequencies": (
+        clock(
+            lambda d: wheel(2 * d),
+            join=lambda a: torch.cat([a[:, ::2].sin(), a[:, 1::2].cos()], dim=1),
+        ),
+        "turn at different speeds",
+    ),
+    "an angle of 45 degrees": (clock(join=lambda a: joined(a + math.pi / 4)), "sin(w t + 0.785)"),
+    "a sigmoid of it": (lambda t, d: clock()(t, d).sigmoid(), "are no sine or cosine of t"),
+    "t squared": (clock(t=torch.square), "256 of 256 dimensions are no sine or cosine"),
+    "t as a last dimension": (
+        clock(join=lambda a: torch.cat([a.sin(), a.cos()[:, 1:], a[:, :1]], dim=1)),
+        "1 of 256 dimensions is no sine or cosine of t at all. The values run from -1 to 999",
+    ),
+}
+
+
+def table_of_noise(t, d):
+    return torch.randn(1000, d, generator=torch.Generator().manual_seed(0))[t]
+
+
+def half_noise(t, d):
+    emb = clock()(t, d)
+    emb[:, ::2] = table_of_noise(t, d)[:, ::2].clamp(-1, 1)
+    return emb
+
+
+@pytest.mark.parametrize(("answer", "message"), WRONG.values(), ids=WRONG)
+def test_wrong(answer, message):
+    result = check_sinusoidal_embedding(answer)
+    assert result.status == "wrong", result
+    assert message in " ".join(result.messages)

@@ -1,0 +1,125 @@
+"""The sinusoid in turn, and in other orders."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from condlesson import exercises
+from condlesson.checks import check_interleaved_embedding
+from condlesson.embeddings import sinusoidal_embedding
+from tests.answers import blank
+from tests.checks.sinusoids import (
+    by_columns,
+    by_loops,
+    by_slices,
+    clock,
+    joined,
+    slices_of_rows,
+    wheel,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+HALF_MINUS_ONE = "your exponents are i / (d/2 - 1)"
+
+IN_TURN = {
+    "the page's": (partial(sinusoidal_embedding, layout="interleaved"), ""),
+    "the task's": (exercises.interleaved_embedding, ""),
+    "slices": (by_slices, ""),
+    "loops": (by_loops, ""),
+    "columns": (by_columns, ""),
+    "stack and reshape": (
+        clock(join=lambda a: torch.stack([a.sin(), a.cos()], dim=2).reshape(len(a), -1)),
+        "",
+    ),
+    "half_minus_one": (
+        partial(sinusoidal_embedding, layout="interleaved", denominator="half_minus_one"),
+        HALF_MINUS_ONE,
+    ),
+}
+OUT_OF_TURN = {
+    "sines first": (sinusoidal_embedding, "first all sines, then all cosines"),
+    "cosines first": (partial(sinusoidal_embedding, layout="cos_sin"), "first all cosines, then"),
+    "cosines at even dimensions": (
+        clock(join=lambda a: torch.stack([a.cos(), a.sin()], dim=-1).flatten(1)),
+        "cosines stand at even dimensions",
+    ),
+    "slowest first": (
+        clock(lambda d: wheel(d).flip(0), join=partial(joined, layout="interleaved")),
+        "sin(w_0 t) stands at dimension 254, cos(w_0 t) at 255, sin(w_1 t) at 252",
+    ),
+    "negative sines": (
+        clock(lambda d: -wheel(d), join=partial(joined, layout="interleaved")),
+        "some signs are not: sin(w_i t), not -sin(w_i t)",
+    ),
+    "i / d": (
+        clock(
+            partial(wheel, steps=lambda half: 2 * half), join=partial(joined, layout="interleaved")
+        ),
+        "fall half as fast",
+    ),
+    "one frequency a dimension": (
+        lambda t, d: alternating(t[:, None] * 10000 ** (-torch.arange(d) / d)),
+        "Both dimensions of a pair take the same i",
+    ),
+    "two steps a dimension": (
+        lambda t, d: alternating(t[:, None] * 10000 ** (-2 * torch.arange(d) / d)),
+        "are the same at every t",
+    ),
+    "slices along the batch": (slices_of_rows, "emb[0::2] where emb[:, 0::2] is meant"),
+}
+
+
+def alternating(angles):
+    return torch.where(torch.arange(angles.shape[1]) % 2 == 0, angles.sin(), angles.cos())
+
+
+@pytest.mark.parametrize(("answer", "note"), IN_TURN.values(), ids=IN_TURN)
+def test_in_turn(answer, note):
+    result = check_interleaved_embedding(answer)
+    assert result.passed, result
+    *notes, praise = result.messages
+    assert "the order of the formula of 2017" in praise
+    assert [note in found for found in notes] == [True] * bool(note), notes
+
+
+@pytest.mark.parametrize(("answer", "message"), OUT_OF_TURN.values(), ids=OUT_OF_TURN)
+def test_out_of_turn(answer, message):
+    result = check_interleaved_embedding(answer)
+    assert result.status == "wrong"
+    assert message in " ".join(result.messages)
+
+
+ANGLES = "angles = torch.outer(t.float(), sinusoidal_frequencies(d_emb))"
+SINES = "return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)"
+
+
+def test_the_scaffold_is_not_done():
+    result = check_interleaved_embedding(blank(exercises.interleaved_embedding))
+    assert result.status == "not done"
+    assert result.messages[0] == "TODO 1 and TODO 2 are still open."
+    assert result.messages[1].startswith("Next, TODO 1: the angle of every hand at every timestep")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (ANGLES, "TODO 2 is still open."),
+        (f"{ANGLES}\n    angles.sin()", "TODO 2 is still open."),
+    ],
+    ids=["first gap", "first gap and more"],
+)
+def test_one_gap_is_left(line, message):
+    result = check_interleaved_embedding(blank(exercises.interleaved_embedding, ("...", line)))
+    assert result.status == "not done"
+    assert result.messages[0] == message
+    assert result.messages[1].startswith("Next, TODO 2: the embedding, (B, d_emb): sines at even")
+
+
+def test_both_gaps_are_filled():
+    filled = blank(exercises.interleaved_embedding, ("...", ANGLES), ("...", SINES))
+    assert check_interleaved_embedding(filled).passed
+    wrong = blank(
+        exercises.interleaved_embedding, ("...", ANGLES), ("...", SINES.replace("-1", "1"))
+    )
+    assert check_interleaved_embedding(wrong).status == "wrong"

@@ -1,0 +1,76 @@
+"""The check of an adaptive group norm that starts as group norm."""
+
+import pytest
+
+from condlesson.checks import check_zero_init_adagn
+from tests.checks.layers import ADAGN, NORM, PROJECT, SCORES, SPLIT
+from tests.checks.variants import assert_passed, assert_wrong, cell, edited, lines
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ZEROED = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
+ONES = "nn.init.ones_(self.project.bias[:C])"
+ZERO_INIT = edited(ADAGN, {"# more": f"{ZEROED}; {ONES}", "(1 + gamma)": "gamma"})
+START = f"{ZEROED}; {ONES}"
+ZERO_INIT_RIGHT = {
+    "as the task": {},
+    "beta first": {
+        SPLIT: "beta, gamma = scores.chunk(2, dim=-1)",
+        ONES: "nn.init.ones_(self.project.bias[C:])",
+    },
+    "with the 1 in the formula": {START: ZEROED, "return gamma": "return (1 + gamma)"},
+    "two projections": {
+        PROJECT: "self.to_gamma, self.to_beta = nn.Linear(D, C), nn.Linear(D, C)",
+        START: lines(
+            "[nn.init.zeros_(p) for p in self.parameters()]", "nn.init.ones_(self.to_gamma.bias)"
+        ),
+        SCORES: "",
+        SPLIT: "gamma, beta = self.to_gamma(t_emb), self.to_beta(t_emb)",
+    },
+    "the bias as one tensor": {
+        START: lines(
+            "with torch.no_grad():",
+            "    self.project.weight.zero_()",
+            "    self.project.bias.copy_(torch.cat([torch.ones(C), torch.zeros(C)]))",
+        )
+    },
+}
+ZERO_INIT_WRONG = {
+    "nothing set": ({START: "pass"}, "the projection's weight must start at 0"),
+    "weight small": (
+        {START: f"nn.init.normal_(self.project.weight, std=0.02); {ONES}"},
+        "the projection's weight must start at 0",
+    ),
+    "ones at beta": ({ONES: "nn.init.ones_(self.project.bias[C:])"}, "belong to gamma's"),
+    "no ones": ({START: ZEROED}, "gamma's half of the bias must start at 1"),
+    "the 1 twice": ({"return gamma": "return (1 + gamma)"}, "There is a 1 too many"),
+    "ones everywhere": ({ONES: "nn.init.ones_(self.project.bias)"}, "Beta's half of the bias"),
+    "bias as it came": (
+        {START: "nn.init.zeros_(self.project.weight)"},
+        "The projection's bias must be set, too",
+    ),
+    "norm last": (
+        {"gamma * self.norm(h) + beta": "self.norm(gamma * h + beta)"},
+        "The norm comes last",
+    ),
+    "no beta": ({"self.norm(h) + beta": "self.norm(h)"}, "Beta is missing"),
+}
+
+
+@pytest.mark.parametrize("edits", ZERO_INIT_RIGHT.values(), ids=ZERO_INIT_RIGHT)
+def test_right_zero_init_passes(edits):
+    assert_passed(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))))
+
+
+def test_zero_init_passes_with_notes():
+    edits = {
+        SCORES: "scores = self.project(F.silu(t_emb))",
+        NORM: "self.norm = nn.GroupNorm(G, C)",
+    }
+    notes = ("a SiLU stands before", "a scale and a shift of its own")
+    assert_passed(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))), *notes)
+
+
+@pytest.mark.parametrize(("edits", "fragment"), ZERO_INIT_WRONG.values(), ids=ZERO_INIT_WRONG)
+def test_mistake_in_zero_init_is_named(edits, fragment):
+    assert_wrong(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))), fragment)
