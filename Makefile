@@ -162,9 +162,10 @@ format: $(STAMP) ## mend the format, and what style the tool can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP) ## images per second in training and sampling (minutes)
+bench: $(STAMP) ## how fast training, sampling and the desk are (minutes)
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.sampling
+	$(BIN)/python -m benchmarks.desk
 
 runs: $(STAMP) ## train the runs that are missing (hours); DATA=dir of MNIST, fetched if need be
 	$(BIN)/condlesson runs make --data "$(DATA)" --download

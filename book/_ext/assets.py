@@ -94,7 +94,8 @@ def own_files(app: Sphinx) -> dict[str, Path]:
     found = {}
     for entry in app.config.html_static_path:
         place = Path(app.confdir, entry)
-        if not any(map(place.is_relative_to, (app.srcdir, PACKAGE))):  # of another extension
+        ours = (app.srcdir, app.doctreedir, PACKAGE)
+        if not any(map(place.is_relative_to, ours)):  # of another extension
             continue
         files = [place] if place.is_file() else sorted(filter(Path.is_file, place.rglob("*")))
         root = place.parent if place.is_file() else place

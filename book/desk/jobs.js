@@ -24,12 +24,12 @@ globalThis.jobs = (() => {
     *sample({ network, x_T, steps, always, bugs }) {
       yield* diffusion.sample(networks[network], x_T, { steps, always, bugs });
     },
-    // The clean image for each of several told timesteps, and how far it is from black and white.
+    // For each of several told timesteps the clean image, and the size of the noise that is found.
     *find({ network, x_t, candidates }) {
       for (const t of candidates) {
         const noise = yield* unet.predict(networks[network], x_t, diffusion.everywhere(t));
         const x_0 = diffusion.estimate(x_t, t, noise);
-        yield { t, x_0, greyness: diffusion.greyness(x_0) };
+        yield { t, x_0, size: noise.reduce((sum, value) => sum + value ** 2, 0) / noise.length };
       }
     },
   };

@@ -55,7 +55,7 @@ _PUBLIC = {
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 _SUBMODULES = {module.rpartition(".")[2]: module for module in (
     *_PUBLIC, "checks", "exercises", "museum.mistakes", "figures.moving", "figures.plots",
-    "probes", "experiment.recording", "scaffold",
+    "probes", "experiment.recording", "scaffold", "telling",
 )}  # fmt: skip
 
 __all__ = ["__version__", *_MODULE_OF]

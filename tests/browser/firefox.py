@@ -77,6 +77,15 @@ class Firefox:
             actions=[{"type": "key", "id": "keys", "actions": actions}],
         )
 
+    def click(self, selector: str) -> None:
+        """Click in the middle of an element, wherever it is on the page."""
+        box = self.evaluate(
+            "((it) => { it.scrollIntoView({ block: 'center', behavior: 'instant' });"
+            " const { x, y, width, height } = it.getBoundingClientRect();"
+            f" return [x, y, width, height]; }})(document.querySelector({json.dumps(selector)}))"
+        )
+        self.drag((box[0] + box[2] / 2, box[1] + box[3] / 2))
+
     def drag(self, *places: tuple[float, float]) -> None:
         """Drag the pointer along places of the window, in pixels."""
         moves = [{"type": "pointerMove", "x": round(x), "y": round(y)} for x, y in places]

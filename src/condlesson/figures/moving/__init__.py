@@ -10,6 +10,7 @@ without scripts the still one stays. In a notebook the moving figure stands belo
 """
 
 import base64
+import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from condlesson.figures.moving.frame import frame
 
-__all__ = ["Moving", "pack"]
+__all__ = ["Moving", "pack", "sheet"]
 
 FOLDER = Path(__file__).parent
 BOOK = "CONDLESSON_BOOK"  # the environment variable that says "1" where the book's pages are run
@@ -82,3 +84,27 @@ def pack(values: Tensor, decimals: int = 4) -> dict[str, object]:
         )
     whole = steps.to(torch.int16).numpy().astype("<i2")
     return {"step": 10.0**-decimals, "base64": base64.b64encode(whole.tobytes()).decode()}
+
+
+def sheet(images: np.ndarray, columns: int, *, lossless: bool = True) -> dict[str, object]:
+    """Images row by row on one sheet, as an address that holds it.
+
+    Args:
+        images: uint8, shape (N, H, W).
+        columns: How many stand in a row.
+        lossless: Whether every byte is kept; else the sheet is a few times smaller.
+
+    Returns:
+        ``address``, ``columns``, ``size``, the width of an image, and ``rows``.
+    """
+    from PIL import Image
+
+    _, height, width = images.shape
+    padded = np.concatenate([images, np.zeros((-len(images) % columns, height, width), np.uint8)])
+    rows = padded.reshape(-1, columns, height, width).swapaxes(1, 2)
+    quality = 100 if lossless else 70
+    Image.fromarray(rows.reshape(-1, columns * width)).save(
+        file := io.BytesIO(), "WEBP", lossless=lossless, quality=quality, method=6
+    )
+    address = f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {"address": address, "columns": columns, "size": width, "rows": len(rows)}

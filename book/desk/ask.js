@@ -1,19 +1,22 @@
 // How the desk asks its network: in a worker if the browser allows one, else on the page in slices.
 globalThis.engine = (() => {
-  const folder = new URL(".", document.currentScript.src);
+  const script = new URL("engine.js", document.currentScript.src); // with all of jobs.js
   const asked = new Map(); // number of a request, to { owner, hear }
   let count = 0;
 
   // A worker that answers, or null: browsers refuse one to a page that was opened from a folder.
-  const beginWorker = new Promise((resolve) => {
+  const beginWorker = () => new Promise((resolve) => {
     try {
-      const worker = new Worker(new URL("worker.js", folder));
+      const worker = new Worker(script);
       worker.onmessage = ({ data }) => (data.ready ? resolve(worker) : hear(data));
       worker.onerror = () => resolve(null);
     } catch {
       resolve(null);
     }
   });
+
+  let worker; // begun with the first question
+  const whoAnswers = () => (worker ??= beginWorker());
 
   const hear = ({ number, ...answer }) => {
     const request = asked.get(number);
@@ -32,16 +35,16 @@ globalThis.engine = (() => {
     forget(owner);
     const number = ++count;
     asked.set(number, { owner, hear: answered });
-    const worker = await beginWorker;
+    const answers = await whoAnswers();
     if (!asked.has(number)) return;
-    if (worker) worker.postMessage({ owner, kind, request, number });
+    if (answers) answers.postMessage({ owner, kind, request, number });
     else jobs.start(owner, kind, request, (answer) => hear({ number, ...answer }));
   };
 
   const stop = async (owner) => {
     forget(owner);
-    const worker = await beginWorker;
-    if (worker) worker.postMessage({ owner, kind: "stop" });
+    const answers = await whoAnswers();
+    if (answers) answers.postMessage({ owner, kind: "stop" });
     else jobs.stop(owner);
   };
 

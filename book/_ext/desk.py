@@ -1,0 +1,143 @@
+"""The desk: the lesson's network, running in the page.
+
+Directives:
+    desk NAME              a tool of the desk, from its template in `desk/`. With `:still:` and the
+                           name of a figure it moves into that figure: the still image stays until
+                           the network runs, in print and without scripts, and nothing shifts.
+
+The scripts in `desk/` are shipped as two files: the engine, which also runs in a worker, and the
+tools. The networks are written once by `condlesson.figures.desk`, and kept until their runs or the
+code change; pages only say where they lie and how large they are.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from jinja2 import Environment, FileSystemLoader
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
+
+import condlesson
+
+ENGINE = ("unet", "diffusion", "network-file", "jobs")
+TOOLS = (
+    "ask",
+    "weights",
+    "tool",
+    *("pad", "lie", "orchestra", "break", "find", "sample", "first"),
+    "start",
+)
+FOLDER = "_static/desk"  # of the site, where all this lies
+PACKAGE = Path(condlesson.__file__).parent
+RECORDED = "experiment/recorded"
+MADE_BY = ("figures/desk.py", "figures/moving/__init__.py", "experiment/network_file.py")
+
+
+class desk_tool(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
+    """A tool of the desk, until it gets its HTML."""
+
+
+class Desk(SphinxDirective):
+    """A tool of the desk."""
+
+    required_arguments = 1
+    option_spec: ClassVar = {"still": directives.unchanged_required}
+
+    def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if not Path(self.env.srcdir, "desk", f"{name}.html").is_file():
+            raise self.error(f"{{desk}} {name}: there is no template desk/{name}.html.")
+        return [desk_tool(name=name, still=self.options.get("still"))]
+
+
+class DeskTools(SphinxPostTransform):
+    """Give each tool its HTML, inside its still figure if it has one."""
+
+    default_priority = 500  # when it is settled which of its forms an output is shown in
+    formats: ClassVar = ("html",)
+
+    def run(self, **kwargs: object) -> None:
+        """Do so for each tool of the page."""
+        for node in list(self.document.findall(desk_tool)):
+            text = render(self.app, node["name"], node["still"] or f"desk-{node['name']}")
+            markup = nodes.raw("", text, format="html")
+            if node["still"] is None:
+                kind = ["desk", f"desk-{node['name']}"]
+                node.replace_self(nodes.container("", markup, classes=kind))
+            else:
+                self._join(node, markup)
+
+    def _join(self, node: desk_tool, markup: nodes.raw) -> None:
+        figures = self.document.findall(nodes.figure)
+        figure = next((f for f in figures if node["still"] in f["ids"] + f["names"]), None)
+        if figure is None:
+            raise ValueError(
+                f"{self.env.docname}: {{desk}} {node['name']} must name a figure of its page as "
+                f"still, got {node['still']!r}."
+            )
+        image = figure.next_node(nodes.image)
+        parts = nodes.container("", image.deepcopy(), markup, classes=["desk-parts"])
+        figure["classes"] += ["desk", f"desk-{node['name']}"]
+        figure.replace(image, parts)
+        node.parent.remove(node)
+
+
+def render(app: Sphinx, name: str, figure: str) -> str:
+    """HTML of a tool; `figure` begins the ids in it."""
+    templates = Environment(
+        loader=FileSystemLoader(Path(app.srcdir, "desk")), autoescape=True, trim_blocks=True
+    )
+    about = json.loads((files(app) / "desk" / "about.json").read_text("utf-8"))
+    for network in about["networks"].values():
+        for file in network["files"]:
+            file["address"] = f"{FOLDER}/{file['address']}"
+    about["first"]["sheet"]["file"] = f"{FOLDER}/{about['first']['sheet']['file']}"
+    return templates.get_template(f"{name}.html").render(figure=figure, **about)
+
+
+def find_files(app: Sphinx, config: Config) -> None:
+    """Write the two scripts and, if their runs or the code have changed, the networks."""
+    kept, source = Path(app.doctreedir), Path(app.srcdir, "desk")
+    scripts = kept / "desk-scripts" / "desk"
+    scripts.mkdir(parents=True, exist_ok=True)
+    for name, parts in (("engine", ENGINE), ("desk", TOOLS)):
+        texts = [(source / f"{part}.js").read_text("utf-8") for part in parts]
+        (scripts / f"{name}.js").write_text("\n".join(texts), "utf-8")
+    networks = files(app)
+    config.html_static_path += map(str, (source / "desk.css", scripts.parent, networks))
+    app.add_css_file("desk.css")
+
+
+def files(app: Sphinx) -> Path:
+    """Folder of what `condlesson.figures.desk` writes; named by all that it is made of."""
+    made_of = [PACKAGE / name for name in MADE_BY] + sorted((PACKAGE / RECORDED).glob("*.npz"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
+    folder = Path(app.doctreedir, f"desk-{digest[:16]}")
+    if not (folder / "desk" / "about.json").is_file():
+        from condlesson.figures.desk import write_files  # loads torch
+
+        write_files(folder / "desk")
+    return folder
+
+
+def add_scripts(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Give a page with tools the scripts, and no other page."""
+    if doctree is not None and any("desk" in n["classes"] for n in doctree.findall(nodes.Element)):
+        for name in ("engine", "desk"):
+            app.add_js_file(f"desk/{name}.js")
+
+
+def setup(app: Sphinx) -> dict:
+    """Register the directive, and what its pages load."""
+    app.add_node(desk_tool)
+    app.add_directive("desk", Desk)
+    app.add_post_transform(DeskTools)
+    app.connect("config-inited", find_files)
+    app.connect("html-page-context", add_scripts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

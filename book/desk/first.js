@@ -1,0 +1,99 @@
+// The first screen: a noised six, what the network makes of it, and two marks on one track, the true
+// and the told timestep. It shows recorded frames; on request the network itself runs.
+desk.tool("first", (tool) => {
+  const { error, paint, print } = desk;
+  const { first, digit: text, files } = JSON.parse(tool.find("[data-first]").content.textContent);
+  const { file, columns, size } = first.sheet;
+  const digit = Float32Array.from(atob(text), (letter) => letter.charCodeAt(0) / 127.5 - 1);
+  const noise = desk.unpack(first.noise);
+  const button = tool.find(".desk-live"), still = matchMedia("(prefers-reduced-motion: reduce)");
+  const sheet = new Image();
+  let live = false, truth = { t: null };
+
+  const nearest = (list, t) =>
+    list.reduce((best, value, k) => (Math.abs(value - t) < Math.abs(list[best] - t) ? k : best), 0);
+  const frame = (tile, number, title) => {
+    const canvas = tool.find(`canvas[data-tile="${tile}"]`);
+    const [x, y] = [number % columns * size, Math.floor(number / columns) * size];
+    canvas.getContext("2d").drawImage(sheet, x, y, size, size, 0, 0, 28, 28);
+    tool.title(tile, title);
+  };
+
+  // The clock: each hand is a frequency, the fast ones long.
+  const hands = tool.find(".desk-clock g");
+  const frequencies = Array.from({ length: 128 }, (_, k) => 10000 ** (-k / 128));
+  const turn = (t) => {
+    hands.innerHTML = frequencies.map((w, k) => {
+      const length = 46 - 30 * k / 128, angle = w * t;
+      return `<path d="M0 0L${(length * Math.sin(angle)).toFixed(1)} ${(-length * Math.cos(angle)).toFixed(1)}"/>`;
+    }).join("");
+  };
+
+  const say = (t, told, wrong, least) => tool.say(`Noised to t = ${t}, told ${told}: the error is `
+    + `${print(wrong)}` + (t === told ? ", with the truth." : `, ${print(wrong / least, 1)} times `
+    + "that with the truth."));
+
+  const showRecorded = (true_, told_) => {
+    const j = nearest(first.true, true_), k = nearest(first.told, told_);
+    const [t, told, n] = [first.true[j], first.told[k], first.told.length];
+    frame("noised", j, `noised to t = ${t}`);
+    frame("answer", columns + j * n + k, `told ${told}`);
+    say(t, told, first.errors[j][k], first.errors[j][nearest(first.told, t)]);
+  };
+  const showLive = (t, told) => {
+    const x_t = diffusion.addNoise(digit, t, noise);
+    const request = (said) => ({ network: "adagn", x_t, t, told: diffusion.everywhere(said) });
+    const known = truth.t === t;
+    tool.estimate(known ? [request(told)] : [request(told), request(t)], ([lied, right]) => {
+      if (right) truth = { t, x_0: right.x_0 };
+      tool.show("noised", x_t, `noised to t = ${t}`);
+      tool.show("answer", lied.x_0, `told ${told}`);
+      say(t, told, error(lied.x_0, digit), error(truth.x_0, digit));
+    });
+  };
+  const update = () => {
+    const t = tool.number("true"), told = tool.number("told");
+    turn(told);
+    if (live) showLive(t, told);
+    else if (sheet.complete && sheet.naturalWidth) showRecorded(t, told);
+  };
+
+  // Once, the told time sweeps over the whole clock, unless the reader is faster.
+  const sweep = (began) => {
+    let touched = false;
+    tool.root.addEventListener("pointerdown", () => { touched = true; }, { once: true });
+    tool.root.addEventListener("keydown", () => { touched = true; }, { once: true });
+    const step = (now) => {
+      const share = Math.min((now - began) / 5000, 1);
+      if (touched) return;
+      tool.input("told").value = share < 1 ? Math.round(999 * share) : tool.number("true");
+      tool.write("told", tool.input("told").value);
+      update();
+      if (share < 1) requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  };
+
+  sheet.src = file;
+  sheet.onload = () => {
+    update();
+    if (!still.matches) sweep(performance.now());
+  };
+  for (const name of ["true", "told"]) tool.input(name).addEventListener("input", update);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const total = files.reduce((sum, part) => sum + part.size, 0);
+    const show = (bytes) => { button.textContent = `Loading: ${Math.round(bytes / total * 100)} %`; };
+    try {
+      const parts = await weights.fetchParts("adagn", files, show, new AbortController().signal);
+      await weights.install("adagn", parts);
+      live = true;
+      button.textContent = "Live";
+      update();
+    } catch (failure) {
+      button.disabled = false;
+      button.textContent = failure.message;
+    }
+  });
+  turn(tool.number("told"));
+});

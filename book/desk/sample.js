@@ -1,0 +1,56 @@
+// Sample: from noise to a digit by DDIM, step by step, forward and back.
+desk.tool("sample", (tool) => {
+  const { shared, share, print } = desk;
+  const [draw, slider] = [tool.find(".desk-draw"), tool.input("step")];
+  let steps = [], started = 0;
+
+  const show = () => {
+    const k = Number(slider.value) - 1;
+    const x_T = diffusion.gaussian(784, shared.seed);
+    const { t, told, x, x_0 } = steps[k] ?? {};
+    tool.show("x", x ?? x_T, x ? `x after step ${k + 1}` : "the noise to start from");
+    tool.show("estimate", x_0 ?? x_T, x_0 ? `estimate at t = ${t}, told ${told}` : "no estimate yet");
+    tool.write("step", `${k + 1} of ${slider.max}`);
+  };
+
+  const finish = () => {
+    const seconds = (performance.now() - started) / 1000;
+    draw.textContent = "Draw a digit";
+    const lie = tool.input("tell").value === "true" ? "" : " It was told one timestep all the way.";
+    tool.say(`${steps.length} steps took ${print(seconds, 1)} seconds.${lie} Go back and forth with `
+      + "the slider.");
+  };
+
+  const begin = () => {
+    const count = tool.number("steps"), always = tool.input("tell").value;
+    const on = [...tool.root.querySelectorAll("[data-bug]:checked")];
+    steps = [];
+    started = performance.now();
+    slider.max = count;
+    slider.value = 0;
+    draw.textContent = "Stop";
+    tool.say(`Drawing in ${count} steps.`);
+    const request = {
+      x_T: diffusion.gaussian(784, shared.seed),
+      steps: count,
+      always: always === "true" ? undefined : Number(always),
+      bugs: Object.fromEntries(on.map((input) => [input.dataset.bug, true])),
+    };
+    tool.ask("sample", request, ({ step }) => {
+      if (!step) return finish();
+      steps.push(step);
+      slider.value = steps.length;
+      show();
+    });
+  };
+
+  draw.addEventListener("click", () => {
+    if (draw.textContent !== "Stop") return begin();
+    tool.stop();
+    draw.textContent = "Draw a digit";
+    tool.say("Stopped.");
+  });
+  tool.find(".desk-another").addEventListener("click", () => { share({ seed: shared.seed + 1 }); begin(); });
+
+  return () => { if (shared.network !== null) show(); };
+});

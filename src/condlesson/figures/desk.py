@@ -1,0 +1,96 @@
+"""What the desk loads: networks, digits to begin with, and the frames of the first screen.
+
+Everything here comes from recorded runs and from the shipped images. `write_files` writes it for
+the book's build, which keeps it as long as neither the runs nor this code change.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from condlesson.data import load_subset, to_model_range
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment.network_file import network_file
+from condlesson.experiment.outputs import denoise_lied_to, to_bytes
+from condlesson.experiment.runs import RECORDED_DIR, load_model, read_run
+from condlesson.figures.moving import pack, sheet
+
+__all__ = ["RUNS", "first_frames", "sample_digits", "write_files"]
+
+# The runs whose networks the desk has, by variant. The first one is there from the start.
+RUNS = {"adagn": "adagn-seed42-12800x5", "sinusoidal": "sinusoidal-seed42-12800x5"}
+PART_SIZE = 500_000  # characters; a script of this size loads in a second or so on a slow line
+# The first screen's true timesteps, and those told.
+TRUE = tuple(range(50, 1000, 100))
+TOLD = tuple(range(0, 1000, 50))
+
+
+def write_files(folder: str | Path) -> None:
+    """Write the parts of each network, and ``about.json``, which says what is there.
+
+    ``about.json`` holds ``networks``, for each variant the ``run`` and its ``files`` with their
+    ``size`` in bytes; ``digits``, as `sample_digits` gives them; and ``first``, as `first_frames`,
+    its sheet in ``first.webp``.
+
+    Args:
+        folder: Where they go; it is made.
+    """
+    folder, networks = Path(folder), {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for variant, name in RUNS.items():
+        run = read_run(RECORDED_DIR / name)
+        parts = network_file(load_model(run), run.config, run.name, part_size=PART_SIZE)
+        files = []
+        for k, part in enumerate(parts, 1):
+            path = folder / f"{variant}-{k}.js"
+            path.write_text(part, "utf-8")
+            files.append({"address": path.name, "size": path.stat().st_size})
+        networks[variant] = {"run": run.name, "files": files}
+    first = first_frames()
+    address = first["sheet"].pop("address")
+    (folder / "first.webp").write_bytes(base64.b64decode(address.split(",")[1]))
+    first["sheet"]["file"] = "first.webp"
+    about = {"networks": networks, "digits": sample_digits(), "first": first}
+    (folder / "about.json").write_text(json.dumps(about, separators=(",", ":")), "utf-8")
+
+
+def sample_digits() -> list[str]:
+    """The first test image of each digit, 784 bytes each, as base64."""
+    data = load_subset()
+    chosen = [data.test_images[data.test_labels == digit][0] for digit in range(10)]
+    return [base64.b64encode(image.numpy().tobytes()).decode() for image in chosen]
+
+
+@torch.no_grad()
+def first_frames() -> dict[str, object]:
+    """The six of the first screen: noised, and estimated for each pair of timesteps.
+
+    Returns:
+        ``true`` and ``told``, the timesteps; ``noise``, packed; ``errors``, a row for each true
+        timestep; and ``sheet``, the noised images in its first row, and then the estimates, a row
+        for each true timestep. See `condlesson.figures.moving` for what is packed and a sheet.
+    """
+    model = load_model(read_run(RECORDED_DIR / RUNS["adagn"]))
+    data = load_subset()
+    x_0 = to_model_range(data.test_images[data.test_labels == 6][:1])
+    noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+    schedule = alphas_cumprod(linear_beta_schedule())
+    noised = [q_sample(x_0, t, noise, schedule) for t in TRUE]
+    rows = [denoise_lied_to(model, x, t, TOLD)[:, 0] for x, t in zip(noised, TRUE, strict=True)]
+    errors = [[_rms(estimate - x_0) for estimate in row] for row in rows]
+    padding = noised[:1] * (len(TOLD) - len(TRUE))  # so that a row of estimates is a row
+    images = torch.cat([*noised, *padding, *rows])
+    return {
+        "true": TRUE,
+        "told": TOLD,
+        "noise": pack(noise, 3),
+        "errors": errors,
+        "sheet": sheet(to_bytes(images), len(TOLD), lossless=False),
+    }
+
+
+def _rms(x: Tensor) -> float:
+    return round(x.square().mean().sqrt().item(), 4)

@@ -1,0 +1,261 @@
+"""The desk, by keyboard and pointer, served and from a folder: what it says is what torch says."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from condlesson import alphas_cumprod, linear_beta_schedule, load_model, load_run
+from condlesson.experiment.network_file import network_file
+from condlesson.experiment.outputs import denoise_lied_to
+from condlesson.training import TrainConfig, make_model
+from tests.browser.firefox import firefox
+from tests.browser.site import Visit, as_file
+
+pytestmark = pytest.mark.slow
+
+SCHEDULE = alphas_cumprod(linear_beta_schedule())
+WAIT = 240_000  # milliseconds; a busy machine takes its time
+# What the tools work on, as the page's own scripts know it.
+SHARED = """JSON.stringify({
+  digit: [...desk.shared.digit], noised: [...desk.noised(400)], network: desk.shared.network })"""
+
+
+class Desk:
+    """The opened page."""
+
+    def __init__(self, page, address):
+        self.page = page
+        page.set_default_timeout(WAIT)
+        self.visit = Visit(page).open(address)
+
+    def start(self):
+        self.page.locator(".desk-start .desk-begin").click()
+        self.page.wait_for_selector("html.desk-runs")
+        return self
+
+    def tool(self, name):
+        return self.page.locator(f".desk-{name}")
+
+    def says(self, name, words):
+        """What a tool says, once these words are in it."""
+        place = self.page.locator(f".desk-{name} .desk-says", has_text=re.compile(words))
+        place.wait_for()
+        return place.inner_text()
+
+    def set(self, name, control, value):
+        """Move a slider by its keys."""
+        slider = self.tool(name).locator(f"[name='{control}']")
+        slider.focus()
+        self.page.keyboard.press("Home")
+        for _ in range(value // 50):
+            slider.evaluate("it => { it.step = 50; }")
+            self.page.keyboard.press("ArrowRight")
+
+    def shared(self):
+        found = json.loads(self.page.evaluate(SHARED))
+        images = {k: torch.tensor(found[k]).view(1, 1, 28, 28) for k in ("digit", "noised")}
+        return found | images
+
+    def pixels(self, name, tile):
+        values = self.page.evaluate(
+            """([name, tile]) => {
+              const canvas = document.querySelector(`.desk-${name} canvas[data-tile="${tile}"]`);
+              return [...canvas.getContext("2d").getImageData(0, 0, 28, 28).data]
+                .filter((_, k) => k % 4 === 0);
+            }""",
+            [name, tile],
+        )
+        return np.array(values).reshape(28, 28)
+
+
+@pytest.fixture
+def opened(chromium, site):
+    contexts = []
+
+    def start(address=None, **options):
+        contexts.append(
+            chromium.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
+        )
+        return Desk(contexts[-1].new_page(), address or f"{site}/desk.html")
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text)[1])
+
+
+def check_lie(desk):
+    """The lie that is shown is what torch makes of the same digit and noise."""
+    desk.set("lie", "told", 100)
+    said = desk.says("lie", "told 100, .* times")
+    shared = desk.shared()
+    lied, right = denoise_lied_to(
+        load_model(load_run("adagn", 42)), shared["noised"], 400, [100, 400]
+    )
+    wrong, least = ((x - shared["digit"]).square().mean().sqrt().item() for x in (lied, right))
+    assert number(r"digit by (\d\.\d+)", said) == pytest.approx(wrong, abs=0.01)  # int8
+    assert number(r"(\d+\.\d) times", said) == pytest.approx(wrong / least, abs=0.1)
+    shown = (lied[0, 0].clamp(-1, 1) + 1).numpy() * 127.5
+    assert np.abs(desk.pixels("lie", "lied") - shown).mean() < 3
+
+
+def test_a_lie_is_what_torch_makes_of_it(opened):
+    desk = opened().start()
+    check_lie(desk)
+    assert desk.visit.complaints == []
+
+
+def test_it_runs_from_a_folder_without_a_network(opened):
+    desk = opened(as_file("desk"), offline=True).start()
+    check_lie(desk)
+    assert desk.visit.complaints == []
+
+
+def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(opened):
+    desk = opened()
+    before = [address for address in desk.visit.asked if "adagn-" in address]
+    desk.start()
+    after = {address for address in desk.visit.asked if "adagn-" in address}
+    assert not before and len(after) > 3
+    size = sum(len(desk.page.request.get(address).body()) for address in after)
+    label = desk.page.locator(".desk-start select[name='network'] option").first.inner_text()
+    assert f"{size / 1e6:.1f} MB" in label
+
+
+def test_loading_can_be_stopped_and_goes_on(opened):
+    desk = opened()
+    held = []
+    desk.page.route("**/adagn-3.js", lambda route: held.append(route))
+    desk.page.locator(".desk-start .desk-begin").click()
+    desk.says("start", "Loaded 0.7 MB of")
+    desk.page.locator(".desk-start .desk-stop").click()
+    held[0].continue_()
+    desk.says("start", "Stopped")
+    desk.start()
+    assert sum("adagn-1.js" in address for address in desk.visit.asked) == 1
+
+
+def test_a_digit_is_drawn_by_pointer(opened):
+    desk = opened()
+    desk.page.locator(".desk-drawing").scroll_into_view_if_needed()
+    box = desk.page.locator(".desk-drawing").bounding_box()
+    place = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])  # noqa: E731
+    desk.page.mouse.move(*place(0.2, 0.1))
+    desk.page.mouse.down()
+    desk.page.mouse.move(*place(0.2, 0.5), steps=4)
+    desk.page.mouse.up()
+    desk.says("pad", "Your drawing is the digit")
+    digit = desk.shared()["digit"][0, 0].numpy() + 1
+    rows, columns = np.nonzero(digit > 0.2)
+    assert rows.max() - rows.min() in (18, 19, 20)  # as tall as MNIST's digits
+    centre = [(np.indices(digit.shape)[k] * digit).sum() / digit.sum() for k in (0, 1)]
+    assert centre == pytest.approx([13.5, 13.5], abs=0.6)
+    assert columns.max() - columns.min() < 8
+
+
+def test_a_digit_is_drawn_by_keyboard(opened):
+    desk = opened()
+    before = desk.shared()["digit"]
+    desk.page.locator(".desk-drawing").focus()
+    for key in [" ", *["ArrowDown"] * 8, *["ArrowRight"] * 4, " "]:
+        desk.page.keyboard.press(key)
+    desk.says("pad", "Your drawing is the digit")
+    assert not torch.equal(desk.shared()["digit"], before)
+
+
+def test_one_block_can_be_lied_to(opened):
+    desk = opened().start()
+    desk.page.locator("[id='predict-desk-bottleneck'] summary, .predict-option input").first.click()
+    desk.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    desk.tool("orchestra").locator(".desk-bottleneck").click()
+    said = desk.says("orchestra", "Lied to: bottleneck")
+    assert number(r"(\d+\.\d) times", said) < 1.3
+    desk.tool("orchestra").locator(".desk-truth").click()
+    desk.says("orchestra", "All are told the truth")
+    desk.tool("orchestra").locator("[name='mute']").select_option("both")
+    said = desk.says("orchestra", "Muted: gamma and beta")
+    assert number(r"(\d+\.\d) times", said) > 1.3
+
+
+def test_a_bug_can_be_switched_on_and_off(opened):
+    desk = opened().start()
+    desk.tool("break").locator("[data-bug='swapped_halves']").check()
+    said = desk.says("break", "With swapped halves")
+    assert number(r"(\d+\.\d) times", said) > 1.3
+    desk.tool("break").locator("[data-bug='swapped_halves']").uncheck()
+    desk.says("break", "No bug is on")
+    assert desk.tool("break").locator(".desk-switch a[href*='museum.html#exhibit-']").count() == 8
+
+
+def test_the_clock_is_found_and_the_rounds_are_counted(opened):
+    desk = opened().start()
+    desk.page.evaluate("Math.random = () => 0.3")
+    desk.tool("find").locator(".desk-next").click()
+    desk.set("find", "guess", 250)
+    desk.tool("find").locator(".desk-guess").click()
+    said = desk.says("find", "It was t = 300. You said 250, off by 50")
+    assert number(r"network says (\d+)", said) == pytest.approx(300, abs=60)
+    assert desk.tool("find").locator(".desk-strip li").count() == 20
+    assert desk.tool("find").locator("tbody tr").count() == 1
+
+
+def test_a_digit_is_sampled_and_can_be_gone_through(opened):
+    desk = opened().start()
+    desk.tool("sample").locator("[name='steps']").select_option("5")
+    desk.tool("sample").locator(".desk-draw").click()
+    desk.says("sample", "5 steps took")
+    last = desk.pixels("sample", "x")
+    slider = desk.tool("sample").locator("[name='step']")
+    slider.focus()
+    desk.page.keyboard.press("Home")
+    assert slider.get_attribute("aria-valuetext") == "0 of 5"
+    assert not np.array_equal(desk.pixels("sample", "x"), last)
+    desk.page.keyboard.press("End")
+    assert np.array_equal(desk.pixels("sample", "x"), last)
+
+
+def test_sampling_can_be_stopped(opened):
+    desk = opened().start()
+    desk.tool("sample").locator("[name='steps']").select_option("100")
+    desk.tool("sample").locator(".desk-draw").click()
+    desk.says("sample", "Drawing in 100")
+    desk.tool("sample").locator(".desk-draw", has_text="Stop").click()
+    desk.says("sample", "Stopped")
+
+
+def test_a_network_of_ones_own_is_opened_and_others_are_refused(opened, tmp_path):
+    config = TrainConfig(variant="sinusoidal", width=16)
+    (text,) = network_file(make_model(config), config, "my-first-network")
+    (tmp_path / "mine.js").write_text(text)
+    (tmp_path / "wrong.js").write_text("window.ran = true;")
+    desk = opened()
+    chooser = desk.page.locator(".desk-start input[type='file']")
+    chooser.set_input_files(tmp_path / "wrong.js")
+    assert "This is no network for the desk" in desk.says("start", "no network")
+    chooser.set_input_files(tmp_path / "mine.js")
+    desk.says("start", "my-first-network runs on this page")
+    assert desk.shared()["network"] == "yours"
+    assert desk.page.evaluate("window.ran ?? null") is None
+
+
+def test_in_firefox_a_lie_is_told_by_pointer_and_keyboard(site, tmp_path):
+    with firefox(tmp_path) as started:
+        started.open(f"{site}/desk.html")
+        started.click(".desk-start .desk-begin")
+        says = "document.querySelector('.desk-lie .desk-says').textContent"
+        wait = "new Promise((r) => {{ const f = () => (({}) ? r({}) : setTimeout(f, 100)); f(); }})"
+        started.evaluate(wait.format(f"{says}.includes('told 50')", says))
+        started.click(".desk-lie [name=told]")
+        started.press("\ue010")  # End
+        said = started.evaluate(wait.format(f"{says}.includes('told 999')", says))
+        shared = json.loads(started.evaluate(SHARED))
+    x_t, digit = (torch.tensor(shared[k]).view(1, 1, 28, 28) for k in ("noised", "digit"))
+    lied = denoise_lied_to(load_model(load_run("adagn", 42)), x_t, 400, [999])[0]
+    wrong = (lied - digit).square().mean().sqrt().item()
+    assert number(r"digit by (\d\.\d+)", said) == pytest.approx(wrong, abs=0.01)
