@@ -18,6 +18,7 @@ from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment import analysis, plan
+from condlesson.experiment.answers import QUESTIONS, answer
 from condlesson.experiment.comparison import paired_difference, runs_of
 from condlesson.experiment.judge_records import load_judge, noised_test_images
 from condlesson.experiment.judges import confidence, frechet_distance, guess_timesteps
@@ -42,7 +43,7 @@ from condlesson.probes import (
     surviving_shift,
     timestep_bound,
 )
-from condlesson.sampling import predict_x_0
+from condlesson.sampling import predict_x_0, sample_ddim
 from condlesson.telling import CONDITIONED, clock_by_noise_size, predict_divided
 from condlesson.training import make_model
 
@@ -124,11 +125,34 @@ def test_gap_of_the_additive_networks_is_small(runs):
         assert abs(paired_difference(runs["none"], runs[variant]).relative) < 0.1
 
 
-def test_additive_networks_gain_more_in_the_upper_half(runs):
-    relative = relative_by_timestep(runs)
-    for variant in ("simple", "sinusoidal"):
-        assert relative[variant][:5].mean() > relative[variant][5:].mean() + 0.02
-    assert (relative["sinusoidal"][5:] < relative["simple"][5:]).all()
+@torch.no_grad()
+def test_adagn_needs_clipping_under_ddim(trained):
+    alpha_bar = alphas_cumprod(linear_beta_schedule())
+    x_T = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))  # noqa: N806
+    networks = {"adagn": trained, "sinusoidal": load_model(load_run("sinusoidal", seed=42))}
+
+    def end(name, clip):
+        images = sample_ddim(
+            networks[name], x_T, alpha_bar, num_steps=30, spacing="trailing", clip_x_0=clip
+        )
+        return images.square().mean().sqrt()
+
+    for network in networks.values():
+        noise = network(x_T, torch.full((8,), 999))
+        assert predict_x_0(x_T, 999, noise, alpha_bar).square().mean().sqrt() > 8
+    assert end("adagn", clip=False) > 3
+    assert max(end("adagn", clip=True), end("sinusoidal", clip=False)) < 1.1
+
+
+def test_runs_name_winners_for_the_norm_and_every_block():
+    runs = runs_of("small")
+    winners = {
+        name: {pair.winner for pair in answer(question, runs).differences}
+        for name, question in QUESTIONS.items()
+    }
+    assert winners.pop("help") == {None, "gn_additive", "adagn"}
+    assert winners.pop("norm") == {"gn_none", "gn_bottleneck"}
+    assert all(names == {None} for names in winners.values())
 
 
 def test_sinusoidal_ends_below_simple_by_less_than_runs_can_carry(runs):

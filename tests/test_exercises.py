@@ -32,6 +32,16 @@ def test_interleaved_embedding_is_the_formula(d_emb, dtype):
     assert_close(emb, torch.tensor(expected), **FLOAT32)
 
 
+@pytest.mark.parametrize("d_emb", [2, 8, 256])
+def test_embed_timesteps_is_the_formula_with_all_sines_first(d_emb):
+    expected = [
+        [f(w * t) for f in (math.sin, math.cos) for w in frequencies(d_emb)] for t in T_VALUES
+    ]
+    emb = exercises.embed_timesteps(torch.tensor(T_VALUES), d_emb)
+    assert_close(emb, torch.tensor(expected), **FLOAT32)
+    assert_close(exercises.embed_timesteps(50, d_emb), emb[2:3])
+
+
 def test_interleaved_embedding_refuses_an_odd_width_and_a_table_of_timesteps():
     with pytest.raises(RuntimeError, match="size"):
         exercises.interleaved_embedding(torch.arange(4), 5)

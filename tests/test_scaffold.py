@@ -71,6 +71,15 @@ def test_solution_drops_the_hint_and_keeps_the_answer():
     )
 
 
+def test_an_exercise_begun_runs_as_it_is_shown():
+    assert exercises.begun(broken)(4) == 2
+    begun = exercises.begun(AdaGN)
+    assert inspect.getsource(begun.forward) in textwrap.indent(exercises.scaffold(AdaGN), "")
+    assert begun.__module__ == "exercise"  # and not the package's, whose code is nobody's answer
+    with pytest.raises(ValueError, match="must have parts"):
+        exercises.begun(unclosed)
+
+
 def test_a_broken_version_is_shown_as_it_runs_and_solved_by_its_cure():
     halved = '''\
         def broken(x):

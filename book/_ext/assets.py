@@ -53,8 +53,10 @@ SCRIPTS = (
 )
 ICONS = "vendor/fontawesome/6.5.2/webfonts/fa-solid-900.ttf"
 OTHERS = ("mode.js", "searchtools.js", "language_data.js")  # each where it is needed
-KEPT = (*OTHERS, SHEET, SCRIPT)
+KEPT = (*OTHERS, SHEET, SCRIPT, "descriptions.js")
 ICON = re.compile("[\ue000-\uf8ff]")  # the private use area, where icon fonts have their glyphs
+# The address of a sheet or script of this site, with or without a version.
+VERSIONED = re.compile(r'((?:src|href)=")((?:_static/|searchindex)[^"?]*\.(?:css|js))(?:\?v=\w+)?"')
 # Settings of an extension that would run code on the pages, by a script from elsewhere.
 THEBE = re.compile(
     r"<script type=\"text/x-thebe-config\">.*?</script>\s*<script>kernelName = .*?</script>", re.S
@@ -121,6 +123,7 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
     _remove_parts(static, own)
+    _name_versions(Path(app.outdir))
 
 
 def _words(script: str) -> set[str]:
@@ -256,6 +259,24 @@ def _icon_font(path: Path, sheet: str) -> str:
         '\n@font-face{font-family:"Font Awesome 6 Free";font-weight:900;font-display:block;'
         f'src:url(data:font/woff;base64,{data}) format("woff")}}\n'
     )
+
+
+def _name_versions(out: Path) -> None:
+    """Add to each address of a sheet or script a digest, so that no browser takes an old one."""
+    digests: dict[str, str] = {}
+
+    def named(link: re.Match) -> str:
+        file = out / link[2]
+        if not file.is_file():
+            return link[0]
+        if link[2] not in digests:
+            digests[link[2]] = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+        return f'{link[1]}{link[2]}?v={digests[link[2]]}"'
+
+    for page in sorted(out.glob("*.html")):
+        text = page.read_text("utf-8")
+        if (versioned := VERSIONED.sub(named, text)) != text:
+            page.write_text(versioned, "utf-8")
 
 
 def _remove_parts(static: Path, own: Iterable[str]) -> None:

@@ -29,6 +29,8 @@ DARK = {
     "#b0568a": "#e59cc6",
     "#56b4e9": "#2b77ab",
 }
+NARROW = re.compile(r"<!--narrow ([\w+/=]+)-->")  # as condlesson.figures.narrow adds it
+PHONE = "(max-width: 600px)"  # where the narrow drawing is shown, as in lesson.css
 LARGE = 20_000  # characters of an image inside a figure that is worth compressing again
 PIXELS = 96 / 72  # to a point
 
@@ -77,12 +79,35 @@ def give_size(app: Sphinx, page: str, template: str, context: dict, doctree: obj
         source = re.search(r' src="([^"]*)"', tag[0])
         if source is None or source[1] not in files or " width=" in tag[0]:
             return tag[0]
-        width, height, kind = _size(Path(app.srcdir, files[source[1]]))
+        path = Path(app.srcdir, files[source[1]])
+        width, height, kind = _size(path)
         added = f'<img width="{width}" height="{height}" loading="lazy" decoding="async"'
-        return added + (f' class="{kind}"' if kind else "") + tag[0].removeprefix("<img")
+        image = added + (f' class="{kind}"' if kind else "") + tag[0].removeprefix("<img")
+        return _picture(source[1], image, narrow_of(path))
 
     if "body" in context:
         context["body"] = re.sub(r"<img [^>]*>", with_size, context["body"])
+
+
+def narrow_of(path: Path) -> str:
+    """The drawing of a figure for narrow screens; empty if it has none."""
+    found = path.suffix == ".svg" and NARROW.search(path.read_text("utf-8"))
+    return base64.b64decode(found[1]).decode() if found else ""
+
+
+def _narrow_name(source: str) -> str:
+    return source.removesuffix(".svg") + "-narrow.svg"
+
+
+def _picture(source: str, image: str, narrow: str) -> str:
+    """An image, in the company of its narrow form if it has one."""
+    if not narrow:
+        return image
+    width, height, _ = _size_of(narrow, source)
+    return (
+        f'<picture><source media="{PHONE}" srcset="{_narrow_name(source)}" width="{width}" '
+        f'height="{height}">{image}</picture>'
+    )
 
 
 def _size(path: Path) -> tuple[int, int, str]:
@@ -90,7 +115,10 @@ def _size(path: Path) -> tuple[int, int, str]:
     if path.suffix != ".svg":
         with Image.open(path) as image:
             return *image.size, ""
-    svg = path.read_text("utf-8")
+    return _size_of(path.read_text("utf-8"), path)
+
+
+def _size_of(svg: str, path: Path | str) -> tuple[int, int, str]:
     tag = re.search(r"<svg [^>]*>", svg)[0]
     size = [re.search(rf' {side}="([\d.]+)(pt)?"', tag) for side in ("width", "height")]
     box = re.search(r' viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', tag)
@@ -108,11 +136,13 @@ def suit_figures(app: Sphinx, error: Exception | None) -> None:
     if error or app.builder.format != "html":
         return
     pages = "".join(path.read_text("utf-8") for path in Path(app.outdir).glob("*.html"))
-    for path in (Path(app.outdir) / app.builder.imagedir).glob("*.svg"):
+    for path in sorted((Path(app.outdir) / app.builder.imagedir).glob("*.svg")):
         if path.name not in pages:
             path.unlink()
         elif is_drawn(svg := path.read_text("utf-8")) and dark_rules() not in svg:
-            path.write_text(suit(svg), "utf-8")
+            if narrow := narrow_of(path):
+                path.with_name(_narrow_name(path.name)).write_text(suit(narrow), "utf-8")
+            path.write_text(suit(NARROW.sub("", svg)), "utf-8")
 
 
 def setup(app: Sphinx) -> dict:

@@ -9,16 +9,29 @@ Directives:
 """
 
 import html
+import re
 from importlib import import_module
 from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 from condlesson import scaffold as exercises
 from condlesson.notebooks.blocks import STEPS
+
+# The page that a step of the map is about.
+PAGE_OF = {
+    "timestep": "refresher",
+    "embedding": "exercise-1",
+    "mlp": "exercise-2",
+    "projection": "exercise-3",
+    "modulation": "exercise-3",
+    "block": "exercise-4",
+}
+SOLVED = re.compile(r'<details class="check-solved">.*?</details>', re.S)
 
 
 class LessonMap(SphinxDirective):
@@ -36,11 +49,15 @@ class LessonMap(SphinxDirective):
         markup = f'<nav class="lesson-map" aria-label="Where we are"><ol>{items}</ol></nav>'
         return [nodes.raw("", markup, format="html")]
 
-    @staticmethod
-    def _item(key: str, is_lit: bool) -> str:
+    def _item(self, key: str, is_lit: bool) -> str:
         name, note = (html.escape(text) for text in STEPS[key])
         current = ' class="lit" aria-current="step"' if is_lit else ""
-        return f"<li{current}><strong>{name}</strong> <span>{note}</span></li>"
+        step = f"<strong>{name}</strong> <span>{note}</span>"
+        page = PAGE_OF[key]
+        if page in self.env.found_docs and page != self.env.docname:
+            address = self.env.app.builder.get_relative_uri(self.env.docname, page)
+            step = f'<a href="{address}">{step}</a>'
+        return f"<li{current}>{step}</li>"
 
 
 class Source(SphinxDirective):
@@ -49,6 +66,7 @@ class Source(SphinxDirective):
     required_arguments = 1
     option_spec: ClassVar = {"read-only": directives.flag}
     show = staticmethod(exercises.source)
+    kinds: ClassVar = ["source"]
 
     def run(self) -> list[nodes.Node]:
         module, _, name = self.arguments[0].rpartition(".")
@@ -62,7 +80,9 @@ class Source(SphinxDirective):
         except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise self.error(f"{self.name} {self.arguments[0]}: {error}") from error
         self.env.note_dependency(import_module(module).__file__)
-        return [nodes.literal_block(code, code, language="python", classes=["source"])]
+        shown = nodes.literal_block(code, code, language="python", classes=self.kinds)
+        self.set_source_info(shown)
+        return [shown]
 
 
 class Scaffold(Source):
@@ -75,6 +95,33 @@ class Solution(Source):
     """The source as the answer to an exercise, without the exercise's comments."""
 
     show = staticmethod(exercises.solution)
+    kinds: ClassVar = ["source", "solution"]
+
+
+class ChecksWithSolutions(SphinxPostTransform):
+    """Moves what a check says of a solution to the solution, folded away as that is."""
+
+    default_priority = 500  # when it is settled which of its forms an output is shown in
+    formats: ClassVar = ("html",)
+
+    def run(self, **kwargs: object) -> None:
+        """Do so for each check that has a solution behind it."""
+        code = self.document.findall(nodes.literal_block)
+        solutions = [block for block in code if "solution" in block["classes"]]
+        for raw in list(self.document.findall(nodes.raw)):
+            found = SOLVED.search(raw.astext())
+            behind = [s for s in solutions if found and s.line > _around(raw, "cell").line]
+            if not behind:
+                continue
+            raw.children = [nodes.Text(SOLVED.sub("", raw.astext()))]
+            opened = found[0].replace("<details", "<details open", 1)
+            behind[0].parent.append(nodes.raw("", opened, format="html"))
+
+
+def _around(node: nodes.Node, kind: str) -> nodes.Element:
+    while kind not in node.get("classes", ()):
+        node = node.parent
+    return node
 
 
 def setup(app: Sphinx) -> dict:
@@ -83,4 +130,5 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("source", Source)
     app.add_directive("scaffold", Scaffold)
     app.add_directive("solution", Solution)
+    app.add_post_transform(ChecksWithSolutions)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,7 @@
 """Maths as MathML, made at build time: no script, no request, readable by screen readers."""
 
+import re
+
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
 from sphinx.application import Sphinx
@@ -9,6 +11,9 @@ from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
 convert = LatexToMathML().convert_with_local_state
+# A channel's scale and shift have a colour each; the schedule's variances have an index.
+MODULATION = re.compile(r"(?<!<msub>)<mi>([γβ])</mi>")
+NAMES = {"γ": "gamma", "β": "beta"}
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
@@ -35,7 +40,8 @@ def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 def _mathml(node: nodes.Element, latex: str, *, displaystyle: bool) -> str:
     try:
-        return convert(latex, displaystyle=displaystyle)
+        written = convert(latex, displaystyle=displaystyle)
+        return MODULATION.sub(lambda m: f'<mi class="{NAMES[m[1]]}">{m[1]}</mi>', written)
     except LatexError as error:
         logger.warning("maths %r: %s", latex, error, location=node)
         return ""

@@ -13,16 +13,14 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
 import condlesson
+import reading
 from condlesson.notebooks import addresses
 
 LONGEST = 160  # characters of a description; search engines cut longer ones
-NO_PROSE = (nodes.literal_block, nodes.math, nodes.math_block, nodes.citation, addnodes.desc)
-NO_PROSE_CLASSES = {"cell_output", "predictions"}
 UNSET = "OWNER"  # the owner in _config.yml as long as nobody has decided
 CARD_ALT = "A clock with many hands, and beside it the title of the lesson."
 
@@ -42,14 +40,14 @@ def describe_page(app: Sphinx, page: str, template: str, context: dict, doctree:
     context |= {
         "site": site,
         "base_path": urlsplit(site).path if page == "404" else "",  # shown at any depth
-        "description": _description(doctree) or f"{context['docstitle']}: {page}.",
+        "description": description(doctree) or f"{context['docstitle']}: {page}.",
         "card_alt": CARD_ALT,
         "repository": addresses.repository_url(),
         "version_shown": condlesson.__version__,
         "commit": commit,
         "commit_date": date,
     }
-    minutes = round(_words(doctree) / app.config.myst_words_per_minute) if doctree else 0
+    minutes = reading.minutes(app.env, page)
     if minutes:
         told = f"{minutes} minute{'s' * (minutes > 1)} to read"
         context["body"] = context["body"].replace(
@@ -83,7 +81,7 @@ def write_sitemap(app: Sphinx, error: Exception | None) -> None:
     (Path(app.outdir) / "sitemap.xml").write_text(text, "utf-8")
 
 
-def _description(doctree: nodes.document | None) -> str:
+def description(doctree: nodes.document | None) -> str:
     """The page's first paragraph, cut after a sentence or else after a word."""
     paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
     text = " ".join(next(iter(paragraphs), nodes.paragraph()).astext().split())
@@ -92,21 +90,6 @@ def _description(doctree: nodes.document | None) -> str:
     head = text[: LONGEST - 1]
     sentence = max(head.rfind(mark) for mark in (". ", "? ", "! "))
     return head[: sentence + 1] if sentence > LONGEST / 3 else f"{head.rsplit(' ', 1)[0]}…"
-
-
-def _words(doctree: nodes.document) -> int:
-    """How many words of prose a page has, those of its questions and folded parts included."""
-    return sum(len(text.split()) for text in doctree.findall(nodes.Text) if _is_prose(text))
-
-
-def _is_prose(text: nodes.Text) -> bool:
-    node, in_sentence = text.parent, False
-    while node is not None:
-        if isinstance(node, NO_PROSE) or NO_PROSE_CLASSES.intersection(node.get("classes", [])):
-            return False
-        in_sentence = in_sentence or isinstance(node, nodes.paragraph | nodes.title)
-        node = node.parent
-    return in_sentence
 
 
 def _last_commit(folder: Path) -> tuple[str, str]:

@@ -63,6 +63,24 @@
     for (const part of folded) part.open = false;
   });
 
-  // A search begins in the field.
+  // A search begins in the field. Its words are marked on the page that one goes on to from there,
+  // and on no other.
   document.querySelector(".bd-search-container input[type=search]")?.focus();
+  const results = document.querySelector("#search-results");
+  const tell = () => {
+    for (const result of results.querySelectorAll("li:not(:has(.search-about))")) {
+      const page = result.querySelector("a")?.getAttribute("href")?.split(/[?#]/)[0];
+      if (!window.descriptions?.[page]) continue;
+      const about = document.createElement("p");
+      about.className = "search-about";
+      about.textContent = window.descriptions[page];
+      result.append(about);
+    }
+  };
+  if (results) new MutationObserver(tell).observe(results, { childList: true, subtree: true });
+  let followed = false;
+  results?.addEventListener("click", (event) => { followed ||= Boolean(event.target.closest("a")); });
+  addEventListener("pagehide", () => {
+    if (results && !followed) localStorage.removeItem("sphinx_highlight_terms");
+  });
 })();

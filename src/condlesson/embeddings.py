@@ -160,7 +160,10 @@ class TimestepEmbedding(nn.Module):
         """Embed t, as `sinusoidal_embedding` takes it; returns shape (B, d_emb)."""
         sinusoid = sinusoidal_embedding(t, self.d_sinusoidal)
         sinusoid = sinusoid.to(self.linear_1.weight)  # the layers' device and dtype
+        # TODO 1: what becomes of the sinusoid: through the first layer, then a GELU
+        # (F.gelu), then the second layer.
         return self.linear_2(F.gelu(self.linear_1(sinusoid)))
+        # END TODO
 
 
 class RandomFourierFeatures(nn.Module):

@@ -28,13 +28,14 @@ it in the place of the wrong one::
 
 import ast
 import inspect
+import linecache
 import re
 import sys
 import textwrap
 from collections.abc import Collection, Mapping
 from importlib import import_module
 
-__all__ = ["answer_lines", "bound_names", "imports", "scaffold", "solution", "source",
+__all__ = ["answer_lines", "begun", "bound_names", "imports", "scaffold", "solution", "source",
            "used_names", "without_imports"]  # fmt: skip
 
 WIDTH = 84  # of an import line; pages are narrower than modules
@@ -99,6 +100,26 @@ def scaffold(obj: object) -> str:
     lines = [_BUG.sub(r"\1\2", line.replace("# END TODO", "...")) for line in lines]
     code = "".join(line for line in lines if not _END.match(line))
     return FIND + code if is_bug else code
+
+
+def begun(obj: object) -> object:
+    """An exercise as a learner finds it, to be run: what `scaffold` shows, in its module's place.
+
+    Args:
+        obj: A class or function with TODO, BUG or CURE parts.
+
+    Returns:
+        The class or function with its gaps, or with its wrong line.
+
+    Raises:
+        ValueError: As `scaffold`.
+    """
+    code, name = scaffold(obj), obj.__name__
+    file = f"<exercise {name}>"  # a file of its own: the package's code is nobody's answer
+    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
+    namespace = {**vars(sys.modules[obj.__module__]), "__name__": "exercise"}
+    exec(compile(code, file, "exec"), namespace)
+    return namespace[name]
 
 
 def answer_lines(obj: object) -> list[str]:

@@ -84,6 +84,22 @@ def test_pages_say_how_large_images_are(name):
         assert image["loading"] == "lazy"
 
 
+def test_letters_can_be_read_on_a_phone():
+    """A figure that is wider than a phone has a narrow drawing whose letters are large enough."""
+    column, least, seen = 358, 8.5, 0
+    for name in PAGES:
+        for source in article(name).select("figure picture source"):
+            text = (HTML / source["srcset"]).read_text()
+            assert source["media"] == figures.PHONE
+            assert int(source["width"]) < int(source.find_next("img")["width"])
+            width = float(re.search(r' viewBox="\S+ \S+ ([\d.]+)', text)[1])
+            sizes = re.findall(r"font(?:-size)?: [^;\"]*?([\d.]+)px", text)
+            letters = map(float, sizes)
+            assert min(letters, default=99) * column / width >= least, source["srcset"]
+            seen += 1
+    assert seen > 25
+
+
 def test_a_figure_s_size_is_that_of_its_drawing(tmp_path):
     figure, _ = plt.subplots(figsize=(3, 2))
     (tmp_path / "a.svg").write_text(svg_of(figure))

@@ -13,11 +13,18 @@ from PIL import Image
 import condlesson
 import publishing
 from condlesson.notebooks import addresses
-from tests.book.built import PAGES, ROOT, page, text_without
+from tests.book.built import PAGES, ROOT, article, page, text_without
 from tests.book.test_broken_builds import GOOD, make_html, tiny_book
 
 OTHERS = ("search", "genindex", "404")
-MADE = {"api", "api-tools", "references"}  # from docstrings and the bibliography
+MADE = {"api", "api-tools", "references", "index"}  # from docstrings, entries, templates
+
+
+def is_folded_or_output(tag):
+    is_open = "predict" in " ".join(tag.get("class", []))  # a script opens it, or the reader
+    return (tag.name == "details" and not is_open) or "cell_output" in tag.get("class", [])
+
+
 every_page = pytest.mark.parametrize("name", (*PAGES, *OTHERS))
 
 
@@ -35,8 +42,26 @@ def test_a_description_says_what_the_page_is_about(name):
 def test_a_page_says_how_long_it_takes_to_read(name):
     [told] = [tag.get_text() for tag in page(name).select("h1 + .reading-time")]
     [minutes] = re.findall(r"^(\d+) minutes? to read$", told)
-    words = len(text_without(name, "pre, .cell_output, math, .predictions").split())
-    assert 0.7 < int(minutes) / (words / 200) < 1.3
+    folded = "details.sd-dropdown, .predict-feedback"
+    words = len(text_without(name, f"pre, .cell_output, math, .predictions, {folded}").split())
+    code = [pre for pre in article(name)("pre") if not pre.find_parent(is_folded_or_output)]
+    lines = sum(bool(line.strip()) for pre in code for line in pre.get_text().splitlines())
+    assert 0.7 < int(minutes) / (words / 200 + lines / 25) < 1.3
+
+
+def test_minutes_are_the_same_wherever_they_are_told():
+    told = {name: page(name).select_one(".reading-time").get_text().split()[0] for name in PAGES
+            if page(name).select(".reading-time")}  # fmt: skip
+    cards = page("index").select(".card-link")
+    assert len(cards) == 4
+    for card in cards:
+        name = card["href"].removesuffix(".html")
+        assert card.small.get_text().startswith(f"{told[name]} min to read")
+    rows = page("teaching").select_one("table").select("tr")
+    named = {row.a["href"].removesuffix(".html"): row("td")[1].get_text() for row in rows if row.a}
+    measured = {name: shown for name, shown in named.items() if name != "museum"}
+    assert measured == {name: f"{told[name]} min" for name in measured}
+    assert len(measured) > 6
 
 
 def test_titles_and_descriptions_are_each_page_s_own():
@@ -123,7 +148,7 @@ def test_with_an_address_a_lost_reader_s_page_works_at_any_depth(published):
 def test_a_long_description_ends_after_a_sentence_or_a_word(text, end):
     from docutils.core import publish_doctree
 
-    shown = publishing._description(publish_doctree(text))
+    shown = publishing.description(publish_doctree(text))
     assert len(shown) <= publishing.LONGEST
     assert shown.endswith(end)
     assert re.sub("…$", "", shown) in text

@@ -31,6 +31,10 @@ for (const name of ["localStorage", "sessionStorage"]) {
   });
 }
 """
+# As where a browser shows what it kept, and keeps no more.
+STORAGE_FULL = """
+Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+"""
 
 
 def as_file(name: str) -> str:

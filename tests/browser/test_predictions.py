@@ -3,7 +3,7 @@
 import pytest
 
 from tests.book.built import PAGES, page
-from tests.browser.site import STORAGE_FORBIDDEN, as_file, visit
+from tests.browser.site import STORAGE_FORBIDDEN, STORAGE_FULL, as_file, visit
 
 pytestmark = pytest.mark.slow
 
@@ -30,15 +30,16 @@ def answer(opened):
 def test_every_question_can_be_answered(context, name):
     with visit(context, as_file(name)) as opened:
         boxes = opened.page.locator("fieldset.predict-box").all()
-        assert len(boxes) == len(page(name).select("details.predict"))
-        for number, shown in enumerate(boxes):
+        questions = page(name).select("details.predict")
+        assert len(boxes) == len(questions)
+        for shown, question in zip(boxes, questions, strict=True):
             assert shown.locator("legend").inner_text().strip()
-            details = opened.page.locator("details.predict-answer").nth(number)
-            right = int(page(name).select("details.predict")[number]["data-right"])
-            shown.locator("input").nth(right - 1).check()
+            shown.locator("input").nth(int(question["data-right"]) - 1).check()
             shown.locator("button").click()
-            assert details.get_attribute("open") is not None
             assert "As you predicted." in shown.get_by_role("status").inner_text()
+            folded = f"details.predict-answer[data-predict={question['data-predict']}]"
+            stops = bool(question.select(".predict-answer"))
+            assert opened.page.locator(f"{folded}[open]").count() == stops
         assert opened.complaints == []
 
 
@@ -57,6 +58,10 @@ def test_a_question_by_keyboard_alone(context):
         told = box(opened.page).get_by_role("status").inner_text()
         assert "A surprise." in told
         assert "Many hands stand still" in told
+        assert "Right: Near 1 for the neighbours" in told
+        assert "One step moves only the fastest hands" in told
+        right = box(opened.page).locator(".predict-option").nth(2)
+        assert right.evaluate("it => getComputedStyle(it, '::after').content") == '"✓ right"'
 
 
 def test_answers_are_kept_and_the_first_counts(context):
@@ -64,7 +69,9 @@ def test_answers_are_kept_and_the_first_counts(context):
         for choice in (0, 2):
             box(opened.page).locator("input").nth(choice).check()
             box(opened.page).locator("button").click()
-        assert "As you predicted." in box(opened.page).get_by_role("status").inner_text()
+        told = box(opened.page).get_by_role("status").inner_text()
+        assert "As you predicted." not in told
+        assert "Your first guess was another one." in told
         opened.page.reload()
         assert box(opened.page).locator("input").nth(0).is_checked()
         assert answer(opened.page).locator("table").is_visible()
@@ -92,8 +99,9 @@ def test_a_link_to_a_figure_behind_a_question_opens_it(context):
         opened.page.locator("#fig-heatmap img").wait_for()
 
 
-def test_nothing_breaks_where_storage_is_forbidden(context):
-    context.add_init_script(STORAGE_FORBIDDEN)
+@pytest.mark.parametrize("storage", [STORAGE_FORBIDDEN, STORAGE_FULL])
+def test_nothing_breaks_where_storage_is_forbidden(context, storage):
+    context.add_init_script(storage)
     with visit(context, as_file("exercise-1")) as opened:
         box(opened.page).locator("input").first.check()
         box(opened.page).locator("button").click()
@@ -134,7 +142,15 @@ def test_all_questions_are_listed_in_order():
         assert page(name.removesuffix(".html")).select(f"[id={target}]")
 
 
-def test_results_are_behind_their_questions():
+def test_about_fifteen_questions_stop_their_reader_and_hide_few_figures():
+    questions = [q for name in ASKING for q in page(name).select("details.predict")]
+    folded = [q.select_one(".predict-answer") for q in questions if q.select(".predict-answer")]
+    assert 12 <= len(folded) <= 18
+    assert all(answer.select(".cell_output") for answer in folded)
+    assert [image["alt"] for answer in folded for image in answer.select("figure img")] == []
+
+
+def test_each_choice_has_a_reply():
     for name in ASKING:
         for question in page(name).select("details.predict"):
             choices = question.select(".predict-choices > li")
@@ -142,4 +158,3 @@ def test_results_are_behind_their_questions():
             assert 1 <= int(question["data-right"]) <= len(choices)
             assert all(choice.select_one(".predict-feedback").get_text(strip=True)
                        for choice in choices)  # fmt: skip
-            assert question.select_one(".predict-answer").select(".cell_output"), name

@@ -69,6 +69,9 @@ def test_a_reader_who_prints_from_the_dark_gets_white_paper_with_nothing_folded(
         assert page.evaluate("document.documentElement.dataset.theme") == "light"
         assert folded.count() == 0
     text = squeezed("".join(sheet.extract_text() for sheet in printed.pages))
+    title = article("exercise-1").h1.get_text().removesuffix("#")
+    assert squeezed(title) in squeezed(printed.pages[0].extract_text())
+    assert "In this guided exercise" in printed.pages[0].extract_text()  # it is no title page
     hidden = article("exercise-1").select("details p")[0].get_text()
     assert squeezed(hidden)[:30] in text
 

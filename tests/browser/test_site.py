@@ -1,5 +1,6 @@
 """Every page, served and as a file: offline, within its policy, light, and whole on a phone."""
 
+import hashlib
 from io import BytesIO
 from urllib.parse import urljoin
 
@@ -7,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
-from tests.book.built import HTML, PAGES
-from tests.browser.site import EVERY_PAGE, STORAGE_FORBIDDEN, as_file, visit
+from tests.book.built import HTML, PAGES, page
+from tests.browser.site import EVERY_PAGE, STORAGE_FORBIDDEN, STORAGE_FULL, as_file, visit
 
 pytestmark = pytest.mark.slow
 
@@ -140,10 +141,36 @@ def test_a_search_finds_its_page(desktop, site, place):
         opened.page.keyboard.press("Enter")
         result = opened.page.locator("#search-results a[href*='exercise-3.html']").first
         result.wait_for()
+        about = opened.page.locator("#search-results li .search-about").first
+        assert len(about.inner_text()) > 30
         assert opened.complaints == []
         assert [url for url in opened.asked if not url.startswith((root, "data:"))] == []
         result.click()
         opened.page.locator("article h1", has_text="Exercise 3").wait_for()
+
+
+def test_words_of_a_search_are_marked_where_one_goes_on_to_and_nowhere_else(desktop):
+    marked = "article .highlighted"
+    for follow in (True, False):
+        with visit(desktop, as_file("search") + "?q=projection") as opened:
+            result = opened.page.locator("#search-results a[href*='exercise-3.html']").first
+            result.wait_for()
+            if follow:
+                result.click()
+                opened.page.locator(marked).first.wait_for()
+            opened.page.goto(as_file("exercise-3"))
+            assert opened.page.locator(marked).count() == 0
+
+
+def test_scripts_and_sheets_name_their_versions():
+    for name in EVERY_PAGE:
+        tags = page(name).select("script[src], link[rel=stylesheet]")
+        files = [tag.get("src") or tag.get("href") for tag in tags]
+        for address in files:
+            file, _, version = address.partition("?v=")
+            digest = hashlib.sha256((HTML / file).read_bytes()).hexdigest()
+            assert version, address
+            assert digest.startswith(version), address
 
 
 def test_a_chosen_theme_stays(desktop, site):
@@ -175,8 +202,9 @@ def test_figures_follow_the_theme(desktop, site, scheme):
         assert f"rgb{picture.getpixel((2, 2))}" == ground
 
 
-def test_nothing_breaks_where_storage_is_forbidden(desktop, site):
-    desktop.add_init_script(STORAGE_FORBIDDEN)
+@pytest.mark.parametrize("storage", [STORAGE_FORBIDDEN, STORAGE_FULL])
+def test_nothing_breaks_where_storage_is_forbidden(desktop, site, storage):
+    desktop.add_init_script(storage)
     with visit(desktop, f"{site}/exercise-1.html") as opened:
         opened.page.locator(".theme-switch-button").click()
         assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"

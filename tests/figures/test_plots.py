@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 
 from condlesson import VARIANTS
 from condlesson.figures import plots
+from condlesson.networks import DESIGNS
 
 
 @pytest.fixture(autouse=True)
@@ -67,9 +68,14 @@ def test_modulation_heatmaps_share_one_symmetric_scale():
     assert limits == [(-0.4, 0.4), (-0.4, 0.4)]
 
 
-def test_modulation_lines_draw_each_channel():
-    figure = plots.modulation_lines(np.zeros((5, 7)), np.ones((5, 7)), np.arange(5))
-    assert [len(ax.lines) for ax in figure.axes] == [7, 7]
+def test_modulation_lines_draw_each_channel_and_one_boldly():
+    gamma = np.zeros((5, 7))
+    gamma[:, 3] = np.arange(5)  # it moves most
+    figure = plots.modulation_lines(gamma, np.ones((5, 7)), np.arange(5))
+    assert [len(ax.lines) for ax in figure.axes] == [7 + 1, 7 + 1]
+    bold = figure.axes[0].lines[-1]
+    np.testing.assert_array_equal(bold.get_ydata(), gamma[:, 3])
+    assert bold.get_linewidth() > figure.axes[0].lines[0].get_linewidth()
 
 
 def test_dials_point_where_the_angles_say():
@@ -112,12 +118,52 @@ def test_differences_show_dots_and_intervals():
     assert set(zero.get_xdata()) == {0}
 
 
-def test_lie_heatmap_is_logarithmic_about_the_truth():
-    ax = plots.lie_heatmap(np.array([[1.0, 4.0], [2.0, 1.0]]), [50, 950])
-    np.testing.assert_allclose(ax.get_images()[0].get_array(), [[0, 2], [1, 0]])
-    assert ax.get_images()[0].get_clim() == (-2, 2)
-    ax.figure.canvas.draw()
-    assert "4" in [tick.get_text() for tick in ax.figure.axes[1].get_yticklabels()]
+def test_lie_heatmaps_are_logarithmic_about_the_truth_on_one_scale():
+    lies = {"a": np.array([[1.0, 4.0], [2.0, 1.0]]), "b": np.array([[1.0, 8.0], [1.0, 1.0]])}
+    figure = plots.lie_heatmaps(lies, [50, 950])
+    one, other, bar = figure.axes
+    np.testing.assert_allclose(one.get_images()[0].get_array(), [[0, 2], [1, 0]])
+    assert {ax.get_images()[0].get_clim() for ax in (one, other)} == {(-3, 3)}
+    assert [ax.get_title() for ax in (one, other)] == ["a", "b"]
+    figure.canvas.draw()
+    assert "4" in [tick.get_text() for tick in bar.get_yticklabels()]
+
+
+def test_a_forest_has_a_row_for_each_comparison_under_its_title():
+    rows = {"one − other": ([-3.0, -1.0], -4.0, 0.5, 1.5)}
+    ax = plots.forest({"Why?": rows, "And?": rows}, xlabel="x")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Why?", *rows, "And?", *rows]
+    assert [label.get_fontweight() for label in ax.get_yticklabels()] == ["bold", "normal"] * 2
+    box = ax.patches[0]
+    assert (box.get_x(), box.get_width()) == (-1.5, 3)
+    _, interval, dots, mean = ax.lines[:4]
+    np.testing.assert_array_equal(interval.get_xdata(), [-4, 0.5])
+    np.testing.assert_array_equal(dots.get_xdata(), [-3, -1])
+    assert mean.get_xdata() == [-2]
+
+
+def test_steps_of_adagn_are_what_the_layer_computes():
+    h = np.random.default_rng(0).normal(size=(2, 3, 3))
+    figure = plots.adagn_steps(h, 2 * h, [[9, 1.0]], [[9, -0.5]], [50], channel=1)
+    images = [ax.get_images()[0].get_array() for ax in figure.axes]
+    after = 2 * 2 * h[1] - 0.5
+    for image, expected in zip(
+        images, (h[1], 2 * h[1], 4 * h[1], after, np.maximum(after, 0)), strict=True
+    ):
+        np.testing.assert_allclose(image, expected)
+    assert [figure.axes[k].get_xlabel() for k in (2, 3)] == ["× 2.00", "−0.50"]
+
+
+def test_small_unets_mark_where_the_time_enters():
+    figure = plots.small_unets(DESIGNS)
+    drawn = {ax.get_title().replace("\n", "_"): [t.get_text() for t in ax.texts]
+             for ax in figure.axes if ax.patches}  # fmt: skip
+    assert set(drawn) == set(DESIGNS)
+    assert drawn["none"] == ["not told"]
+    assert drawn["simple"] == ["+½", "t / T"]
+    assert drawn["sinusoidal"] == ["+", "sinusoid"]
+    assert drawn["gn_additive"].count("+") == 6
+    assert (drawn["adagn"].count("+"), drawn["adagn"].count("×")) == (6, 6)
 
 
 def test_digits_are_a_labelled_grid():
@@ -241,7 +287,7 @@ def test_panels_share_axes_and_show_means_and_seeds():
     assert first.get_ylim() == second.get_ylim()
     np.testing.assert_array_equal(first.lines[1].get_ydata(), [4.0, 2.0])
     assert [len(ax.lines) for ax in figure.axes] == [1 + 1 + 2 + 1, 1 + 1]
-    assert first.get_ylabel() == "y\none"
+    assert (first.get_ylabel(), first.get_title(loc="left")) == ("y", "one")
     assert [text.get_text() for text in first.get_legend().get_texts()] == ["none", "simple"]
 
 

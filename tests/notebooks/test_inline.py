@@ -13,6 +13,7 @@ PAGES = {
     "two": FRONT + "# Page two\n\n$$\na\n$$ (eq-two)\n\n(sec-two)=\n## Of `two`\n\n"
     "```{code-cell}\n---\nmystnb:\n  figure:\n    name: fig-two\n    caption: A.\n---\nx\n```\n",
     "plain": "# No cells\n",
+    "notation": "# Notation\n",
 }
 BIB = """\
 @misc{one2020,
@@ -64,6 +65,7 @@ ARXIV = "https://arxiv.org/abs"
         ("{ref}`fig-one`", "Fig. 1"),
         ("{ref}`fig-two`", "Fig. 1 of [Page two](two.ipynb)"),
         ("{numref}`fig-one`", "Fig. 1"),
+        ("{term}`words <word>`", "[words](https://a.github.io/b/notation.html)"),
         ("{numref}`figure %s <fig-one>`", "figure 1"),
         ("{numref}`fig-two`", "Fig. 1 of [Page two](two.ipynb)"),
         ("{eq}`eq-two`", "(1) of [Page two](two.ipynb)"),

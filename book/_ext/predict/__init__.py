@@ -1,10 +1,12 @@
 """Questions to answer before a result is shown.
 
 Directives:
-    predict NAME           a question with its choices, one of them right (`:right: 2`). The next
-                           cell, with its outputs and the text behind it, becomes its answer, up to
-                           the cell after it, the next question, the next heading, or a comment
-                           `% answered`. `:cells: 2` takes one more cell, `:whole-section:` all.
+    predict NAME           a question with its choices, one of them right (`:right: 2`). Readers
+                           may guess, and then look down. With `:stop:` what follows is folded
+                           until they do: the next cell, with its outputs and the text behind it,
+                           up to the cell after it, the next question, the next heading, or a
+                           comment `% answered`. `:cells: 2` folds one more cell,
+                           `:whole-section:` all. Keep that for results that surprise.
                            `:mistake: batch_axis` asks what `museum.mistakes` asks of that one.
     predictions            all questions of the book; a script says how the reader answered
 
@@ -29,7 +31,7 @@ should be able to hold each. If the right one depends on recorded runs, add a te
 question and the choices in front of the cell.
 
 A question is a `details` element with everything in it. Where scripts run, `predict.js` makes a
-`fieldset` of it, and the answer opens when the reader has chosen.
+`fieldset` of it, says what there is to say to a choice, and opens an answer that is folded.
 """
 
 import math
@@ -70,6 +72,7 @@ class Predict(SphinxDirective):
         "mistake": directives.unchanged_required,
         "right": directives.positive_int,
         "cells": directives.nonnegative_int,
+        "stop": directives.flag,
         "whole-section": directives.flag,
     }
 
@@ -83,7 +86,7 @@ class Predict(SphinxDirective):
         if any(name in names for names in known.values()):
             raise self.error(f"{{predict}} {name}: there is another question of that name.")
         cells = math.inf if "whole-section" in self.options else self.options.get("cells", 1)
-        node = predict(name=name, right=right, cells=cells)
+        node = predict(name=name, right=right, cells=cells, stops="stop" in self.options)
         node["ids"] = [f"predict-{name}"]
         summary = predict_part("", tag="summary", classes=["predict-question"])
         summary += question
@@ -136,13 +139,13 @@ def _plain(text: str) -> list[nodes.Node]:
 
 
 class TakeAnswers(SphinxTransform):
-    """Puts behind each question what answers it."""
+    """Folds behind each question that stops its reader what answers it."""
 
     default_priority = 880  # when all cells are there
 
     def apply(self, **_: object) -> None:
         """Move the nodes."""
-        for question in list(self.document.findall(predict)):
+        for question in [q for q in self.document.findall(predict) if q["stops"]]:
             answer = predict_part("", tag="details", classes=["predict-answer"])
             summary = predict_part("", nodes.Text("The answer"), tag="summary")
             answer += [summary, *self._answer(question)]
@@ -257,4 +260,4 @@ def setup(app: Sphinx) -> dict:
     app.connect("doctree-resolved", list_predictions)
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
-    return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"env_version": 2, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,14 @@
-// Makes of each question a fieldset that opens the answer when the reader has chosen, and says on
-// the page with all questions how the reader answered. Answers stay in this browser.
+// Makes of each question a fieldset, answers the reader's choice, opens what is folded behind it,
+// and says on the page with all questions how the reader answered. Answers stay in this browser.
 (() => {
   const KEY = "condlesson-predictions";
+  let kept; // on this page, where the browser keeps nothing
   const read = () => {
-    try { return JSON.parse(localStorage.getItem(KEY)) || {}; } catch { return {}; }
+    try { kept ??= JSON.parse(localStorage.getItem(KEY)); } catch { /* nothing was kept */ }
+    return kept ??= {};
   };
   const write = (answers) => {
+    kept = answers;
     try { localStorage.setItem(KEY, JSON.stringify(answers)); } catch { /* nothing is kept */ }
   };
   const make = (tag, className = "", text = "") => {
@@ -15,22 +18,19 @@
     return element;
   };
 
-  for (const details of document.querySelectorAll("details.predict")) {
-    const name = details.dataset.predict;
-    const right = Number(details.dataset.right);
-    const list = details.querySelector(".predict-choices");
-    const answer = details.querySelector(".predict-answer");
-    const summary = answer.querySelector("summary");
+  // The question as a fieldset: a radio button for each choice, and what is said to each.
+  const box = (details) => {
     const fieldset = make("fieldset", "predict-box");
+    fieldset.id = details.id;
     const legend = make("legend", "predict-question");
     legend.append(...details.querySelector("summary").childNodes);
     fieldset.append(legend);
     const feedback = [];
-    for (const [index, item] of [...list.children].entries()) {
+    for (const [index, item] of [...details.querySelector(".predict-choices").children].entries()) {
       const label = make("label", "predict-option");
       const input = make("input");
       input.type = "radio";
-      input.name = `predict-${name}`;
+      input.name = `predict-${details.dataset.predict}`;
       input.value = index + 1;
       const text = make("span");
       for (const part of item.querySelector(".predict-choice").children) {
@@ -40,23 +40,49 @@
       fieldset.append(label);
       feedback.push(item.querySelector(".predict-feedback"));
     }
-    const button = make("button", "predict-button", "Show what happens");
+    return { fieldset, feedback };
+  };
+
+  for (const details of document.querySelectorAll("details.predict")) {
+    const name = details.dataset.predict;
+    const right = Number(details.dataset.right);
+    const answer = details.querySelector(".predict-answer"); // if the question stops its reader
+    const { fieldset, feedback } = box(details);
+    const options = [...fieldset.querySelectorAll(".predict-option")];
+    const button = make("button", "predict-button", answer ? "Show what happens" : "Check my guess");
     button.type = "button";
     button.disabled = true;
     const status = make("div", "predict-status");
     status.setAttribute("role", "status");
     fieldset.append(button, status);
-    summary.textContent = "Without a guess: the answer";
-    fieldset.id = details.id;
-    answer.dataset.predict = name;
-    details.replaceWith(fieldset, answer);
+    details.replaceWith(fieldset);
+    if (answer) {
+      answer.dataset.predict = name;
+      answer.querySelector("summary").textContent = "Without a guess: the answer";
+      fieldset.classList.add("predict-stops");
+      fieldset.after(answer);
+    }
 
     const chosen = () => Number(fieldset.querySelector("input:checked")?.value || 0);
-    const show = (choice) => {
-      const word = make("strong", "", choice === right ? "As you predicted." : "A surprise.");
-      status.replaceChildren(word, feedback[choice - 1]);
-      status.dataset.outcome = choice === right ? "right" : "surprise";
-      summary.textContent = "The answer";
+    // What is said to a choice; after a wrong one also which is right, and why.
+    const show = (choice, first) => {
+      const isRight = choice === right;
+      const word = isRight
+        ? (first === right ? "As you predicted." : "That is right. Your first guess was another one.")
+        : "A surprise.";
+      const said = [make("strong", "", word), feedback[choice - 1]];
+      if (!isRight) {
+        const other = options[right - 1].querySelector("span").textContent.trim();
+        said.push(make("strong", "predict-right-one", `Right: ${other}`), feedback[right - 1]);
+      }
+      status.replaceChildren(...said);
+      status.dataset.outcome = isRight ? "right" : "surprise";
+      options.forEach((option, index) => {
+        option.classList.toggle("is-right", index === right - 1);
+        option.classList.toggle("is-wrong", index === choice - 1 && !isRight);
+      });
+      if (!answer) return;
+      answer.querySelector("summary").textContent = "The answer";
       answer.open = true;
     };
     fieldset.addEventListener("change", () => { button.disabled = false; });
@@ -65,13 +91,13 @@
       // The first guess counts; others may be tried for what is said to them.
       answers[name] ||= { choice: chosen(), surprised: chosen() !== right };
       write(answers);
-      show(chosen());
+      show(chosen(), answers[name].choice);
     });
     const before = read()[name]?.choice;
     if (before >= 1 && before <= feedback.length) {
       fieldset.querySelectorAll("input")[before - 1].checked = true;
       button.disabled = false;
-      show(before);
+      show(before, before);
     }
   }
 
@@ -101,7 +127,7 @@
     button.disabled = !answered;
   };
   button.addEventListener("click", () => {
-    try { localStorage.removeItem(KEY); } catch { /* nothing was kept */ }
+    write({});
     tell();
     told.textContent = `Forgotten. ${told.textContent}`;
   });

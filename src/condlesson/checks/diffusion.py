@@ -91,7 +91,7 @@ def _never_drawn(never: list[int]) -> str:
     start = f"In {MANY:,} draws with T = 10, t = {', '.join(map(str, never))} never came."
     if never == [9]:
         return (
-            f"{start} It is the last timestep, T - 1, the noisiest, at which every sampler starts: "
+            f"{start} It is the last timestep, T - 1, the noisiest: "
             "the network would never see it in training. torch.randint leaves out its upper end, "
             "so that end is num_timesteps, not num_timesteps - 1."
         )

@@ -6,7 +6,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from condlesson import embeddings, exercises
+from condlesson import exercises
 from condlesson.checks.harness.answer import as_function, call_on, cured
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
@@ -34,7 +34,7 @@ def check_sinusoidal_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResu
         "check_sinusoidal_embedding",
         fn,
         _sinusoidal_embedding,
-        exercise=embeddings.sinusoidal_embedding,
+        exercise=exercises.embed_timesteps,
         praise="Well done: every timestep has its own hands, sine and cosine of each. Now change "
         "something: swap the halves, or put sines and cosines in turn, and see that it still "
         "passes; then make the base 100, and read what is said.",

@@ -1,4 +1,4 @@
-"""Further exercises, with their solutions: what a learner who finished early writes.
+"""Exercises whose solution the lesson has nowhere else: most are for those who finish early.
 
 `condlesson.scaffold` makes the exercises of them. Where something is to be mended instead of
 written, the comment after ``# BUG:`` is the line that the learner finds in the place of ours.
@@ -11,7 +11,7 @@ Further exercises whose solution the lesson has anyway are `conditioning.Additiv
 from condlesson.exercises.adagn import ZeroInitAdaGN
 from condlesson.exercises.additive_block import AdditiveBlock
 from condlesson.exercises.diffusion import ddim_update, draw_timesteps
-from condlesson.exercises.embedding import interleaved_embedding
+from condlesson.exercises.embedding import embed_timesteps, interleaved_embedding
 from condlesson.exercises.similarity import similarity_at, similarity_matrix
 from condlesson.exercises.timestep_mlp import TimestepMLP
 
@@ -21,6 +21,7 @@ __all__ = [
     "ZeroInitAdaGN",
     "ddim_update",
     "draw_timesteps",
+    "embed_timesteps",
     "interleaved_embedding",
     "similarity_at",
     "similarity_matrix",

@@ -5,16 +5,21 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
+from condlesson.figures.narrow import show_both
 from condlesson.networks import NETWORKS
 
 __all__ = [
+    "BETA",
     "COLOURS",
     "DIVERGING",
+    "GAMMA",
     "LINES",
     "LOOKS",
     "SEQUENTIAL",
+    "log_axis",
     "look",
     "new_axes",
     "seeds_and_mean",
@@ -22,6 +27,7 @@ __all__ = [
 ]
 
 DIVERGING = "RdBu_r"
+GAMMA, BETA = "#0072B2", "#C05200"  # the same in the pages' formulas, see lesson.css
 SEQUENTIAL = "viridis"
 LOOKS = {name: network.look for name, network in NETWORKS.items()}
 COLOURS = {variant: colour for variant, (colour, _, _) in LOOKS.items()}
@@ -38,11 +44,20 @@ def use_style() -> None:
         return
     if get_ipython() is not None:
         set_matplotlib_formats("svg", metadata={"Date": None})  # same data, same bytes
+        show_both()
 
 
 def new_axes(ax: Axes | None, **options: object) -> Axes:
     """The axes to draw on; by default those of a new figure."""
     return plt.subplots(**options)[1] if ax is None else ax
+
+
+def log_axis(ax: Axes) -> None:
+    """Make the axis of y logarithmic, with numbers such as 0.06 and not as powers of ten."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
 
 
 def look(variant: str, length: int) -> dict:

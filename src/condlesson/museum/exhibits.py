@@ -109,7 +109,8 @@ class Mistake:
 
     Attributes:
         name: Its key in the catalogue.
-        title: What to call it.
+        title: What to call it before it is found.
+        bug: What is wrong, in a few words.
         exercise: The page that teaches what it breaks.
         code: The broken version, of `condlesson.museum.broken`.
         check: Name of the check that reveals it; empty if no check can.
@@ -126,6 +127,7 @@ class Mistake:
 
     name: str
     title: str
+    bug: str
     exercise: str
     code: Callable
     message: str

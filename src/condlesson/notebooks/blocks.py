@@ -242,7 +242,7 @@ DIRECTIVES: dict[str, tuple] = {
     "scaffold": (Translator._scaffold,),
     "solution": (Translator._solution,),
     "dropdown": (Translator._dropdown, *LOOKS),
-    "predict": (Translator._predict, "right", "cells", "mistake", "whole-section"),
+    "predict": (Translator._predict, "right", "cells", "mistake", "stop", "whole-section"),
     "predictions": (Translator._nothing,),  # a notebook does not know what was answered on pages
     "admonition": (Translator._admonition, "class"),
     **dict.fromkeys(ADMONITIONS, (Translator._admonition, "class")),

@@ -19,6 +19,7 @@ from condlesson.notebooks.references import Reference
 __all__ = ["Inline"]
 
 _IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
+GLOSSARY = "notation"  # the page that explains the terms
 _WEB = ("https:", "http:", "mailto:")
 _LOCAL = re.compile(r"\b(src|href)=\"(?!https?:|data:|mailto:|#)([^\"]+)\"")
 
@@ -116,6 +117,10 @@ class Inline:
         address = self._address(name, line)
         return f"[{title or self.book.pages[name].title}]({address})"
 
+    def _term(self, text: str, line: int) -> str:
+        title, term = myst.titled(text)
+        return f"[{title or term}]({self._address(GLOSSARY, line)})"
+
     def _ref(self, text: str, line: int) -> str:
         title, label = myst.titled(text)
         target = self._target(label, line)
@@ -197,6 +202,7 @@ ROLES: dict[str, Callable[[Inline, str, int], str]] = {
     "math": Inline._math,
     "numref": Inline._numref,
     "ref": Inline._ref,
+    "term": Inline._term,
 }
 
 

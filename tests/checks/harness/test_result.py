@@ -34,6 +34,33 @@ def test_a_result_is_true_if_passed(status, passed, words):
     assert words in found._repr_html_()
 
 
+def test_the_package_s_own_answer_shows_what_a_learner_begins_with():
+    found = checks.check_similarity_at(exercises.similarity_at)
+    assert found.passed
+    shown, solved = found._repr_html_().split('<details class="check-solved">')
+    assert "… Not done yet" in shown
+    assert "TODO 1" in shown
+    assert "✓ Passed" in solved
+    assert "✓ Passed" not in shown
+    assert progress(["check_similarity_at"]).statuses == {"check_similarity_at": "passed"}
+
+
+def test_a_mistake_to_be_found_is_folded():
+    shown = checks.check_draw_timesteps(exercises.draw_timesteps)._repr_html_()
+    before, _ = shown.split('<details class="check-solved">')
+    assert before.startswith('<details class="check-begun">')
+    assert "✗ Not right yet" in before
+
+
+def test_a_learner_s_own_answer_shows_its_result_alone():
+    def own(distance, d_emb):
+        return exercises.similarity_at(distance, d_emb)
+
+    found = checks.check_similarity_at(own)
+    assert found.passed
+    assert "<details" not in found._repr_html_()
+
+
 @pytest.fixture
 def fresh(monkeypatch):
     monkeypatch.setattr(result, "_RESULTS", {})

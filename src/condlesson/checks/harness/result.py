@@ -2,8 +2,8 @@
 
 import html
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["CheckResult", "Progress", "note_earlier", "note_result", "progress", "statuses"]
 
@@ -27,11 +27,14 @@ class CheckResult:
         status: ``"passed"``, ``"wrong"`` or ``"not done"``.
         messages: What was found. If passed: notes, if any, and what to try next. Otherwise the
             first mistake, with what was measured and the cure, or the parts that are still open.
+        before: Where the package's own answer was checked, what the check says of the exercise
+            as a learner finds it.
     """
 
     name: str
     status: str
     messages: list[str]
+    before: Callable[[], "CheckResult"] | None = field(default=None, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -47,6 +50,15 @@ class CheckResult:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
+        if not self.before:
+            return self._box()
+        found = self.before()
+        shown = found._box()
+        if found.status == "wrong":  # it names the mistake that is to be found
+            shown = _folded("What the check says before it is mended", shown)
+        return shown + _folded("The check with the solution", self._box(), "check-solved")
+
+    def _box(self) -> str:
         mark, word, colour = _LOOKS[self.status]
         rest = "".join(_paragraph(message) for message in self.messages)
         return (
@@ -132,6 +144,10 @@ def progress(names: Iterable[str] | None = None) -> Progress:
     names = [name if name.startswith("check_") else f"check_{name}" for name in names]
     found = {name: known.get(name, "not tried") for name in names}
     return Progress(found, frozenset(_EARLIER.keys() - _RESULTS.keys()) & found.keys())
+
+
+def _folded(summary: str, content: str, kind: str = "check-begun") -> str:
+    return f'<details class="{kind}"><summary>{summary}</summary>{content}</details>'
 
 
 def _paragraph(message: str) -> str:

@@ -1,6 +1,8 @@
 """How every check runs: in a state of its own, for ten seconds at most, and without raising."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from condlesson.checks.harness.cures import cure_of
 from condlesson.checks.harness.deadline import TooSlow, within
@@ -11,6 +13,7 @@ from condlesson.checks.harness.isolation import Died, can_isolate, isolated
 from condlesson.checks.harness.location import place_of_error
 from condlesson.checks.harness.result import CheckResult, note_result
 from condlesson.checks.harness.session import own_state, untouched
+from condlesson.scaffold import begun
 
 __all__ = ["NotDone", "Raised", "Wrong", "name_of", "run_check", "say"]
 
@@ -65,9 +68,25 @@ def run_check(
         praise: Message if passed, after the notes.
 
     Returns:
-        The result, which `progress` will know.
+        The result, which `progress` will know. That of the package's own solution, which the
+        book's pages hand in, also tells what a learner will see who begins.
     """
+    examined = partial(_examined, name, examine=examine, exercise=exercise, praise=praise)
+    result = examined(answer)
+    note_result(result)
+    if answer is exercise:
+        return replace(result, before=lambda: examined(begun(exercise)))
+    return result
 
+
+def _examined(
+    name: str,
+    answer: object,
+    *,
+    examine: Callable[[object], list[str]],
+    exercise: object,
+    praise: str,
+) -> CheckResult:
     def work() -> Outcome:
         with untouched():
             return _in_time(lambda: _outcome(answer, examine, exercise))
@@ -78,9 +97,7 @@ def run_check(
         status, messages = "wrong", [_too_slow("")]
     except Died as error:
         status, messages = "wrong", [f"The answer ended its process before a result: {error}."]
-    result = CheckResult(name, status, [*messages, praise] if status == "passed" else messages)
-    note_result(result)
-    return result
+    return CheckResult(name, status, [*messages, praise] if status == "passed" else messages)
 
 
 def _in_time(work: Callable[[], Outcome]) -> Outcome:

@@ -126,16 +126,20 @@ window.moving = (() => {
       const inside = (value) => Math.min(Math.max(value, 0), 1);
       set(to(inside((x - left) / width), inside((y - top) / height)));
     };
-    stage.addEventListener("pointerdown", (event) => {
+    const under = (event) => {
       const [x, y] = place(event);
-      held = zones().findIndex(({ left, top, width, height }) =>
+      return zones().findIndex(({ left, top, width, height }) =>
         x >= left && x <= left + width && y >= top && y <= top + height);
+    };
+    stage.addEventListener("pointerdown", (event) => {
+      held = under(event);
       if (held < 0) return;
       stage.setPointerCapture(event.pointerId);
       follow(event);
     });
     stage.addEventListener("pointermove", (event) => {
       if (stage.hasPointerCapture(event.pointerId)) follow(event);
+      else stage.style.cursor = under(event) < 0 ? "default" : "ew-resize"; // only what can be dragged
     });
   };
 

@@ -13,7 +13,8 @@ _DRAWN = {
     "embeddings": ("dials", "embedding_heatmap", "similarity_matrices"),
     "lines": ("bands", "curve_panels", "curves", "guesses"),
     "blocks": ("modulation_heatmaps", "modulation_lines", "movements", "shares", "spatial_path"),
-    "results": ("differences", "lie_heatmap", "training_curves"),
+    "mechanism": ("adagn_steps", "small_unets"),
+    "results": ("differences", "forest", "lie_heatmaps", "training_curves"),
     "images": ("digits", "samples"),
 }
 _MODULE_OF = {name: module for module, names in _DRAWN.items() for name in names}

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from condlesson.figures.style import DIVERGING, SEQUENTIAL, new_axes
+from condlesson.figures.style import BETA, DIVERGING, GAMMA, SEQUENTIAL, new_axes
 
 __all__ = ["modulation_heatmaps", "modulation_lines", "movements", "shares", "spatial_path"]
 
@@ -65,7 +65,7 @@ def modulation_heatmaps(gamma: ArrayLike, beta: ArrayLike, t: Sequence[int]) -> 
             values, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto", interpolation="none"
         )
         ax.set_yticks(range(len(t)), t)
-        ax.set_ylabel(f"{name} at timestep")
+        ax.set_ylabel(f"{name} at timestep", color=GAMMA if name == "γ" else BETA)
         ax.grid(False)
     axes[1].set_xlabel("channel")
     figure.colorbar(image, ax=axes, label="value")
@@ -73,7 +73,9 @@ def modulation_heatmaps(gamma: ArrayLike, beta: ArrayLike, t: Sequence[int]) -> 
 
 
 def modulation_lines(gamma: ArrayLike, beta: ArrayLike, t: ArrayLike) -> Figure:
-    """Draw gamma and beta of every channel against the timestep, one thin line per channel.
+    """Draw gamma and beta of every channel against the timestep, thin lines and one bold one.
+
+    The bold one is that of the channel whose gamma moves most.
 
     Args:
         gamma: Shape (N, C).
@@ -81,9 +83,13 @@ def modulation_lines(gamma: ArrayLike, beta: ArrayLike, t: ArrayLike) -> Figure:
         t: The N timesteps.
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True)
-    for ax, name, values in zip(axes, ("γ", "β"), (gamma, beta), strict=True):
-        ax.plot(t, np.asarray(values), linewidth=0.6)
-        ax.set(xlabel="timestep t", ylabel=f"{name} of each channel")
+    bold = np.ptp(np.asarray(gamma), axis=0).argmax()
+    looks = zip(axes, ("γ", "β"), (gamma, beta), (GAMMA, BETA), strict=True)
+    for ax, name, values, colour in looks:
+        ax.plot(t, np.asarray(values), linewidth=0.5, color="#4D4D4D")
+        ax.plot(t, np.asarray(values)[:, bold], linewidth=2.5, color=colour)
+        ax.set_xlabel("timestep t")
+        ax.set_ylabel(f"{name} of each channel", color=colour)
     return figure
 
 
@@ -111,7 +117,7 @@ def movements(
         image = ax.imshow(array, cmap=SEQUENTIAL, norm=scale, aspect="auto")
         ax.set_xticks(range(len(blocks)), blocks, rotation=90)
         ax.set_yticks(range(len(timesteps)), timesteps)
-        ax.set_xlabel(label)
+        ax.set_title(label, fontsize=13)
         ax.grid(False)
     for ax in axes[:, 0]:
         ax.set_ylabel("timestep t")

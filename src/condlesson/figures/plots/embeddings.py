@@ -90,7 +90,8 @@ def similarity_matrices(matrices: Mapping[str, ArrayLike], t: ArrayLike) -> Figu
     )
     for ax, label, array in zip(axes[0], matrices, arrays, strict=True):
         image = ax.imshow(array, cmap=SEQUENTIAL, vmin=low, vmax=1, extent=extent)
-        ax.set_xlabel(f"timestep\n{label}")
+        ax.set_title(label, fontsize=13)
+        ax.set_xlabel("timestep")
         ax.grid(False)
     axes[0, 0].set_ylabel("timestep")
     figure.colorbar(image, ax=axes, label="cosine similarity", shrink=0.8)

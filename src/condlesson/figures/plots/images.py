@@ -47,7 +47,7 @@ def digits(images: ArrayLike, *, columns: Sequence[str], rows: Sequence[str] = (
     )
     for j, k in np.ndindex(axes.shape):
         ax = axes[j, k]
-        ax.imshow(images[j, k], cmap="gray", vmin=-1, vmax=1)
+        ax.imshow(images[j, k], cmap="gray", vmin=-1, vmax=1, interpolation="none")
         ax.set(xticks=[], yticks=[])
         ax.grid(False)
         if j == 0:

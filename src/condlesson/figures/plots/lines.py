@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from condlesson.figures.style import COLOURS, LINES, look, new_axes, seeds_and_mean
+from condlesson.figures.style import COLOURS, LINES, log_axis, look, new_axes, seeds_and_mean
 
 __all__ = ["bands", "curve_panels", "curves", "guesses"]
 
@@ -42,7 +42,9 @@ def curves(
         ax.plot(x, np.asarray(y), label=label, **(look(label, len(np.asarray(y))) or plain))
     for label, y in (dots or {}).items():
         ax.plot(x, np.asarray(y), "o", label=label, color="#C05200", markersize=4)
-    ax.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if log:
+        log_axis(ax)
     if len(ys) + len(dots or {}) > 1:
         ax.legend()
     return ax
@@ -77,8 +79,11 @@ def curve_panels(
             ax.axhline(level, color="#4D4D4D", linewidth=1)
         for variant, values in lines.items():
             seeds_and_mean(ax, x, values, variant)
-        ax.set(ylabel=f"{ylabel}\n{label}", yscale="log" if log else "linear")
-        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        ax.set_ylabel(ylabel)
+        ax.set_title(label, loc="left", fontsize=13)
+        if log:
+            log_axis(ax)
+        ax.legend()
     axes[-1, 0].set_xlabel(xlabel)
     return figure
 
@@ -120,7 +125,7 @@ def bands(
             low, middle, high = np.percentile(np.asarray(array), (10, 50, 90), axis=1)
             ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
             ax.plot(x, middle, color=colour, linestyle=line, label=name)
-        ax.text(0.04, 0.96, label, transform=ax.transAxes, va="top")
+        ax.set_title(label, loc="left", fontsize=13)
     figure.supxlabel(xlabel, fontsize=13)
     figure.supylabel(ylabel, fontsize=13)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from condlesson.figures.style import DIVERGING, new_axes, seeds_and_mean
+from condlesson.figures.style import DIVERGING, log_axis, new_axes, seeds_and_mean
 
-__all__ = ["differences", "lie_heatmap", "training_curves"]
+__all__ = ["differences", "forest", "lie_heatmaps", "training_curves"]
 
 
 def training_curves(
@@ -26,7 +28,9 @@ def training_curves(
     for variant, values in losses.items():
         epochs = np.arange(1, np.atleast_2d(values).shape[1] + 1)
         seeds_and_mean(ax, epochs, values, variant)
-    ax.set(xlabel="epoch", ylabel=ylabel, xticks=epochs, yscale="log" if log else "linear")
+    ax.set(xlabel="epoch", ylabel=ylabel, xticks=epochs)
+    if log:
+        log_axis(ax)
     ax.legend()
     return ax
 
@@ -50,35 +54,68 @@ def differences(
     """
     ax = new_axes(ax, figsize=(7.2, 0.9 + 0.55 * max(len(rows), 2)))
     ax.axvline(0, color="#4D4D4D", linewidth=1)
-    for y, size in enumerate(too_small or ()):
-        ax.barh(y, 2 * size, left=-size, height=0.8, color="#D9D9D9", zorder=0.5)
-    for y, (values, low, high) in enumerate(rows.values()):
-        if np.isfinite([low, high]).all():
-            ax.plot([low, high], [y, y], color="#0072B2", linewidth=2, solid_capstyle="butt")
-        ax.plot(values, [y] * len(values), "o", color="#0072B2")
-        ax.plot(np.mean(values), y, "|", color="#0072B2", markersize=14, markeredgewidth=2)
+    for y, (row, size) in enumerate(zip(rows.values(), too_small or [0] * len(rows), strict=True)):
+        _difference(ax, y, *row, size)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     ax.locator_params(axis="x", nbins=4)
     return ax
 
 
-def lie_heatmap(losses: ArrayLike, timesteps: Sequence[int], *, ax: Axes | None = None) -> Axes:
-    """Draw the loss of a network that is told a timestep, as a multiple of that of the truth.
+def forest(
+    groups: Mapping[str, Mapping[str, tuple[Sequence[float], float, float, float]]], *, xlabel: str
+) -> Axes:
+    """Draw paired differences in groups below one another, each group under its title.
 
     Args:
-        losses: Shape (N, N): each row's loss divided by its diagonal entry.
-        timesteps: The N timesteps.
-        ax: Where to draw; by default on a new figure.
+        groups: For each title, for each comparison, the differences, the low and high end of the
+            interval, and up to which size a mean is too small to count, drawn as a grey box.
+        xlabel: What a difference means, with its unit.
     """
-    ax = new_axes(ax, figsize=(5.6, 4.4))
-    powers = np.log2(np.asarray(losses))
-    limit = max(np.abs(powers).max(), 0.1)
-    image = ax.imshow(powers, cmap=DIVERGING, vmin=-limit, vmax=limit)
-    ax.set_xticks(range(len(timesteps)), timesteps, rotation=90)
-    ax.set_yticks(range(len(timesteps)), timesteps)
-    ax.set(xlabel="timestep told", ylabel="true timestep")
-    ax.grid(False)
-    bar = ax.figure.colorbar(image, ax=ax, label="loss, times that of the truth")
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
+    lines = [line for title, rows in groups.items() for line in ((title, None), *rows.items())]
+    ax = new_axes(None, figsize=(7.2, 0.9 + 0.33 * len(lines)))
+    ax.axvline(0, color="#4D4D4D", linewidth=1)
+    for y, (_, row) in enumerate(lines):
+        if row:
+            _difference(ax, y, *row)
+    ax.set_yticks(range(len(lines)), [label for label, _ in lines])
+    for label, (_, row) in zip(ax.get_yticklabels(), lines, strict=True):
+        label.set(fontsize=12, fontweight="normal" if row else "bold")
+    ax.set(xlabel=xlabel, ylim=(len(lines) - 0.5, -0.5))
+    ax.tick_params(axis="y", length=0)
+    ax.locator_params(axis="x", nbins=4)
     return ax
+
+
+def _difference(
+    ax: Axes, y: float, values: Sequence[float], low: float, high: float, too_small: float = 0
+) -> None:
+    """A dot for each seed, a bar for the interval, a stroke for the mean, a box for too small."""
+    ax.barh(y, 2 * too_small, left=-too_small, height=0.8, color="#D9D9D9", zorder=0.5)
+    if np.isfinite([low, high]).all():
+        ax.plot([low, high], [y, y], color="#0072B2", linewidth=2, solid_capstyle="butt")
+    ax.plot(values, [y] * len(values), "o", color="#0072B2")
+    ax.plot(np.mean(values), y, "|", color="#0072B2", markersize=14, markeredgewidth=2)
+
+
+def lie_heatmaps(losses: Mapping[str, ArrayLike], timesteps: Sequence[int]) -> Figure:
+    """Draw the loss of networks that are told a timestep, as a multiple of that of the truth.
+
+    Args:
+        losses: For each network, shape (N, N): each row's loss divided by its diagonal entry.
+        timesteps: The N timesteps.
+    """
+    powers = {label: np.log2(np.asarray(loss)) for label, loss in losses.items()}
+    limit = max(0.1, *(np.abs(array).max() for array in powers.values()))
+    figure, axes = plt.subplots(1, len(powers), figsize=(7.2, 3.9), sharey=True, squeeze=False)
+    for ax, (label, array) in zip(axes[0], powers.items(), strict=True):
+        image = ax.imshow(array, cmap=DIVERGING, vmin=-limit, vmax=limit)
+        ax.set_xticks(range(len(timesteps)), timesteps, rotation=90)
+        ax.set_yticks(range(len(timesteps)), timesteps)
+        ax.set_title(label, fontsize=13)
+        ax.set_xlabel("timestep told")
+        ax.grid(False)
+    axes[0, 0].set_ylabel("true timestep")
+    bar = figure.colorbar(image, ax=axes, label="loss, times that of the truth", shrink=0.7)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
+    return figure

@@ -8,7 +8,8 @@ __all__ = ["MISTAKES"]
 MISTAKES = (
     Mistake(
         name="missing_one",
-        title="Gamma without the 1",
+        title="A small feature map",
+        bug="Gamma without the 1",
         exercise="exercise-3",
         code=broken.MissingOneAdaGN,
         check="check_adagn",
@@ -33,7 +34,8 @@ MISTAKES = (
     ),
     Mistake(
         name="cancelled_shift",
-        title="A shift that the norm takes out again",
+        title="Another t, the same output",
+        bug="A shift that the norm takes out again",
         exercise="exercise-3",
         code=broken.CancelledShiftBlock,
         check="check_additive_block",
@@ -64,7 +66,8 @@ MISTAKES = (
     ),
     Mistake(
         name="in_place",
-        title="Writing into a ReLU's output",
+        title="The one that raises an error",
+        bug="Writing into a ReLU's output",
         exercise="exercise-4",
         code=broken.InPlaceUNet,
         check="check_unet_sinusoidal",
@@ -95,7 +98,8 @@ MISTAKES = (
     ),
     Mistake(
         name="always_zero",
-        title="A network that is always told 0",
+        title="A loss that is a little higher",
+        bug="A network that is always told 0",
         exercise="exercise-4",
         code=broken.AlwaysZeroUNet,
         check="check_unet_sinusoidal",

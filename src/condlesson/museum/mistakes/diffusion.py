@@ -8,14 +8,15 @@ __all__ = ["MISTAKES"]
 MISTAKES = (
     Mistake(
         name="last_timestep",
-        title="The timestep that is never drawn",
+        title="A count that is missing",
+        bug="The timestep that is never drawn",
         exercise="exercise-4",
         code=broken.draw_all_but_last,
         check="check_draw_timesteps",
         message="t = 9 never came",
         where="diffusion-models-class, unit 2, as randint(0, 999)",
         source="https://github.com/huggingface/diffusion-models-class/blob/341ae2f7eb2878568405d0061c3eb72fcd222ceb/units/en/unit2/class_conditioned_diffusion_model_example.ipynb",
-        symptom="One timestep of a thousand is untrained: the one where samplers start.",
+        symptom="One timestep of a thousand is untrained: the noisiest one.",
         cure="torch.randint(0, num_timesteps, ...): the upper end is left out already.",
         measure=symptoms.draw_counts,
         question=ask(
@@ -36,7 +37,8 @@ MISTAKES = (
     ),
     Mistake(
         name="unscaled_betas",
-        title="A schedule for a thousand steps, in a hundred",
+        title="A low loss, dull samples",
+        bug="A schedule for a thousand steps, in a hundred",
         exercise="exercise-4",
         code=broken.unscaled_betas,
         test=symptoms.ends_in_noise,
@@ -67,7 +69,8 @@ MISTAKES = (
     ),
     Mistake(
         name="told_index",
-        title="Told the number of the step",
+        title="Right training, bad samples",
+        bug="Told the number of the step",
         exercise="exercise-4",
         code=broken.told_indices,
         test=symptoms.tells_timesteps,
@@ -88,16 +91,13 @@ MISTAKES = (
                 "It believes it, and predicts far too little noise.",
                 "To it, k = 49 means an image that is nearly clean.",
             ),
-            (
-                "It raises: k is out of range.",
-                "0 to 49 are timesteps, too. Just other ones.",
-            ),
             right=1,
         ),
     ),
     Mistake(
         name="missing_root",
-        title="A step of DDIM without a square root",
+        title="Grey samples",
+        bug="A step of DDIM without a square root",
         exercise="exercise-4",
         code=broken.rootless_ddim_update,
         check="check_ddim_update",

@@ -8,7 +8,8 @@ __all__ = ["MISTAKES"]
 MISTAKES = (
     Mistake(
         name="no_activation",
-        title="Two linear layers in a row",
+        title="Two layers that do the work of one",
+        bug="Two linear layers in a row",
         exercise="exercise-2",
         code=broken.NoActivationEmbedding,
         check="check_timestep_embedding",
@@ -38,7 +39,8 @@ MISTAKES = (
     ),
     Mistake(
         name="unregistered",
-        title="Layers in a plain list",
+        title="An embedding that never moves",
+        bug="Layers in a plain list",
         exercise="exercise-2",
         code=broken.UnregisteredEmbedding,
         check="check_timestep_embedding",
@@ -59,16 +61,13 @@ MISTAKES = (
                 "Nothing. They stay as they were drawn.",
                 "And they are in no checkpoint either, nor do they move to a GPU with the rest.",
             ),
-            (
-                "It raises an error.",
-                "Only if there is nothing else to train. In a U-Net there is.",
-            ),
             right=1,
         ),
     ),
     Mistake(
         name="unsaved_features",
-        title="Random features that no checkpoint holds",
+        title="Right today, noise tomorrow",
+        bug="Random features that no checkpoint holds",
         exercise="exercise-2",
         code=broken.UnsavedFourierFeatures,
         check="check_random_fourier_features",
@@ -88,10 +87,6 @@ MISTAKES = (
             (
                 "The same network.",
                 "All weights are the same. The frequencies are no weights.",
-            ),
-            (
-                "An error about a missing key.",
-                "There would be one had the frequencies been registered when it was saved.",
             ),
             right=0,
         ),

@@ -8,7 +8,8 @@ __all__ = ["MISTAKES"]
 MISTAKES = (
     Mistake(
         name="batch_axis",
-        title="Sines and cosines along the batch",
+        title="The same timestep, two embeddings",
+        bug="Sines and cosines along the batch",
         exercise="exercise-1",
         code=broken.batch_axis_embedding,
         check="check_sinusoidal_embedding",
@@ -22,10 +23,6 @@ MISTAKES = (
             "Every second row gets sines only, every other one cosines only. What happens when "
             "you train a network on that?",
             (
-                "PyTorch complains about shapes.",
-                "No: rows and columns are both sliced in twos, so that everything fits.",
-            ),
-            (
                 "It trains, and each timestep has two embeddings, by its place in the batch.",
                 "An even place gives the sines, an odd one the cosines. The network learns to do "
                 "without: an image shows its own noise level.",
@@ -34,12 +31,13 @@ MISTAKES = (
                 "The loss stays where it is.",
                 "It falls. Most of what there is to learn needs no timestep.",
             ),
-            right=1,
+            right=0,
         ),
     ),
     Mistake(
         name="unit_interval",
-        title="A timestep between 0 and 1",
+        title="All timesteps nearly alike",
+        bug="A timestep between 0 and 1",
         exercise="exercise-1",
         code=broken.unit_interval_embedding,
         check="check_sinusoidal_embedding",
@@ -70,7 +68,8 @@ MISTAKES = (
     ),
     Mistake(
         name="doubled_exponent",
-        title="The 2 that is counted twice",
+        title="Distant timesteps alike",
+        bug="The 2 that is counted twice",
         exercise="exercise-1",
         code=broken.doubled_exponent_embedding,
         check="check_sinusoidal_embedding",
@@ -100,7 +99,8 @@ MISTAKES = (
     ),
     Mistake(
         name="bfloat16",
-        title="A timestep in half precision",
+        title="Neighbours that share an embedding",
+        bug="A timestep in half precision",
         exercise="exercise-1",
         code=broken.bfloat16_embedding,
         check="check_sinusoidal_embedding",
@@ -131,7 +131,8 @@ MISTAKES = (
     ),
     Mistake(
         name="swapped_halves",
-        title="Halves swapped against a checkpoint",
+        title="A checkpoint with large errors",
+        bug="Halves swapped against a checkpoint",
         exercise="exercise-1",
         code=broken.swapped_halves_embedding,
         test=symptoms.fits_checkpoint,
@@ -161,7 +162,8 @@ MISTAKES = (
     ),
     Mistake(
         name="other_denominator",
-        title="Another denominator than the checkpoint's",
+        title="A checkpoint that looks right",
+        bug="Another denominator than the checkpoint's",
         exercise="exercise-1",
         code=broken.other_denominator_embedding,
         test=symptoms.fits_checkpoint,

@@ -3,6 +3,8 @@
 moving.figure("clock", ({ frequencies, steps }) => {
   const { add, colour, path, print } = moving;
   const last = frequencies.length - 1;
+  const TURNS = 12; // of a hand that are drawn at most
+  const POINTS = 600; // of a curve
   const angle = (hand, t) => Math.fround(t * frequencies[hand]); // float32, as in the package
   const degrees = (hand, t) => angle(hand, t) * 180 / Math.PI;
   const wholeRun = (hand) => degrees(hand, steps);
@@ -63,14 +65,25 @@ moving.figure("clock", ({ frequencies, steps }) => {
     add(stage, "text", { x: left + width, y, "text-anchor": "end" }, "slow");
   };
 
-  // Sine and cosine of the chosen hand at every step of the run.
+  // The part of the run that is drawn: of a fast hand a few turns around t, or nothing could be seen.
+  const part = (t, hand) => {
+    const span = Math.min(steps, Math.ceil(TURNS * period(hand)));
+    const first = Math.min(Math.max(Math.round(t - span / 2), 0), steps - span);
+    return { first, span };
+  };
+
+  // Sine and cosine of the chosen hand in that part.
   const drawRun = (stage, left, top, width, height, t, hand) => {
-    const x = (step) => left + step / steps * width;
+    const { first, span } = part(t, hand);
+    const x = (step) => left + (step - first) / span * width;
     const y = (value) => top + (1 - value) / 2 * height;
     add(stage, "line", { x1: left, x2: left + width, y1: y(0), y2: y(0), class: "moving-grid" });
     const waves = [["moving-first", Math.sin], ["moving-second", Math.cos]];
     for (const [kind, wave] of waves) {
-      const d = path(steps, (step) => [x(step), y(wave(angle(hand, step)))]);
+      const d = path(POINTS + 1, (k) => {
+        const step = first + k / POINTS * span;
+        return [x(step), y(wave(angle(hand, step)))];
+      });
       add(stage, "path", { d, class: `moving-line ${kind}` });
     }
     const now = { x1: x(t), x2: x(t), y1: top - 4, y2: top + height + 4 };
@@ -92,10 +105,14 @@ moving.figure("clock", ({ frequencies, steps }) => {
     drawRow(stage, left, top, across, tall, t, hand);
     const run = top + 2 * tall + 106;
     const high = height - run - 24;
-    add(stage, "text", { x: left, y: run - 14 }, `hand ${hand} through the whole run`);
+    const { first, span } = part(t, hand);
+    add(stage, "text", { x: left, y: run - 14 }, `hand ${hand}:`);
+    add(stage, "text", { x: left + 62, y: run - 14, class: "moving-sine" }, "sine");
+    add(stage, "text", { x: left + 100, y: run - 14, class: "moving-cosine" }, "cosine");
     drawRun(stage, left, run, across, high, t, hand);
-    add(stage, "text", { x: left, y: height - 4 }, "t = 0");
-    add(stage, "text", { x: left + across, y: height - 4, "text-anchor": "end" }, `${steps - 1}`);
+    add(stage, "text", { x: left, y: height - 4 }, `t = ${first}`);
+    const end = { x: left + across, y: height - 4, "text-anchor": "end" };
+    add(stage, "text", end, `${first + span - 1}`);
 
     const row = (k) => [
       `${k}`, print(period(k), decimals(period(k))), turned(degrees(k, t)), turned(wholeRun(k)),
@@ -115,7 +132,7 @@ moving.figure("clock", ({ frequencies, steps }) => {
           left, top, width: across, height: 2 * tall + 50,
           to: (x) => ({ hand: Math.min(Math.floor(x * frequencies.length), last) }),
         },
-        { left, top: run - 8, width: across, height: high + 16, to: (x) => ({ t: x * steps }) },
+        { left, top: run - 8, width: across, height: high + 16, to: (x) => ({ t: first + x * span }) },
       ],
     };
   };

@@ -1,4 +1,4 @@
-// The conductor's score: gamma and beta of every channel at one timestep, like faders on a desk, and
+// The conductor's score: gamma and beta of every channel at one timestep as bars, and
 // what those of a chosen channel do to the histogram of its values.
 moving.figure("score", ({ t: steps, channels, edges, blocks }) => {
   const { add, print, unpack } = moving;
@@ -14,7 +14,7 @@ moving.figure("score", ({ t: steps, channels, edges, blocks }) => {
     return { gamma: at(gamma), beta: at(beta), passed: at(passed), histogram, largest };
   });
 
-  // A row of bars, up or down from a middle line; the chosen one is framed.
+  // A row of bars, up or down from a middle line, with the chosen one on a grey ground.
   const drawFaders = (stage, name, { left, top, width, height }, value, limit, chosen) => {
     const middle = top + height / 2;
     const cell = width / channels;
@@ -26,11 +26,12 @@ moving.figure("score", ({ t: steps, channels, edges, blocks }) => {
       const bar = { x: left + (k + 0.14) * cell, width: cell * 0.72 };
       const ends = [y(0), y(value(k))].sort((a, b) => a - b);
       const place = { y: ends[0], height: Math.max(ends[1] - ends[0], 0.5) };
-      const kind = k === chosen ? "moving-bar-chosen" : value(k) < 0 ? "moving-bar-down" : "moving-bar";
+      const kind = name === "γ" ? "moving-gamma" : "moving-beta";
       add(stage, "rect", { ...bar, ...place, class: kind });
     }
     add(stage, "line", { x1: left, x2: left + width, y1: middle, y2: middle, class: "moving-axis" });
-    add(stage, "text", { x: left - 34, y: middle + 4, class: "moving-strong" }, name);
+    const named = `moving-strong ${name === "γ" ? "moving-gamma" : "moving-beta"}`;
+    add(stage, "text", { x: left - 34, y: middle + 4, class: named }, name);
     for (const [size, shift] of [[limit, 10], [-limit, -1]]) {
       const place = { x: left - 5, y: y(size) + shift, "text-anchor": "end" };
       add(stage, "text", place, print(size, 1));
