@@ -189,5 +189,4 @@ def say(error: BaseException) -> str:
         raise
     except BaseException:
         text = "(its message cannot be shown)"
-    short = text[:300]  # by no builtin: the answer may have removed it
-    return text if short == text else f"{short} ..."
+    return text if len(text) <= 300 else f"{text[:300]} ..."
