@@ -154,6 +154,16 @@ BROKEN = {
         "book/page.md:9: link: there is no target over-there.md. "
         "Mend the name, or add what it names.",
     ),
+    "a name that stands for something else later": (
+        "# Page\n\n" + 2 * (cell("x = 1") + "\n" + cell("print(x)") + "\n"),
+        "book/page.md:13: rerun: the cell reads x, which the cell at line 17 binds anew. "
+        "Run again behind it, this one shows something else: take another name.",
+    ),
+    "a cell that changes what it reads": (
+        "# Page\n\n" + cell("x = 1") + "\n" + cell("if True:\n    x += x"),
+        "book/page.md:13: rerun: the cell changes the x that it reads, and does so again on each "
+        "run. Call the result something else.",
+    ),
     "a misspelt word": (
         "# Page\n\nThe network sinusoyd it.",
         "book/page.md:9: spelling: sinusoyd is in no dictionary. "
@@ -176,6 +186,15 @@ def test_rule_says_what_is_wrong_and_what_to_do(book, fault):
 SOUND = {
     "what IPython understands": cell("%time x = 1\ny = !ls\nfor _ in x:\n    %time y\nx.mean?"),
     "a cell of the shell": cell("%%bash\nls | grep page"),
+    "names that come again": "\n".join(
+        cell(code)
+        for code in (
+            "from torch import nn\nx = 1\ntotal = 0\nfor k in range(3):\n    total += k",
+            "def f(x):\n    y = [x for x in (x, nn)]\n    return f(x), y, total",
+            "try:\n    f(2)\nexcept ValueError as error:\n    print(error)",
+            "from torch import nn\nx = 2\nk = 1\nerror = nn",
+        )
+    ),
     "a cell without anything": "```{code-cell} ipython3\n```",
     "options in other forms": cell(
         "plots.curves(x, y)",

@@ -18,6 +18,7 @@ from condlesson.notebooks.pages import Book, Cell, Page, PageError
 from tools.lint import claims, spelling
 from tools.lint.cells import parse
 from tools.lint.finding import Finding
+from tools.lint.names import rerun
 from tools.lint.prose import passages, read_texts, references
 
 __all__ = ["CELL_LINES", "CODE_WIDTH", "RULES", "lint"]
@@ -128,7 +129,7 @@ def link(path: str, page: Page, book: Book) -> Iterator[Finding]:
                 yield Finding(path, passage.line + line, "link", fault, cure)
 
 
-RULES = (cell_length, code_width, plotting, figure, image, heading, link)
+RULES = (cell_length, code_width, plotting, figure, image, heading, link, rerun)
 ASKS = {
     "cell": "code is Python, % and ! lines included, and options are YAML; until then no other "
     "rule is asked",
@@ -140,6 +141,7 @@ ASKS = {
     "caption": f"every figure has a caption of more than {LEAST_WORDS} characters",
     "alt-text": f"every figure has an alt text of more than {LEAST_WORDS} characters",
     "heading": "one title on each page",
+    "rerun": "a name that a cell reads is bound for one thing, so that cells can run again",
     "link": "pages, labels, papers and files that a page names are there",
     "spelling": f"words of the dictionary or of {spelling.WORDS.relative_to(ROOT)}, in British "
     "spelling",
