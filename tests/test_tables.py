@@ -5,9 +5,7 @@ from condlesson.tables import Table
 
 def test_numbers_stand_flush_right_and_words_flush_left():
     table = Table(["a", "long head", "n"], [(1, 2, -0.5), (333, "x", "+1.25")])
-    assert repr(table) == (
-        "  a  long head      n\n  1  2           −0.5\n333  x          +1.25"
-    )
+    assert repr(table) == ("  a  long head      n\n  1  2           −0.5\n333  x          +1.25")
     left = ' style="text-align: left"'
     assert f'<th scope="col">a</th><th scope="col"{left}>long head</th>' in table._repr_html_()
     assert f"<td>1</td><td{left}>2</td><td>−0.5</td>" in table._repr_html_()

@@ -2,11 +2,9 @@
 
 import argparse
 import json
-import math
 import os
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, fields, replace
 from functools import partial
@@ -21,9 +19,10 @@ from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
 from condlesson.experiment import network_file, recording, runs, sweeps, verifying
 from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
 from condlesson.experiment.judges import KINDS
+from condlesson.experiment.progress import Progress
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import SUBSET
-from condlesson.training import TIERS, TrainConfig, TrainState
+from condlesson.training import TIERS, TrainConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -202,7 +201,7 @@ def _record(
         from condlesson.glyphs import load_glyphs  # fonts, and with them Matplotlib
 
         images = load_glyphs()
-    with closing(_Progress(config, accelerator)) as progress:
+    with closing(Progress(config, accelerator)) as progress:
         run = recording.record(
             config,
             images,
@@ -248,60 +247,6 @@ def _load(data: str, download: bool, accelerator: "Accelerator | None" = None) -
         return load_subset()
     with accelerator.local_main_process_first() if accelerator else nullcontext():
         return download_mnist(data) if download else load_mnist(data)
-
-
-class _Progress:
-    """A bar with the time left and the losses. Between two looks it asks the device for nothing."""
-
-    RECENT = 20  # steps; the loss of a single one jumps about
-
-    def __init__(self, config: TrainConfig, accelerator: "Accelerator | None") -> None:
-        try:
-            from tqdm import tqdm as shown  # of the extra `train`; the archive has none of it
-        except ModuleNotFoundError:
-            shown = _Lines
-        self.hidden = accelerator is not None and not accelerator.is_main_process
-        self.interval = 1 if sys.stderr.isatty() else 30  # seconds; a log keeps every line
-        self.shown = -math.inf
-        total = config.epochs * config.steps_per_epoch
-        self.start = partial(shown, total=total, desc=runs.run_name(config), unit="step")
-        self.bar = None
-
-    def show(self, state: TrainState) -> None:
-        now = time.monotonic()
-        if self.hidden or (now - self.shown < self.interval and not state.finished):
-            return
-        if self.bar is None:  # a run that goes on is not judged by what it did before
-            self.bar = self.start(initial=state.step, mininterval=0)
-        self.shown = now
-        losses = {"loss": torch.stack(state.losses[-self.RECENT :]).mean().item()}
-        if state.val_loss:
-            losses |= {"train": state.train_loss[-1], "val": state.val_loss[-1]}
-        self.bar.set_postfix({name: f"{x:.4f}" for name, x in losses.items()}, refresh=False)
-        self.bar.update(state.step - self.bar.n)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
-class _Lines:
-    """In the place of tqdm's bar, where that is not installed: a line at a time."""
-
-    def __init__(self, total: int, desc: str, unit: str, initial: int, mininterval: float) -> None:
-        self.total, self.desc, self.unit, self.n, self.told = total, desc, unit, initial, ""
-        print("For a bar with the time left: pip install 'condlesson[train]'", file=sys.stderr)
-
-    def set_postfix(self, values: Mapping[str, str], refresh: bool) -> None:
-        self.told = ", ".join(f"{name} {value}" for name, value in values.items())
-
-    def update(self, steps: int) -> None:
-        self.n += steps
-        line = f"{self.desc}: {self.unit} {self.n} of {self.total}, {self.told}"
-        print(line, file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Do nothing: every line is out."""
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -38,9 +38,9 @@ FIGURES = {
     "many small ones": lambda: plots.digits(
         np.zeros((2, 7, 4, 4)), columns=list("abcdefg"), rows=["r", "s"]
     ),
-    "long labels": lambda: plots.differences(
-        {"a long label − another": ([0, 1], -1, 2)}, xlabel="x"
-    ).figure,
+    "long labels": lambda: (
+        plots.differences({"a long label − another": ([0, 1], -1, 2)}, xlabel="x").figure
+    ),
 }
 
 

@@ -20,6 +20,7 @@ def similarity_at(distance: Tensor, d_emb: int) -> Tensor:
     Returns:
         Tensor of the shape of distance, values in [-1, 1].
     """
+    distance = torch.as_tensor(distance)
     frequencies = sinusoidal_frequencies(d_emb, device=distance.device)  # (d_emb // 2,)
     # TODO 1: the similarity, without embedding anything: an average over the hands.
     return torch.cos(distance[..., None] * frequencies).mean(dim=-1)

@@ -84,8 +84,8 @@ def gains(runs: Mapping[int, Mapping[str, Sequence[Run]]], pair: Pair) -> dict[i
         pair: The network that is not told t, and one that is.
 
     Returns:
-        For each size, in the order of the seeds, the logarithm of the first loss over the second:
-        what `condlesson.experiment.analysis.trend` takes.
+        The logarithm of the first loss over the second, for each size in the order of the seeds;
+        `condlesson.experiment.analysis.trend` takes it.
 
     Raises:
         ValueError: The two networks have not the same seeds at a size.

@@ -1,5 +1,6 @@
 """Calls of a learner's code: what it raises, returns or changes becomes a message."""
 
+import builtins
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ __all__ = [
     "shape",
     "tensor_from",
 ]
+
+_BUILTINS = dict(vars(builtins))
 
 
 def as_function(answer: object, call_text: str) -> Callable:
@@ -70,6 +73,7 @@ def call(function: Callable, *args: object, what: str) -> object:
     except NotImplementedError as error:
         raise NotDone(f"{what} is not written yet: NotImplementedError{_at(error)}.") from None
     except BaseException as error:
+        vars(builtins).update(_BUILTINS)  # what follows needs them
         raise _raised(error, what) from None
 
 

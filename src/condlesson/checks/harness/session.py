@@ -205,7 +205,10 @@ def _namespaces() -> list[Restore]:
     def restore() -> None:
         sys.modules.update({k: v for k, v in modules.items() if sys.modules.get(k) is not v})
         for thing, names in kept:
-            now = dict(vars(thing))  # what is new stays: an import may have made it
+            now = dict(vars(thing))
+            if isinstance(thing, type):  # what is new in a module stays: an import may have made it
+                for name in now.keys() - names.keys():
+                    delattr(thing, name)
             for name, value in names.items():
                 if now.get(name, _SHARED) is not value:
                     setattr(thing, name, value)
