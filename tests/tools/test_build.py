@@ -91,6 +91,26 @@ def test_a_tool_that_fails_ends_the_build_with_its_status():
     assert ended.value.code == 3
 
 
+def pytest_that(status: int, ran: list):
+    """What stands for `subprocess.run`: it notes the command, and ends with a status."""
+
+    def run(command, **options):
+        ran.append(command)
+        return subprocess.CompletedProcess(command, status)
+
+    return run
+
+
+@pytest.mark.parametrize("status", [2, 4, -9])
+def test_claims_whose_tests_were_ended_fail_the_build(folder, monkeypatch, status):
+    monkeypatch.setattr(subprocess, "run", pytest_that(status, []))
+    for name in ("src/condlesson/a.py", "tests/test_claims.py", "requirements.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    with pytest.raises(SystemExit, match=f"ended without results, with status {status}"):
+        build.claims()
+
+
 CHANGES = {
     "nothing": (lambda folder: None, False),
     "a module": (lambda folder: (folder / "src/condlesson/a.py").touch(), True),
@@ -113,7 +133,7 @@ def test_claims_are_tested_again_only_after_a_change(folder, monkeypatch, change
         os.utime(path, (1e9, 1e9))
     os.utime(folder / "_build" / "claims.xml", (1.1e9, 1.1e9))
     ran = []
-    monkeypatch.setattr(subprocess, "run", lambda command, **options: ran.append(command))
+    monkeypatch.setattr(subprocess, "run", pytest_that(1, ran))
     make, is_tested = CHANGES[change]
     make(folder)
     build.claims()
