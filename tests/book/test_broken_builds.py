@@ -38,7 +38,7 @@ def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
     (folder / "tools").mkdir(exist_ok=True)
     for name in ("Makefile", "_config.yml", "requirements.txt", "pyproject.toml", "tools/build.py"):
         shutil.copy2(ROOT / name, folder / name)
-    for name in ("_ext", "_static", "_templates"):
+    for name in ("_ext", "_static", "_templates", "desk"):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (folder / "book" / "references.bib").touch()
