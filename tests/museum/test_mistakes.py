@@ -193,7 +193,7 @@ def test_what_is_revealed_shows_itself_as_a_table():
         *["a", "number", "0.123", "1,000"],
         *["<another>", "1", "2"],
     ]
-    assert "<td>&lt;another&gt;</td><td>1</td><td>2</td>" in revealed._repr_html_()
+    assert ">&lt;another&gt;</td><td>1</td><td>2</td>" in revealed._repr_html_()
 
 
 def test_measuring_leaves_the_random_state_alone():
@@ -217,7 +217,7 @@ def test_the_museum_shows_it(name):
     mistake = MISTAKES[name]
     page = Book().pages["museum"].text
     shown = mistake.code.__name__
-    assert page.count(f'MISTAKES["{name}"]') == 1
+    assert page.count(f'show = MISTAKES["{name}"]\n') == 1
     assert f"\n### {mistake.title}\n" in page
     label = re.sub(r"[^a-z0-9]+", "-", mistake.bug.lower()).strip("-")
     assert page.count(f"`{label}`") == 1  # in the table of symptoms
