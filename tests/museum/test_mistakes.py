@@ -217,7 +217,7 @@ def test_the_museum_shows_it(name):
     mistake = MISTAKES[name]
     page = Book().pages["museum"].text
     shown = mistake.code.__name__
-    assert page.count(f'show = MISTAKES["{name}"]\n') == 1
+    assert page.count(f'MISTAKES["{name}"].reveal(') == 1
     assert f"\n### {mistake.title}\n" in page
     label = re.sub(r"[^a-z0-9]+", "-", mistake.bug.lower()).strip("-")
     assert page.count(f"`{label}`") == 1  # in the table of symptoms
