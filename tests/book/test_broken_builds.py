@@ -99,7 +99,7 @@ def test_missing_runs_fail_the_build_with_the_command_that_makes_them(tmp_path):
     package = tmp_path / "source" / "condlesson"
     ignored = shutil.ignore_patterns("recorded", "__pycache__")
     shutil.copytree(ROOT / "src" / "condlesson", package, ignore=ignored)
-    (package / "recorded").mkdir()
+    (package / "experiment" / "recorded").mkdir()
     tiny_book(tmp_path, GOOD, check_runs=True)
     result = make_html(tmp_path, source=package.parent)
     output = result.stdout + result.stderr

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -209,10 +210,12 @@ def test_a_checkpoint_that_was_cut_short_replaces_nothing(
 ):
     save = torch.save
 
-    def save_half(content, path):
-        if content["step"] < 5:
-            return save(content, path)
-        path.write_bytes(b"half a checkpoint")
+    def save_half(content, buffer):
+        save(content, buffer)
+        if content["step"] >= 5:  # killed when the bytes are written and not yet in their place
+            monkeypatch.setattr(Path, "replace", killed)
+
+    def killed(*_):
         raise Killed
 
     monkeypatch.setattr(torch, "save", save_half)

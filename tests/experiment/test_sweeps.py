@@ -130,11 +130,11 @@ CHANGES = {
     "train_loss": lambda run: [*run.train_loss[:-1], 0.5],
     "val_loss": lambda run: [run.val_loss[0] * (1 + 1e-9), *run.val_loss[1:]],
     "val_loss_by_t": lambda run: [None] * 10,
-    "lie": lambda run: {**run.lie, "timesteps": [0]},
-    "tolerances": lambda run: {**run.tolerances, "val_loss": 0.5},
+    "lie": lambda run: {**run.lie, "loss": [[x * 1.01 for x in row] for row in run.lie["loss"]]},
+    "tolerances": lambda run: {**run.tolerances, "val_loss": 0.03},
     "canary": lambda run: {**run.canary, "losses": [1.0] * 5},
     "weights": lambda run: {**run.weights, "canary_loss": 1.0},
-    "outputs": lambda run: {**run.outputs, "canary": [1.0]},
+    "outputs": lambda run: {**run.outputs, "canary": [1.0] * len(run.outputs["canary"])},
 }
 
 

@@ -96,8 +96,8 @@ CONTENTS = {
     "a blank line": ("      - file: exercise-2\n", "\n      - file: exercise-2\n"),
     "quotation marks": ("- file: exercise-1\n", '- file: "exercise-1"\n'),
     "a section at the end": (
-        "      - file: your-numbers\n",
-        "      - file: your-numbers\n        sections:\n          - file: deep\n",
+        "      - file: questions\n",
+        "      - file: questions\n        sections:\n          - file: deep\n",
     ),
 }
 
@@ -110,7 +110,7 @@ def test_contents_of_any_form_get_the_page_at_the_end_of_the_lesson(root, form):
     add_page("my-page", root)
     lesson = yaml.safe_load(contents.read_text())["parts"][1]["chapters"]
     assert lesson[-1] == {"file": "my-page"}
-    assert lesson[-2]["file"] == "your-numbers"
+    assert lesson[-2]["file"] == "questions"
     assert lesson[-2].get("sections", [{"file": "deep"}]) == [{"file": "deep"}]
 
 
@@ -127,7 +127,7 @@ def test_contents_without_the_lesson_are_refused(root):
         (("page",), "name must be given: make page"),
         (("page", "A"), "got 'A'"),
         (("song", "a"), "kind must be one of exercise, .*page.*, got song"),
-        (("exercise", "adagn"), "there is src/condlesson/.*/adagn.py already"),
+        (("exercise", "adagn"), "adagn.* already"),
         (("exercise", "lambda"), "name must be no word of Python or of the template, got 'lambda'"),
         (("still", "values"), "name must be no word of Python or of the template, got 'values'"),
     ],
