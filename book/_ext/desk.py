@@ -102,7 +102,13 @@ def render(app: Sphinx, name: str, figure: str) -> str:
 
 
 def find_files(app: Sphinx, config: Config) -> None:
-    """Write the two scripts and, if their runs or the code have changed, the networks."""
+    """Write the two scripts and, if their runs or the code have changed, the networks.
+
+    A book without a page that has a tool gets none of them.
+    """
+    pages = Path(app.srcdir).glob("*.md")
+    if not any("{desk}" in path.read_text("utf-8", errors="replace") for path in pages):
+        return
     kept, source = Path(app.doctreedir), Path(app.srcdir, "desk")
     scripts = kept / "desk-scripts" / "desk"
     scripts.mkdir(parents=True, exist_ok=True)
