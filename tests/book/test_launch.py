@@ -132,7 +132,7 @@ def test_notebooks_install_the_published_wheel():
         notebook = nbformat.read(HTML / EXERCISES / f"{name}.ipynb", as_version=4)
         first = next(cell for cell in notebook.cells if cell.cell_type == "code")
         published = addresses.wheel_address() if addresses.is_published() else ""
-        assert f'get("CONDLESSON_WHEEL", "{published}' in first.source
+        assert f'get("CONDLESSON_WHEEL", "{published}")' in first.source
 
 
 def test_the_page_on_working_offers_everything_in_one_archive():

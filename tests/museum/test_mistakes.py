@@ -193,7 +193,8 @@ def test_what_is_revealed_shows_itself_as_a_table():
         *["a", "number", "0.123", "1,000"],
         *["<another>", "1", "2"],
     ]
-    assert ">&lt;another&gt;</td><td>1</td><td>2</td>" in revealed._repr_html_()
+    row = '<td style="text-align: left">&lt;another&gt;</td><td>1</td><td>2</td>'
+    assert row in revealed._repr_html_()
 
 
 def test_measuring_leaves_the_random_state_alone():
