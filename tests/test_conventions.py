@@ -23,8 +23,8 @@ FLOAT32 = {"atol": 2e-4, "rtol": 0}
 
 def families_of_page():
     cells = re.findall(r"```\{code-cell\} ipython3\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    (cell,) = [cell for cell in cells if cell.startswith("families = {")]
-    return ast.literal_eval(cell.removeprefix("families = "))
+    (cell,) = [cell for cell in cells if "families = {" in cell]
+    return ast.literal_eval(cell.partition("families = ")[2])
 
 
 FAMILIES = families_of_page()

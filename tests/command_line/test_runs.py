@@ -67,11 +67,13 @@ def test_verify_names_every_fault(tmp_path, capsys):
     ]
 
 
-def test_runs_are_listed_and_trained_without_the_training_extras(recorded, monkeypatch, capsys):
+def test_runs_are_listed_and_trained_without_the_training_extras(
+    recorded, tmp_path, monkeypatch, capsys
+):
     for name in ("tqdm", "torchvision"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main(["runs", "list", "--dir", str(recorded)]) == 0
-    assert main([*TRAIN, "--again", "--out", str(recorded)]) == 0
+    assert main([*TRAIN, "--out", str(tmp_path)]) == 0
     first, *_, last = capsys.readouterr().err.splitlines()
     assert first == "For a bar with the time left: pip install 'condlesson[train]'"
     assert re.fullmatch(r"none-seed.*: step (\d+) of \1, loss [\d.]+, train [\d.]+, val .*", last)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from condlesson import unet
 from condlesson.__main__ import main
-from condlesson.data import FILES, SUBSET_DIR, Mnist
+from condlesson.data import FILES, Mnist
 from condlesson.experiment import checkpoints
 from condlesson.experiment.checkpoints import awaiting_signals
 from condlesson.experiment.recording import record
@@ -295,10 +295,12 @@ def test_a_damaged_checkpoint_is_named(size, stopped, subset):
 
 CHILD = """
 import sys
-from condlesson import checkpoints
 from condlesson.__main__ import main
+from condlesson.experiment import checkpoints
+from tests.conftest import little
 checkpoints.SECONDS = 0
-sys.exit(main(sys.argv[1:]))
+with little():
+    sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -324,7 +326,7 @@ def kill_at_random(words, checkpoint):
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, *words],
-        env={**os.environ, "PYTHONPATH": str(SUBSET_DIR.parents[1]), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
