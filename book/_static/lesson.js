@@ -39,7 +39,8 @@
   }
 
   // Formulas and tables that are wider than the page scroll; so they must be reached by keyboard.
-  const wide = [...document.querySelectorAll(".math-block, .cell_output, .table-wrap")];
+  const wide = [...document.querySelectorAll(
+    ".math-block, .cell_output, .table-wrap, .pst-scrollable-table-container")];
   const reach = () => {
     for (const box of wide) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
