@@ -103,7 +103,7 @@ screenshots: $(STAMP) ## a picture of every built page, light and dark, wide and
 test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory book
-	$(TESTS) -m "not weekly" --ignore=tests/test_claims.py # these are part of the book's build
+	$(TESTS) -m "not weekly" --ignore=tests/claims # these are part of the book's build
 
 test-unit: $(STAMP) ## the tests for the loop: without the built book, and what is slow (a minute)
 	$(UNIT)

@@ -2,49 +2,25 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import torch
 
 import condlesson
-from condlesson.config import CHOICES
-from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
-from condlesson.experiment import network_file, recording, runs, sweeps, verifying
+from condlesson.experiment import (
+    network_file,
+    recording,
+    runs,
+    sweeps,
+    verifying,
+)
+from condlesson.experiment.command import add_options, load_images, record_run
 from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
 from condlesson.experiment.judges import KINDS
-from condlesson.experiment.progress import Progress
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import SUBSET
-from condlesson.training import TIERS, TrainConfig
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-HELP = {
-    "variant": "the network",
-    "seed": "of the weights, the images, the timesteps and the noise",
-    "images": "training images, drawn by seed",
-    "epochs": "how often each image is seen",
-    "batch_size": "images a step, over all processes",
-    "learning_rate": "of Adam",
-    "num_timesteps": "T, the steps of the noise schedule",
-    "width": "channels of the first block",
-    "val_images": "test images that each epoch is validated on",
-    "precision": "of the training steps; validation is always in float32",
-    "dataset": "the images; glyphs are drawn from fonts, and need no folder",
-    "image_size": "pixels a side",
-    "ema_decay": "largest decay of the running average of the weights; 0 keeps none",
-    "final_images": "test images of the final loss, drawn by seed; 0: the fixed set of each epoch",
-    "label_dropout": "share of images whose class is withheld, by networks that are told one",
-}
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"condlesson {condlesson.__version__}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_train(commands.add_parser("train", help="train a variant on MNIST and record the run"))
+    add_options(commands.add_parser("train", help="train a variant on MNIST and record the run"))
     runs_parser = commands.add_parser("runs", help="read the recorded runs")
     runs_commands = runs_parser.add_subparsers(required=True, metavar="COMMAND")
     lister = runs_commands.add_parser("list", help="list the recorded runs")
@@ -138,115 +114,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(call=_train, refuse=parser.error)
-    add = parser.add_argument
-    add("--tier", choices=TIERS, default="small", help="size of the run; quick: two minutes on "
-        "two cores with the shipped subset, small: the runs of the book, full: the draft's; "
-        "the options below change it; default: %(default)s")  # fmt: skip
-    for f in fields(TrainConfig):
-        add(
-            f"--{f.name.replace('_', '-')}",
-            type=f.type,
-            choices=CHOICES.get(f.name),
-            default=argparse.SUPPRESS,  # to tell what is given from what is the tier's
-            metavar=None if f.name in CHOICES else "X" if f.type is float else "N",
-            help=f"{HELP[f.name]}; default: {f.default}",
-        )
-    add("--data", metavar="DIR", help="torchvision root, or folder of the four IDX files, or "
-        f"{SUBSET}: the images that ship with the package; default: {SUBSET} for the quick tier, "
-        "none for the others")  # fmt: skip
-    add("--download", action="store_true", help="let torchvision fetch MNIST there; default: no")
-    add("--out", required=True, metavar="DIR", help="folder for the run's files; no default")
-    add("--again", action="store_true", help="train what is recorded already; default: no")
-    add("--weights", action="store_true", help="also write the weights, in float16; default: no")
-    add("--outputs", action="store_true", help="also write what the trained network does: samples, "
-        "and how far t reaches; default: no")  # fmt: skip
-    add("--device", default=DEVICE, help="where to train; default: cuda if there is one, else cpu")
-    add("--threads", type=int, metavar="N", help="CPU threads; default: all")
-
-
-def _train(args: argparse.Namespace) -> int:
-    config = _config(args)
-    if args.data is None:
-        if args.tier != "quick" and config.dataset == "mnist":
-            args.refuse("the following arguments are required: --data")
-        args.data = SUBSET
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    if not args.again and sweeps.is_recorded(
-        config, args.out, weights=args.weights, outputs=args.outputs
-    ):
-        recording.discard_leftovers(config, args.out)
-        print(f"{runs.run_name(config)} is recorded in {args.out} already; --again trains it anew.")
-        return 0
-    parts = {"weights": args.weights, "outputs": args.outputs}
-    _record(config, args.out, args.data, args.download, args.device, **parts)
-    return 0
-
-
-def _record(
-    config: TrainConfig,
-    out: str | Path,
-    data: str,
-    download: bool,
-    device: str = DEVICE,
-    **parts: bool,
-) -> None:
-    """Train a run, with a bar, and write it; in one of several processes, do its share of that."""
-    accelerator = _accelerator(device)
-    if config.dataset == "mnist":
-        images = _load(data, download, accelerator)
-    else:
-        from condlesson.glyphs import load_glyphs  # fonts, and with them Matplotlib
-
-        images = load_glyphs()
-    with closing(Progress(config, accelerator)) as progress:
-        run = recording.record(
-            config,
-            images,
-            out,
-            device=device,
-            on_step=progress.show,
-            accelerator=accelerator,
-            **parts,
-        )
-    if accelerator:
-        accelerator.end_training()
-    if run:
-        print(f"{run.name}: validation loss {run.final_loss:.5f}, recorded in {out}")
-
-
 def _judge(args: argparse.Namespace) -> int:
     _record_judge(args.kind, args.out, args.data, args.download)
     return 0
 
 
 def _record_judge(kind: str, out: str | Path, data: str, download: bool) -> None:
-    record = recording.record_judge(kind, _load(data, download), out)
+    record = recording.record_judge(kind, load_images(data, download), out)
     scores = ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items())
     print(f"{kind}: {scores}, recorded in {out}")
-
-
-def _config(args: argparse.Namespace) -> TrainConfig:
-    given = {name: value for name, value in vars(args).items() if name in HELP}
-    return replace(TIERS[args.tier], **given)
-
-
-def _accelerator(device: str) -> "Accelerator | None":
-    """Of a command that `accelerate launch` has started in several processes."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return None
-    from accelerate import Accelerator
-
-    return Accelerator(cpu=device == "cpu", mixed_precision="no")  # the configuration says it
-
-
-def _load(data: str, download: bool, accelerator: "Accelerator | None" = None) -> Mnist:
-    if data == SUBSET:
-        return load_subset()
-    with accelerator.local_main_process_first() if accelerator else nullcontext():
-        return download_mnist(data) if download else load_mnist(data)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -281,7 +157,7 @@ def _make(args: argparse.Namespace) -> int:
         command = runs.train_command(config, args.dir, data=data)
         print(f"Missing {k} of {count}: {command}", flush=True)
         needed = {"weights": config in runs.WITH_WEIGHTS, "outputs": runs.needs_outputs(config)}
-        _record(config, args.dir, data, args.download, **needed)
+        record_run(config, args.dir, data, args.download, **needed)
     for k, kind in enumerate(kinds, 1 + len(configs)):
         print(f"Missing {k} of {count}: {judge_command(kind, judges, args.data)}", flush=True)
         _record_judge(kind, judges, args.data, args.download)

@@ -28,6 +28,7 @@ STEP = re.compile(
     r"|[Ii]n `(?P<in>[^`]+)`, change `(?P<old>[^`]+)` to `(?P<by>[^`]+)`",
     re.M | re.S,
 )
+NEVER = 4e9  # seconds since 1970: no file is newer
 NOT_RUN, FAILS = "  # not followed: ", "  # fails: "
 # Needs an address, a fork, a person, MNIST and hours, or other people's servers.
 KNOWN_NOT_RUN = {
@@ -61,6 +62,17 @@ class Walk:
     def __init__(self, folder: Path):
         self.folder = folder
 
+    def set_up(self) -> None:
+        """This environment is the copy's, and stays as it is, whatever is newer than its stamp."""
+        own = self.folder / ".venv"
+        own.mkdir()
+        for part in Path(sys.prefix).iterdir():
+            (own / part.name).symlink_to(part)
+        stamp = own / ".installed"
+        stamp.unlink(missing_ok=True)
+        stamp.touch()
+        os.utime(stamp, (NEVER, NEVER))
+
     def take(self, step: re.Match) -> None:
         """Make the edit, or run the lines that are not for later."""
         if step["shell"]:
@@ -73,13 +85,10 @@ class Walk:
             path.write_text(path.read_text().replace(step["old"], step["by"]))
 
     def enter(self, line: str) -> None:
-        """Run a line in this environment, which is taken as set up, unless it says why not."""
+        """Run a line, unless it says why not."""
         command, _, seen = line.partition(FAILS)
         if NOT_RUN in line:
             return
-        command = command.replace(".venv/bin/", f"{sys.prefix}/bin/")
-        if command.startswith("make "):
-            command += f" -o {sys.prefix}/.installed VENV={sys.prefix}"
         ours = {"PYTHONPATH": str(self.folder / "src"), "OMP_NUM_THREADS": "1"}
         kept = {
             k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
@@ -114,6 +123,7 @@ def copy(tmp_path_factory):
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
     walk = Walk(folder)
+    walk.set_up()
     walk.enter("git init --quiet --initial-branch=main && git add . && git commit --quiet -m Start")
     shutil.copytree(ROOT / "_build" / ".jupyter_cache", folder / "_build" / ".jupyter_cache")
     shutil.copytree(HTML, folder / "_build" / "html")

@@ -7,9 +7,8 @@ from functools import partial
 
 import pytest
 
-from condlesson import __main__
 from condlesson.__main__ import main
-from condlesson.experiment import recording, runs, sweeps
+from condlesson.experiment import command, recording, runs, sweeps
 from condlesson.experiment.judge_records import load_judge_record
 from condlesson.training import TrainConfig
 from tests.command_line.conftest import CONFIG, TRAIN
@@ -135,7 +134,7 @@ def test_make_hands_the_download_on(monkeypatch, tmp_path):
     monkeypatch.setattr(sweeps, "sweep", lambda tier: [CONFIG])
     monkeypatch.setattr(recording, "record", lambda config, data, out, **options: seen.append(data))
     for name in ("download_mnist", "load_mnist"):
-        monkeypatch.setattr(__main__, name, lambda root, name=name: f"{name} {root}")
+        monkeypatch.setattr(command, name, lambda root, name=name: f"{name} {root}")
     words = ["runs", "make", "--dir", str(tmp_path), "--data", "a"]
     assert main([*words, "--download"]) == main(words) == 0
     assert seen == ["download_mnist a", "load_mnist a"]
@@ -147,7 +146,7 @@ def test_make_writes_the_parts_that_the_book_needs(monkeypatch, tmp_path):
         TrainConfig(variant=v, seed=s) for v, s in (("adagn", 42), ("none", 42), ("none", 43))
     ]
     monkeypatch.setattr(sweeps, "sweep", lambda tier: configs)
-    monkeypatch.setattr(__main__, "load_mnist", lambda root: None)
+    monkeypatch.setattr(command, "load_mnist", lambda root: None)
     monkeypatch.setattr(
         recording, "record", lambda *_, weights, outputs, **__: seen.append((weights, outputs))
     )

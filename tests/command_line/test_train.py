@@ -10,7 +10,7 @@ import torch
 from condlesson import __main__
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
-from condlesson.experiment import recording, runs, verifying
+from condlesson.experiment import command, recording, runs, verifying
 from condlesson.experiment.progress import Progress
 from condlesson.experiment.runs import load_model, run_name
 from condlesson.training import TIERS, TrainConfig, TrainState
@@ -42,7 +42,7 @@ def test_train_says_how_it_goes(recorded, tmp_path, capsys, monkeypatch):
 
 def test_defaults_are_those_of_the_configuration():
     args = __main__._parser().parse_args(["train", "--data", "a", "--out", "b"])
-    assert __main__._config(args) == TrainConfig()
+    assert command.config_of(args) == TrainConfig()
     assert args.device == ("cuda" if torch.cuda.is_available() else "cpu")
     assert not args.weights
     assert not args.download
@@ -51,12 +51,12 @@ def test_defaults_are_those_of_the_configuration():
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_tier_is_a_size_and_options_change_it(tier):
     words = f"train --tier {tier} --seed 9 --variant none --width 24 --out b".split()
-    config = __main__._config(__main__._parser().parse_args(words))
+    config = command.config_of(__main__._parser().parse_args(words))
     assert config == replace(TIERS[tier], seed=9, variant="none", width=24)
 
 
 def test_every_option_of_the_configuration_has_a_help():
-    assert set(__main__.HELP) == {f.name for f in fields(TrainConfig)}
+    assert set(command.HELP) == {f.name for f in fields(TrainConfig)}
 
 
 def test_the_quick_tier_takes_the_shipped_images(monkeypatch, tmp_path):
@@ -97,7 +97,7 @@ def test_train_downloads_only_where_it_is_told(monkeypatch, tmp_path, capsys):
     def fetch(root):
         raise RuntimeError(f"the network is down, {root}")
 
-    monkeypatch.setattr(__main__, "download_mnist", fetch)
+    monkeypatch.setattr(command, "download_mnist", fetch)
     assert main([*TRAIN, "--download", "--out", str(tmp_path)]) == 1
     assert f"condlesson: the network is down, {SUBSET_DIR}" in capsys.readouterr().err
 

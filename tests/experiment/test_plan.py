@@ -5,9 +5,10 @@ from collections import Counter
 
 import pytest
 
-from condlesson.__main__ import _config, _parser
+from condlesson.__main__ import _parser
 from condlesson.experiment import plan
 from condlesson.experiment.answers import QUESTIONS
+from condlesson.experiment.command import config_of
 from condlesson.experiment.runs import (
     WITH_WEIGHTS,
     list_runs,
@@ -70,5 +71,5 @@ def test_a_planned_run_can_be_asked_for_on_the_command_line():
     for config in ALL:
         words = shlex.split(train_command(config, "out", data="mnist"))
         args = _parser().parse_args(words[1:])
-        assert _config(args) == config
+        assert config_of(args) == config
         assert (args.data is None) == (config.dataset == "glyphs")

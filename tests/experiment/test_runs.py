@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from condlesson.__main__ import _config, _parser
+from condlesson.__main__ import _parser
 from condlesson.experiment import runs, verifying
 from condlesson.experiment.canaries import canary_losses
+from condlesson.experiment.command import config_of
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import (
     expected_runs,
@@ -51,7 +52,7 @@ def test_the_command_means_the_run(config):
     words = train_command(config).split()
     assert words[0] == "condlesson"
     args = _parser().parse_args(words[1:])
-    assert _config(args) == config
+    assert config_of(args) == config
     small = config.images == 12_800 and config.epochs == 5
     needs_weights = config.variant in ("sinusoidal", "adagn") and config.seed == 42 and small
     assert args.weights == needs_weights

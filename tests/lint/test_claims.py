@@ -37,9 +37,8 @@ RESULTS = """<testsuites><testsuite>
 
 @pytest.fixture
 def checks(tmp_path):
-    file = tmp_path / "test_claims.py"
-    file.write_text(CHECKS)
-    return file
+    (tmp_path / "test_colours.py").write_text(CHECKS)
+    return tmp_path
 
 
 def told(text, checks):
@@ -72,7 +71,7 @@ BROKEN = {
     "a mark without its colon": (
         "Grass is red.\n% claim grass_is_red",
         "10: claim: there is no test of the claim 'grass_is_red'. "
-        "Write test_grass_is_red in tests/test_claims.py.",
+        "Write test_grass_is_red in a file of tests/claims.",
     ),
     "a removed cell that works": (
         CELL + "\n" + REMOVED.format("loss = loss / 2"),
@@ -82,7 +81,7 @@ BROKEN = {
     "a mark without a test": (
         MARKED + "\nGrass is red.\n% claim: grass_is_red",
         "13: claim: there is no test of the claim 'grass_is_red'. "
-        "Write test_grass_is_red in tests/test_claims.py.",
+        "Write test_grass_is_red in a file of tests/claims.",
     ),
     "a mark without a sentence": (
         "```python\nx\n```\n% claim: sky_is_blue",
@@ -102,7 +101,7 @@ def test_rule_says_what_is_wrong_and_what_to_do(fault, checks):
 def test_a_test_without_a_mark_is_found(checks):
     page = Page("page", "# Page\n\nText.")
     assert [str(finding) for finding in lint({"book/page.md": page}, [page], checks)] == [
-        "test_claims.py:9: claim: no page has the mark of test_sky_is_blue. "
+        "test_colours.py:9: claim: no page has the mark of test_sky_is_blue. "
         "Write % claim: sky_is_blue below the sentence that says so."
     ]
 
@@ -161,9 +160,9 @@ def test_a_number_that_is_glued_in_a_loop_or_by_name_has_a_place():
 
 
 def test_a_fixture_that_a_test_uses_does_not_hide_the_test(tmp_path):
-    file = tmp_path / "test_claims.py"
+    file = tmp_path / "test_colours.py"
     file.write_text('@pytest.mark.usefixtures("one_thread")\ndef test_sky_is_blue():\n    pass\n')
-    assert list(claims._tests(file)) == ["sky_is_blue"]
+    assert list(claims._tests(tmp_path)) == ["sky_is_blue"]
 
 
 def test_verdicts_need_every_case_to_pass(tmp_path):

@@ -104,7 +104,7 @@ def pytest_that(status: int, ran: list):
 @pytest.mark.parametrize("status", [2, 4, -9])
 def test_claims_whose_tests_were_ended_fail_the_build(folder, monkeypatch, status):
     monkeypatch.setattr(subprocess, "run", pytest_that(status, []))
-    for name in ("src/condlesson/a.py", "tests/test_claims.py", "requirements.txt"):
+    for name in ("src/condlesson/a.py", "tests/claims/test_a.py", "requirements.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     with pytest.raises(SystemExit, match=f"ended without results, with status {status}"):
@@ -126,7 +126,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_claims_are_tested_again_only_after_a_change(folder, monkeypatch, change):
     names = ["src/condlesson/a.py", "src/condlesson/b.py", "src/condlesson/__pycache__/a.pyc"]
-    for name in [*names, "tests/test_claims.py", "requirements.txt", "_build/claims.xml"]:
+    for name in [*names, "tests/claims/test_a.py", "requirements.txt", "_build/claims.xml"]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     for path in folder.rglob("*"):

@@ -5,7 +5,7 @@ python -m tools.lint.claims --hold     only whether all marked statements hold
 
 A number of a page is measured, if a cell hands it over; or cited, if a paper is named with it. A
 statement is checked, if `% claim: NAME` stands in the line below it: then the test test_NAME of
-tests/test_claims.py holds it against the code and the recorded runs.
+tests/claims holds it against the code and the recorded runs.
 """
 
 import ast
@@ -25,7 +25,7 @@ from tools.lint.prose import ALT, Passage, Sentence, passages, plain, read_texts
 __all__ = ["CHECKS", "Claim", "ledger", "lint", "verdicts"]
 
 ROOT = Path(__file__).parents[2]
-CHECKS = ROOT / "tests" / "test_claims.py"
+CHECKS = ROOT / "tests" / "claims"
 RESULTS = ROOT / "_build" / "claims.xml"  # of these tests, written by make
 # Numbers that somebody chose and nobody measured, and where the choice is made.
 CHOSEN = {
@@ -77,7 +77,7 @@ def lint(
     Args:
         texts: What is to be checked, by path.
         pages: All pages of the book, one of which must mark each test.
-        checks: File with the tests of the marked statements.
+        checks: Folder with the tests of the marked statements.
     """
     tests = _tests(checks)
     for path, page in texts.items():
@@ -87,30 +87,31 @@ def lint(
             yield from _untested(path, page, tests)
     marked = {name for page in pages for passage in passages(page) for name, _ in passage.claims}
     for name in sorted(set(tests) - marked, key=tests.get):
-        path = checks.relative_to(ROOT).as_posix() if checks.is_relative_to(ROOT) else checks.name
+        path, line = tests[name]
         fault = f"no page has the mark of test_{name}."
         cure = f"Write % claim: {name} below the sentence that says so."
-        yield Finding(path, tests[name], "claim", fault, cure)
+        yield Finding(path, line, "claim", fault, cure)
 
 
-def _untested(path: str, page: Page, tests: Mapping[str, int]) -> Iterator[Finding]:
+def _untested(path: str, page: Page, tests: Iterable[str]) -> Iterator[Finding]:
     for passage in passages(page):
         for name, line in passage.claims:
             if name not in tests:
                 fault = f"there is no test of the claim {name!r}."
-                cure = f"Write test_{name or 'NAME'} in tests/test_claims.py."
+                cure = f"Write test_{name or 'NAME'} in a file of tests/claims."
                 yield Finding(path, line, "claim", fault, cure)
             elif not passage.text:
                 fault = f"no sentence stands above the mark of {name}."
                 yield Finding(path, line, "claim", fault, "Put it right below what it is about.")
 
 
-def _tests(checks: Path) -> dict[str, int]:
-    """Names of the claims that are tested, with the lines of their tests."""
-    functions = ast.parse(checks.read_text("utf-8")).body
+def _tests(checks: Path) -> dict[str, tuple[str, int]]:
+    """Names of the claims that are tested, with the files and lines of their tests."""
+    base = ROOT if checks.is_relative_to(ROOT) else checks
     return {
-        node.name.removeprefix("test_"): node.lineno
-        for node in functions
+        node.name.removeprefix("test_"): (file.relative_to(base).as_posix(), node.lineno)
+        for file in sorted(checks.glob("test_*.py"))
+        for node in ast.parse(file.read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef)
         and node.name.startswith("test_")
         and not any("pytest.fixture" in ast.unparse(decorator) for decorator in node.decorator_list)

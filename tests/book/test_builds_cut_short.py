@@ -1,0 +1,135 @@
+"""After a build that failed, was ended, or met a change while it ran, the next one is sound."""
+
+import shutil
+import time
+
+import pytest
+
+from tests.book.tiny import ONE, TOY, TWO, Tiny
+
+pytestmark = pytest.mark.weekly
+
+# As a terminal does: to the process that runs the page, and to the one that builds the book.
+PATIENCE = 60
+CTRL_C = f"""import psutil, signal, time
+worker = psutil.Process().parent()
+for process in (worker, worker.parent()):
+    process.send_signal(signal.SIGINT)
+time.sleep({PATIENCE})
+"""
+# As somebody who saves the page while it runs.
+EDIT = """from pathlib import Path
+text = Path("one.md").read_text()
+if "twice" + "(4)" in text:
+    Path("one.md").write_text(text.replace("twice" + "(4)", "twice(5)"))
+"""
+
+
+def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "print(", "1 / 0; print(")
+    sound, ran, output = tiny.build()
+    assert not sound
+    assert ran == ["index", "one", "two"]
+    assert "one.md, line 12, code cell 1: ZeroDivisionError: division by zero" in output
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (False, ["one"]), output
+    tiny.change(ONE, "1 / 0; ", "")
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, ["one"]), output
+    tiny.change(ONE, "print(", "1 / 0; print(")
+    assert not tiny.build()[0]
+    tiny.change(ONE, "1 / 0; ", "")
+    sound, ran, output = tiny.build()  # nothing else was forgotten
+    assert (sound, ran) == (True, []), output
+    assert "0 added, 1 changed" in output
+
+
+@pytest.mark.parametrize("fault", ["1 / 0\n", f"import time; time.sleep(8)\n{CTRL_C}"])
+def test_a_page_that_ran_in_a_build_that_failed_is_shown_by_the_next_one(tmp_path, fault):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    tiny.change(f"{TOY}/direct.py", "TWO * x", "TWO + 100")
+    tiny.change(TWO, "import os\n", f"import os\n{fault}")
+    sound, ran, output = tiny.build()
+    assert not sound
+    assert "one" in ran
+    tiny.change(TWO, fault, "")
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "one shows 102" in tiny.shown("one.html")
+
+
+def test_a_check_of_links_keeps_nothing_from_the_site(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    tiny.change(f"{TOY}/direct.py", "TWO * x", "TWO + 100")
+    tiny.change(TWO, "# Page two", "# Page duo")
+    sound, ran, output = tiny.build("links")
+    assert (sound, ran) == (True, ["one"]), output
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "one shows 102" in tiny.shown("one.html")
+    assert "Page duo" in tiny.shown("one.html")
+
+
+def test_outputs_that_somebody_took_from_the_cache_are_made_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    kept = sorted((tiny.folder / "_build" / ".jupyter_cache").rglob("base.ipynb"))
+    assert len(kept) == 3
+    kept[0].write_text(kept[0].read_text()[:100])  # as a full disk leaves it
+    shutil.rmtree(kept[1].parent)
+    for expected in (2, 0):
+        sound, ran, output = tiny.build()
+        assert (sound, len(ran)) == (True, expected), output
+
+
+def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(TWO, "print(", 'names = list(recorded.iterdir())\n(recorded / "z").touch()\nprint(')
+    for expected in (["index", "one", "two"], ["two"], []):
+        sound, ran, output = tiny.build()
+        assert (sound, ran) == (True, expected), output
+
+
+def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "import os\n", f"import os\n{EDIT}")
+    sound, _, output = tiny.build()
+    assert sound, output
+    assert "one shows 10" in tiny.shown("one.html")
+    tiny.change(ONE, "import os", ":tags: [hide-input]\n\nimport os")
+    for expected in (["one"], []):
+        sound, ran, output = tiny.build()
+        assert (sound, ran) == (True, expected), output
+        assert "one shows 10" in tiny.shown("one.html")
+
+
+def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    tiny.change(ONE, "import os\n", f"import os\n{CTRL_C}")
+    begun = time.monotonic()
+    sound, ran, output = tiny.build()
+    assert not sound
+    assert "Interrupted!" in output
+    assert time.monotonic() - begun < PATIENCE
+    tiny.change(ONE, CTRL_C, "")
+    sound, ran, output = tiny.build()
+    assert sound, output
+    assert "one" in ran
+
+
+def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    assert tiny.build()[0]
+    tiny.change(ONE, "Some words.", "See {ref}`nowhere`.")
+    for _ in range(2):  # the second time it fails although nothing changed
+        sound, ran, output = tiny.build()
+        assert (sound, ran) == (False, []), output
+        assert "nowhere" in output
+        assert "0 added, 1 changed" in output
+    tiny.change(ONE, "{ref}`nowhere`", "{ref}`place`")
+    sound, ran, output = tiny.build()
+    assert (sound, ran) == (True, []), output
+    assert "0 added, 1 changed" in output

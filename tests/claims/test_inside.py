@@ -1,0 +1,169 @@
+"""What is said of trained networks."""
+
+import pytest
+import torch
+
+from condlesson.data import load_subset, to_model_range
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment.comparison import paired_difference
+from condlesson.experiment.judge_records import load_judge, noised_test_images
+from condlesson.experiment.judges import confidence, frechet_distance, guess_timesteps
+from condlesson.experiment.outputs import denoise_lied_to, from_bytes
+from condlesson.experiment.runs import (
+    load_model,
+    load_outputs,
+    load_run,
+)
+from condlesson.networks import DESIGNS
+from condlesson.probes import (
+    layer_inputs,
+    modulations,
+    pair_similarities,
+    rank_correlation,
+    roughness,
+    surviving_shift,
+    timestep_bound,
+)
+
+pytestmark = pytest.mark.slow  # a part of `make book`
+
+
+def noised(x_0, t):
+    noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+    return q_sample(x_0, torch.full((len(x_0),), t), noise, alphas_cumprod(linear_beta_schedule()))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["sinusoidal", "adagn"])
+def test_the_truth_denoises_best(variant, test_images):
+    x_0 = test_images[:16]
+    model = load_model(load_run(variant, seed=42))
+    estimates = denoise_lied_to(model, noised(x_0, 400), 400, [0, 200, 400, 600, 999])
+    error = (estimates - x_0).square().mean(dim=(1, 2, 3, 4))
+    assert error.argmin() == 2
+    assert error[0] > 2 * error[2]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["sinusoidal", "adagn"])
+def test_lies_cost_most_at_low_noise(variant, test_images):
+    x_0, told = test_images[2:3], list(range(50, 1000, 100))
+    model = load_model(load_run(variant, seed=42))
+    worse = []
+    for row, t in enumerate(told):
+        estimates = denoise_lied_to(model, noised(x_0, t), t, told)
+        error = (estimates - x_0).square().mean(dim=(1, 2, 3, 4))
+        worse.append(error / error[row])
+    assert worse[0].max() > 4 * worse[-1].max()
+    assert worse[-1].min() < 0.9  # a lie that is nearer than the truth
+
+
+@torch.no_grad()
+def test_time_can_be_read_off_at_low_noise_and_hardly_at_high():
+    x_t, t = noised_test_images(load_subset())
+    error = guess_timesteps(load_judge("noise"), x_t) - t
+    bound = timestep_bound(alphas_cumprod(linear_beta_schedule()), 784, 0.925)
+    limit = bound.reshape(10, 100).mean(dim=1)
+    early = [error[t // 100 == k].square().mean().sqrt() for k in range(5)]
+    assert all(e < 6 * limit[k] for k, e in enumerate(early))
+    last = error[t // 100 == 9]
+    assert last.square().mean().sqrt() < limit[9]  # below the bound
+    assert last.mean() < -50  # since it is biased
+
+
+def test_late_timesteps_move_together_in_both_networks():
+    for variant in ("sinusoidal", "adagn"):
+        embed = load_model(load_run(variant, seed=42)).embed
+        early, late = pair_similarities(embed, [(0, 50), (900, 950)])
+        assert late > 0.9
+        assert early < late - 0.2
+
+
+@torch.no_grad()
+def test_smooth_channels_are_turned_down_in_the_finest_blocks(trained, test_images):
+    gammas = {b: g for b, (g, _) in modulations(trained, torch.tensor([50, 950])).items()}
+    norms = [f"{block}.norm_1.norm" for block in gammas]
+    against = set()
+    for level in (100, 400, 800):
+        told = torch.full((len(test_images),), level)
+        maps = layer_inputs(trained, noised(test_images, level), told, norms).values()
+        for (block, gamma), h in zip(gammas.items(), maps, strict=True):
+            found = rank_correlation(roughness(h), gamma[1] - gamma[0])
+            luck = 1.96 / (gamma.shape[1] - 1) ** 0.5
+            assert found > -luck  # nothing speaks for the story
+            against |= {block} if found > luck else set()
+    assert against == {"enc_1", "dec_1"}
+
+
+def test_same_step_moves_outputs_more_at_the_quiet_end(outputs):
+    for variant, made in outputs.items():
+        head = made["movement"][:, -1]
+        if DESIGNS[variant].place == "–":
+            assert not made["movement"].any()
+        else:
+            assert head[0] > 6 * head[-1]
+
+
+def test_a_norm_eats_more_in_a_trained_network(trained, test_images):
+    told = torch.full((len(test_images),), 400)
+    layer = ["enc_2.norm_1.norm"]
+    [h] = layer_inputs(trained, noised(test_images, 400), told, layer).values()
+    for k in (2, 4, 8):
+        assert surviving_shift(k, h=h) < surviving_shift(k) - 0.1
+        assert surviving_shift(k, after=True) == pytest.approx(1)
+    assert surviving_shift(8, h=h) == pytest.approx(1 - 2 / 8, abs=0.03)
+
+
+def frechet(images):
+    judge, real = load_judge("digits"), to_model_range(load_subset().train_images)
+    return frechet_distance(judge, from_bytes(images), real)
+
+
+def test_networks_that_are_told_nothing_fail_at_ddim(outputs):
+    distance = {v: frechet(made["ddim"]) for v, made in outputs.items()}
+    told = [d for v, d in distance.items() if DESIGNS[v].place != "–"]
+    assert min(distance["none"], distance["gn_none"]) > 1.4 * max(told)
+    judge = load_judge("digits")
+    sure = {
+        v: confidence(judge, from_bytes(outputs[v]["ddim"])).mean() for v in ("none", "sinusoidal")
+    }
+    assert sure["none"] > sure["sinusoidal"] + 0.1
+
+
+def test_ancestral_sampling_treats_gn_none_more_kindly(outputs):
+    gain = {v: frechet(outputs[v]["ddim"]) / frechet(outputs[v]["ddpm"]) for v in outputs}
+    assert gain["gn_none"] > 2
+    assert gain["none"] < 1.3
+
+
+@pytest.mark.parametrize("kind", ["ddim", "ddpm"])
+def test_lowest_loss_has_not_the_best_samples(kind, outputs, everyone):
+    assert min(everyone, key=lambda v: sum(r.val_loss[-1] for r in everyone[v])) == "adagn"
+    assert frechet(outputs["adagn"][kind]) > 1.05 * frechet(outputs["sinusoidal"][kind])
+
+
+def test_loss_and_ddim_disagree_at_the_drafts_size():
+    simple, sinusoidal = (load_run(v, seed=42, tier="full") for v in ("simple", "sinusoidal"))
+    assert abs(simple.val_loss[-1] / sinusoidal.val_loss[-1] - 1) < 0.02
+    far, near = (frechet(load_outputs(run)["ddim"][:64]) for run in (simple, sinusoidal))
+    assert far > 3 * near
+
+
+def test_adagn_ends_about_a_quarter_below_the_control(everyone):
+    whole = paired_difference(everyone["none"], everyone["adagn"])
+    assert -0.3 < whole.relative < -0.22
+
+
+def test_both_ways_into_every_block_beat_being_told_nothing(everyone):
+    for variant in ("gn_additive", "adagn"):
+        assert paired_difference(everyone["gn_none"], everyone[variant]).winner == variant
+    assert paired_difference(everyone["gn_additive"], everyone["adagn"]).winner is None
+
+
+def test_classifier_is_surest_of_noise(outputs):
+    judge = load_judge("digits")
+    sure = {
+        v: confidence(judge, from_bytes(made["ddim"])).mean().item() for v, made in outputs.items()
+    }
+    assert max(sure, key=sure.get) == "none"
+    assert sure["none"] == pytest.approx(0.97, abs=0.01)
