@@ -152,7 +152,7 @@ def _number(count: int, one: str, many: str) -> str:
 class Difference(NamedTuple):
     """What differs between two sites.
 
-    Args:
+    Attributes:
         changed: Pages of both that are not the same.
         added: Pages of the newer alone.
         gone: Pages of the older alone.

@@ -35,7 +35,7 @@ from condlesson.notebooks.pages import Book
 class Link(NamedTuple):
     """Where a page's notebook opens.
 
-    Args:
+    Attributes:
         service: name that a reader knows.
         url: address that opens the notebook there.
         icon: the service's sign, as the theme ships it.

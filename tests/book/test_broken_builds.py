@@ -24,12 +24,12 @@ kernelspec:
 """
 GOOD = "```{code-cell} ipython3\n6 * 7\n```"
 CHECK = "    execution_checks: [_ext/recorded_runs.md]\n"
-BROKEN = {
-    "a cell that raises": ("```{code-cell} ipython3\none = 1\none / 0\n```", "one / 0"),
-    "a broken reference": ("See {ref}`no-such-label`.", "no-such-label"),
-    "a broken page link": ("See {doc}`no-such-page`.", "no-such-page"),
-    "an unknown citation": ("As shown {cite}`nobody1900`.", "nobody1900"),
-    "any other warning": ("![A picture that nobody drew](nothing.png)", "nothing.png"),
+RAISES = "```{code-cell} ipython3\none = 1\none / 0\n```"
+BROKEN = {  # pages, and what is named
+    "reference": ("See {ref}`no-such-label`.", "no-such-label"),
+    "link": ("See {doc}`no-such-page`.", "no-such-page"),
+    "citation": ("As shown {cite}`nobody1900`.", "nobody1900"),
+    "picture": ("![A picture that nobody drew](nothing.png)", "nothing.png"),
 }
 
 
@@ -76,23 +76,33 @@ def test_a_sound_book_builds_and_says_where_it_is(tmp_path):
     assert result.stdout.splitlines()[-1] == f"The pages are at {page}"
 
 
-@pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_page_fails_the_build_by_name(tmp_path, fault):
-    text, named = BROKEN[fault]
-    result = make_html(tiny_book(tmp_path, text))
+def test_a_cell_that_raises_fails_the_build_by_name(tmp_path):
+    result = make_html(tiny_book(tmp_path, RAISES))
     output = result.stdout + result.stderr
     assert result.returncode != 0, output
     assert "index.md" in output
-    assert named in output
+    assert "one / 0" in output
 
 
-def test_a_build_that_failed_fails_again(tmp_path):
-    text, named = BROKEN["any other warning"]
-    tiny_book(tmp_path, text)
-    make_html(tmp_path)
-    again = make_html(tmp_path)
-    assert again.returncode != 0
-    assert named in again.stdout + again.stderr
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """What two builds of a book say whose every page but the first is broken."""
+    folder = tiny_book(tmp_path_factory.mktemp("broken"), "Sound.")
+    with (folder / "_toc.yml").open("a") as toc:
+        toc.write("chapters:\n" + "".join(f"- file: {name}\n" for name in BROKEN))
+    for name, (text, _) in BROKEN.items():
+        (folder / "book" / f"{name}.md").write_text(PAGE.format(text=text))
+    return [make_html(folder) for _ in range(2)]
+
+
+@pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_page_fails_the_build_by_name(broken, name, build):
+    result = broken[build]
+    output = result.stdout + result.stderr
+    assert result.returncode != 0, output
+    told = [line for line in output.splitlines() if f"{name}.md" in line]
+    assert any(BROKEN[name][1] in line for line in told), output
 
 
 def test_missing_runs_fail_the_build_with_the_command_that_makes_them(tmp_path):

@@ -63,7 +63,7 @@ def served() -> Iterator[str]:
 class Visit:
     """A page that was opened, with what it asked for and what it complained of.
 
-    Args:
+    Attributes:
         page: the browser's page.
         asked: addresses that it asked for.
         sizes: for each answer, its size in bytes as the server has it.

@@ -101,18 +101,24 @@ def test_everything_fits_a_phone(phone, name):
         assert opened.shift <= SHIFT
 
 
+VIEWS = [(DESKTOP, "light"), (PHONE, "dark")]
+OTHER_VIEWS = [(DESKTOP, "dark"), (PHONE, "light")]
+
+
 @every_page
-def test_axe_finds_nothing(desktop, name):
+@pytest.mark.parametrize(
+    "views", [VIEWS, pytest.param(OTHER_VIEWS, marks=pytest.mark.weekly)], ids=["views", "others"]
+)
+def test_axe_finds_nothing(desktop, name, views):
     with visit(desktop, as_file(name)) as opened:
         found = []
-        for size in (DESKTOP, PHONE):
+        for size, scheme in views:
             opened.page.set_viewport_size(size)
-            for scheme in ("light", "dark"):
-                opened.page.emulate_media(color_scheme=scheme)
-                opened.page.wait_for_timeout(400)  # until what is wide can be focused
-                for rule in Axe().run(opened.page).response["violations"]:
-                    nodes = [node["html"][:120] for node in rule["nodes"]]
-                    found.append((size["width"], scheme, rule["id"], nodes))
+            opened.page.emulate_media(color_scheme=scheme)
+            opened.page.wait_for_timeout(400)  # until what is wide can be focused
+            for rule in Axe().run(opened.page).response["violations"]:
+                nodes = [node["html"][:120] for node in rule["nodes"]]
+                found.append((size["width"], scheme, rule["id"], nodes))
         assert found == []
 
 

@@ -64,7 +64,7 @@ socket.socket.connect = connect
 class Job(NamedTuple):
     """A notebook to run.
 
-    Args:
+    Attributes:
         path: the exercise notebook; solutions are in the folder beside its own.
         package: the wheel to install, or the archive to unpack.
         filled: put the solutions into it first.

@@ -11,7 +11,7 @@ from condlesson import __main__
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
 from condlesson.experiment import command, recording, runs, verifying
-from condlesson.experiment.progress import Progress
+from condlesson.experiment.progress import ProgressBar
 from condlesson.experiment.runs import load_model, run_name
 from condlesson.training import TIERS, TrainConfig, TrainState
 from tests.command_line.conftest import CONFIG, OPTIONS, SRC, TRAIN
@@ -73,7 +73,7 @@ def test_the_quick_tier_takes_the_shipped_images(monkeypatch, tmp_path):
 def test_progress_shows_the_losses_of_a_run_that_goes_on(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     state = TrainState.start(CONFIG)
-    progress = Progress(CONFIG, None)
+    progress = ProgressBar(CONFIG, None)
     state.step, state.losses = 3, [torch.tensor(0.5), torch.tensor(0.25)]
     state.train_loss, state.val_loss = [0.75], [0.125]
     progress.show(state)
@@ -87,7 +87,7 @@ def test_progress_shows_the_losses_of_a_run_that_goes_on(monkeypatch, capsys):
 
 
 def test_only_one_process_shows_progress(capsys):
-    progress = Progress(CONFIG, SimpleNamespace(is_main_process=False))
+    progress = ProgressBar(CONFIG, SimpleNamespace(is_main_process=False))
     progress.show(TrainState.start(CONFIG))
     progress.close()
     assert capsys.readouterr().err == ""

@@ -48,7 +48,7 @@ _CITED = ("cite", "cite:p", "cite:t")
 class Claim(NamedTuple):
     """Something that the book says, and why it may.
 
-    Args:
+    Attributes:
         path: Path of the page in the repository.
         line: Line of the sentence, from 1.
         kind: measured, cited or checked.

@@ -8,7 +8,7 @@ __all__ = ["Finding"]
 class Finding(NamedTuple):
     """A fault of a page.
 
-    Args:
+    Attributes:
         path: Path of the page in the repository.
         line: Line of its file, from 1.
         rule: Name of the rule.

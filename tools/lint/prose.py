@@ -18,8 +18,8 @@ __all__ = [
     "ALT",
     "CAPTION",
     "TEXT",
+    "Mention",
     "Passage",
-    "Reference",
     "Sentence",
     "passages",
     "plain",
@@ -38,7 +38,7 @@ _END = re.compile(r"[.!?][\"”')*_]*\s+(?=[\"“'(*_]*[A-Z0-9\0])")
 class Sentence:
     """A sentence as it is written.
 
-    Args:
+    Attributes:
         line: Line of the page where it starts, from 1.
         text: With what marks words up, on one line.
     """
@@ -47,10 +47,10 @@ class Sentence:
     text: str
 
 
-class Reference(NamedTuple):
+class Mention(NamedTuple):
     """A role, or a link.
 
-    Args:
+    Attributes:
         role: Name of the role; empty for a link.
         target: What it names.
         line: Lines between the text's start and it.
@@ -65,7 +65,7 @@ class Reference(NamedTuple):
 class Passage:
     """A paragraph, an item of a list, a row of a table, a heading, a caption or an alt text.
 
-    Args:
+    Attributes:
         line: Line of the page where it starts, from 1.
         text: As it is written, with its line breaks.
         kind: TEXT, CAPTION or ALT.
@@ -129,7 +129,7 @@ def _blanked(text: str, blank: str, words: Callable[[Mark], str]) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def references(text: str) -> Iterator[Reference]:
+def references(text: str) -> Iterator[Mention]:
     """What a text refers to, by roles and by links.
 
     Args:
@@ -138,9 +138,9 @@ def references(text: str) -> Iterator[Reference]:
     for mark in myst.marks(text):
         line = text.count("\n", 0, mark.start)
         if mark.kind == "myst_role":
-            yield Reference(mark.target, myst.titled(mark.text)[1], line)
+            yield Mention(mark.target, myst.titled(mark.text)[1], line)
         elif mark.kind in ("link", "image"):
-            yield Reference("", mark.target, line)
+            yield Mention("", mark.target, line)
 
 
 def passages(page: Page) -> list[Passage]:

@@ -12,7 +12,7 @@ from condlesson import exercises
 from condlesson.checks.harness.answer import as_factory, build, call_on, cured, shape
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
-from condlesson.checks.instruments.modulation import Asked
+from condlesson.checks.instruments.modulation import WantedLayer
 from condlesson.checks.instruments.norm import check_backward, embeddings_like, layer_cure
 from condlesson.checks.instruments.parameters import (
     check_modes,
@@ -54,7 +54,7 @@ def _additive_block(answer: object) -> list[str]:
     factory = as_factory(answer, "AdditiveBlock(in_channels, out_channels, d_emb, num_groups)")
     h = torch.randn(BATCH, IN, 6, 8, generator=torch.Generator().manual_seed(8))
     t_emb = embeddings_like(BATCH, D_EMB)
-    with cured(partial(layer_cure, asked=Asked(OUT, GROUPS, adds_only=True), d_emb=D_EMB)):
+    with cured(partial(layer_cure, asked=WantedLayer(OUT, GROUPS, adds_only=True), d_emb=D_EMB)):
         block = _build(factory, OUT, GROUPS)
         out = _apply(block, h, t_emb)
     parts = _find_parts(block)

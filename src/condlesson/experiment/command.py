@@ -12,7 +12,7 @@ import torch
 from condlesson.config import CHOICES
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
 from condlesson.experiment import recording, runs, sweeps
-from condlesson.experiment.progress import Progress
+from condlesson.experiment.progress import ProgressBar
 from condlesson.experiment.runs import SUBSET
 from condlesson.training import TIERS, TrainConfig
 
@@ -111,7 +111,7 @@ def record_run(
         from condlesson.glyphs import load_glyphs  # fonts, and with them Matplotlib
 
         images = load_glyphs()
-    with closing(Progress(config, accelerator)) as progress:
+    with closing(ProgressBar(config, accelerator)) as progress:
         run = recording.record(
             config,
             images,

@@ -15,10 +15,10 @@ from condlesson.training import TrainConfig, TrainState
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Progress"]
+__all__ = ["ProgressBar"]
 
 
-class Progress:
+class ProgressBar:
     """A bar with the time left and the losses. Between two looks it asks the device for nothing.
 
     Args:

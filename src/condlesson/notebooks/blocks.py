@@ -46,7 +46,7 @@ class Code(str):
 class Translator(Inline):
     """Translates one page, as `Inline` does, with its blocks.
 
-    Args:
+    Attributes:
         with_answers: For the solution notebook, else for the exercise notebook.
         known: Objects that the session has at this place, by name: what the first cell of the page
             imports, what cells of the same section bind, and what the learner has made.

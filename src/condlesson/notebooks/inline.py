@@ -28,7 +28,7 @@ _LOCAL = re.compile(r"\b(src|href)=\"(?!https?:|data:|mailto:|#)([^\"]+)\"")
 class Inline:
     """Translates text of one page, without its blocks.
 
-    Args:
+    Attributes:
         book: The book that the page is in.
         page: The page.
         glued: Numbers of the page, by name.

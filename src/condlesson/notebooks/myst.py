@@ -34,7 +34,7 @@ _TITLED = re.compile(r"(.+?)\s*<([^<>]+)>", re.S)
 class Mark(NamedTuple):
     """What marks words up, with its words.
 
-    Args:
+    Attributes:
         kind: The rule of markdown-it that finds it, one of MARKS.
         start: Its first character in the text.
         end: The one behind it.
@@ -52,7 +52,7 @@ class Mark(NamedTuple):
 class Directive(NamedTuple):
     """A directive, taken apart.
 
-    Args:
+    Attributes:
         name: Its name.
         argument: What stands behind the name.
         options: Values of its options.

@@ -36,7 +36,7 @@ class PageError(ValueError):
 class Cell:
     """A piece of a page.
 
-    Args:
+    Attributes:
         kind: markdown or code.
         source: Its text.
         line: Line of the page where it starts, from 1.
@@ -78,7 +78,7 @@ class Cell:
 class Target:
     """What a label stands for.
 
-    Args:
+    Attributes:
         page: Name of the page.
         text: Heading of a section; else the number on its page, as "Fig. 2" or "(1)".
         is_section: Whether it is a section.
@@ -93,7 +93,7 @@ class Target:
 class Page:
     """A page of the book.
 
-    Args:
+    Attributes:
         name: Name of the file, without its ending.
         text: The file's content.
     """

@@ -12,7 +12,7 @@ _CHOICE = re.compile(r"^- ", re.M)
 class Asked:
     """A question as a page holds it, in MyST.
 
-    Args:
+    Attributes:
         question: What is asked.
         choices: The answers that one can choose.
         feedback: For each choice why it is tempting, and why it is so or not.

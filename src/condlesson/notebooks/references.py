@@ -24,7 +24,7 @@ _KNOWN = {
 class Reference:
     """One entry.
 
-    Args:
+    Attributes:
         fields: Values by the names of the fields, as plain text.
         people: Family and given names of the authors.
     """

@@ -17,8 +17,8 @@ from condlesson.checks.harness.run import Wrong
 __all__ = [
     "FORMULA",
     "Affine",
-    "Asked",
     "Scores",
+    "WantedLayer",
     "feature_maps",
     "fit_channels",
     "name_norm",
@@ -31,7 +31,7 @@ EPS = 1e-5
 Layer = Callable[[Tensor, Tensor], Tensor]
 
 
-class Asked(NamedTuple):
+class WantedLayer(NamedTuple):
     """The layer that was asked for."""
 
     num_channels: int
@@ -108,7 +108,7 @@ def _group_statistics(h: Tensor, num_groups: int) -> tuple[Tensor, Tensor]:
     return mean, size
 
 
-def name_norm(layer: Layer, asked: Asked, t_emb: Tensor) -> None:
+def name_norm(layer: Layer, asked: WantedLayer, t_emb: Tensor) -> None:
     """Raise `Wrong` unless the layer modulates the group norm that was asked for.
 
     Args:
@@ -133,7 +133,7 @@ def _is_steady(affine: Affine, mean: Tensor, size: Tensor) -> bool:
     return bool(spread < 1e-2 * max(scale.abs().max().item(), shift.abs().max().item(), 1e-3))
 
 
-def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: Asked) -> str:
+def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: WantedLayer) -> str:
     num_channels, num_groups, _ = asked
     one, zero = torch.ones_like(affine.slope), torch.zeros_like(affine.slope)
     if _is_steady(affine, zero, one):
@@ -172,7 +172,7 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: A
     return _before_the_norm(layer, h, t_emb, asked)
 
 
-def _other_groups(groups: int, asked: Asked) -> str:
+def _other_groups(groups: int, asked: WantedLayer) -> str:
     kind = {1: ", all channels together, which is a layer norm", asked.num_channels: ", each "
             "channel by itself, which is an instance norm"}.get(groups, "")  # fmt: skip
     return (
@@ -182,7 +182,7 @@ def _other_groups(groups: int, asked: Asked) -> str:
     )
 
 
-def _before_the_norm(layer: Layer, h: Tensor, t_emb: Tensor, asked: Asked) -> str:
+def _before_the_norm(layer: Layer, h: Tensor, t_emb: Tensor, asked: WantedLayer) -> str:
     num_channels, num_groups, _ = asked
     loud = 1e4 * h
     affine = fit_channels(loud, layer(loud, t_emb.expand(len(h), -1)))
@@ -212,7 +212,7 @@ def _is_standardised(out: Tensor, num_groups: int) -> bool:
     return bool(mean.abs().max() < 1e-2 and (size - 1).abs().max() < 1e-2)
 
 
-def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor, asked: Asked) -> str:
+def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor, asked: WantedLayer) -> str:
     across = F.layer_norm(h.permute(0, 2, 3, 1), h.shape[1:2]).permute(0, 3, 1, 2)
     if fit_channels(across, out).residual.max() < 1e-3:
         return (

@@ -13,8 +13,8 @@ from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.run import Wrong, name_of
 from condlesson.checks.instruments.modulation import (
     FORMULA,
-    Asked,
     Scores,
+    WantedLayer,
     feature_maps,
     fit_channels,
     name_norm,
@@ -70,7 +70,7 @@ def embeddings_like(count: int, d_emb: int, seed: int = 5) -> Tensor:
 def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -> nn.Module:
     """What any conditioned norm must do: shapes, gradients, items on their own, the norm."""
     num_channels, d_emb, num_groups = sizes
-    asked = Asked(num_channels, num_groups, adds_only)
+    asked = WantedLayer(num_channels, num_groups, adds_only)
     h, t_emb = feature_maps(BATCH, num_channels), embeddings_like(BATCH, d_emb)
     with cured(partial(layer_cure, asked=asked, d_emb=d_emb)):
         layer = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
@@ -91,7 +91,7 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
     return layer
 
 
-def layer_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+def layer_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     """What to do about an error of a layer of these sizes."""
     for look in (_groups_cure, _width_cure, _split_cure, _reshape_cure):
         text = look(failure, asked, d_emb)
@@ -100,7 +100,7 @@ def layer_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
     return ""
 
 
-def _groups_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+def _groups_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     if "divisible by num_groups" not in failure.text:
         return ""
     given = failure.numbers.get("num_groups"), failure.numbers.get("num_channels")
@@ -112,7 +112,7 @@ def _groups_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
     )
 
 
-def _width_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+def _width_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     """A linear layer of another width than what enters it."""
     match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
     if not match:
@@ -125,7 +125,7 @@ def _width_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
     return f"{layer} takes {wanted} numbers and gets {came}. Project t_emb, which is d_emb wide."
 
 
-def _split_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+def _split_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     """Gamma and beta that were not split, or along the batch."""
     if asked.adds_only or failure.kind not in ("RuntimeError", "ValueError"):
         return ""
@@ -144,7 +144,7 @@ def _split_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
     return ""
 
 
-def _reshape_cure(failure: Failure, asked: Asked, d_emb: int) -> str:
+def _reshape_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     return reshape_cure(failure, (BATCH, asked.num_channels))
 
 
@@ -215,7 +215,7 @@ def with_random_parameters(layer: nn.Module, *, only_matrices: bool = False) -> 
     )
 
 
-def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: Asked) -> None:
+def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: WantedLayer) -> None:
     together = apply(layer, h, t_emb).detach()
     alone = torch.cat([apply(layer, h[k : k + 1], t_emb[k : k + 1]) for k in range(len(h))])
     if torch.allclose(together, alone.detach(), atol=1e-3):
