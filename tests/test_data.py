@@ -77,6 +77,10 @@ DAMAGED = {
 }
 
 
+@pytest.mark.fault(
+    "a file of MNIST is cut short, too long or of another type",
+    "it is named with what is wrong",
+)
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzipped"])
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_read_idx_refuses(damage, zipped, tmp_path):
@@ -96,6 +100,7 @@ def flipped(content):
 ZIPPED = gzip.compress(np.random.default_rng(0).bytes(2000))
 
 
+@pytest.mark.fault("a packed file is damaged", "it is named")
 @pytest.mark.parametrize(
     "content",
     [ZIPPED[:-12], ZIPPED + b"garbage", flipped(ZIPPED), ZIPPED[:6]],
@@ -146,6 +151,7 @@ def test_load_mnist_refuses_counts_that_differ(tmp_path):
         load_mnist(tmp_path)
 
 
+@pytest.mark.fault("images have another size", "they are refused")
 @pytest.mark.parametrize("split", ["train", "t10k"])
 @pytest.mark.parametrize("side", [32, 27])
 def test_load_mnist_refuses_images_of_another_size(split, side, tmp_path):
@@ -155,6 +161,7 @@ def test_load_mnist_refuses_images_of_another_size(split, side, tmp_path):
         load_mnist(tmp_path)
 
 
+@pytest.mark.fault("labels lie beyond 9", "they are refused")
 def test_load_mnist_refuses_labels_of_another_set(tmp_path):
     labels = np.array([1, 26, 3], dtype=np.uint8)
     (write_set(tmp_path) / FILES["train_labels"]).write_bytes(idx(labels))
@@ -163,6 +170,7 @@ def test_load_mnist_refuses_labels_of_another_set(tmp_path):
         load_mnist(tmp_path)
 
 
+@pytest.mark.fault("two files are exchanged", "they are refused")
 @pytest.mark.parametrize(("wrong", "right"), [("labels", "images"), ("images", "labels")])
 def test_load_mnist_refuses_files_that_are_exchanged(wrong, right, tmp_path):
     write_set(tmp_path)
@@ -267,6 +275,7 @@ def test_download_fetches_what_is_missing(mirror, tmp_path):
     assert mnist.train_images.numpy().tobytes() == IMAGES.tobytes()
 
 
+@pytest.mark.fault("a download is damaged", "it is refused and fetched again")
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], flipped], ids=["cut", "changed"])
 def test_a_download_that_is_damaged_is_refused_and_fetched_again(damage, mirror, tmp_path):
     path = mirror / f"{FILES['train_images']}.gz"

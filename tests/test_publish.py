@@ -75,6 +75,7 @@ def test_says_what_to_do_without_a_built_site(repository):
     assert "make book" in result.stderr
 
 
+@pytest.mark.fault("a repository lies inside the built site", "nothing is published")
 def test_refuses_a_repository_inside_the_site(repository):
     inside = repository / "_build" / "html" / "notebooks" / "other"
     git(repository, "init", "--quiet", inside)
@@ -84,6 +85,7 @@ def test_refuses_a_repository_inside_the_site(repository):
     assert git(repository.parent / "remote", "branch", "--list") == ""
 
 
+@pytest.mark.fault("an address looks like an option of git", "it is taken as an address")
 def test_an_address_is_never_an_option(repository):
     mark = repository / "ran"
     result = publish(repository, f"--upload-pack=touch {mark}")
@@ -91,6 +93,7 @@ def test_an_address_is_never_an_option(repository):
     assert not mark.exists()
 
 
+@pytest.mark.fault("a build left a hook of git", "it is not run")
 def test_no_hook_that_a_build_left_is_told_the_address(repository):
     mark = repository / "told"
     hook = repository / ".git" / "hooks" / "pre-push"

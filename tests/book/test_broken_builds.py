@@ -76,6 +76,7 @@ def test_a_sound_book_builds_and_says_where_it_is(tmp_path):
     assert result.stdout.splitlines()[-1] == f"The pages are at {page}"
 
 
+@pytest.mark.fault("a cell raises", "the build fails and names the page and the statement")
 def test_a_cell_that_raises_fails_the_build_by_name(tmp_path):
     result = make_html(tiny_book(tmp_path, RAISES))
     output = result.stdout + result.stderr
@@ -95,6 +96,10 @@ def broken(tmp_path_factory):
     return [make_html(folder) for _ in range(2)]
 
 
+@pytest.mark.fault(
+    "a broken reference, page link, citation or picture",
+    "the build fails, and fails again, and names the page and what is missing",
+)
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_page_fails_the_build_by_name(broken, name, build):
@@ -105,6 +110,7 @@ def test_a_broken_page_fails_the_build_by_name(broken, name, build):
     assert any(BROKEN[name][1] in line for line in told), output
 
 
+@pytest.mark.fault("recorded runs are missing", "the build fails with the command that makes each")
 def test_missing_runs_fail_the_build_with_the_command_that_makes_them(tmp_path):
     package = tmp_path / "source" / "condlesson"
     ignored = shutil.ignore_patterns("recorded", "__pycache__")

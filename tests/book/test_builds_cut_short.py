@@ -25,6 +25,10 @@ if "twice" + "(4)" in text:
 """
 
 
+@pytest.mark.fault(
+    "a page failed in the last build",
+    "it fails again until it is mended, and no other page runs",
+)
 def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     tiny = Tiny(tmp_path / "book")
     tiny.change(ONE, "print(", "1 / 0; print(")
@@ -45,6 +49,10 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     assert "0 added, 1 changed" in output
 
 
+@pytest.mark.fault(
+    "another page fails, or Ctrl-C comes, after a page has run",
+    "the next build shows its new outputs",
+)
 @pytest.mark.parametrize("fault", ["1 / 0\n", f"import time; time.sleep(8)\n{CTRL_C}"])
 def test_a_page_that_ran_in_a_build_that_failed_is_shown_by_the_next_one(tmp_path, fault):
     tiny = Tiny(tmp_path / "book")
@@ -73,6 +81,7 @@ def test_a_check_of_links_keeps_nothing_from_the_site(tmp_path):
     assert "Page duo" in tiny.shown("one.html")
 
 
+@pytest.mark.fault("a file of the cache is cut short or gone", "its page runs again")
 def test_outputs_that_somebody_took_from_the_cache_are_made_again(tmp_path):
     tiny = Tiny(tmp_path / "book")
     assert tiny.build()[0]
@@ -85,6 +94,10 @@ def test_outputs_that_somebody_took_from_the_cache_are_made_again(tmp_path):
         assert (sound, len(ran)) == (True, expected), output
 
 
+@pytest.mark.fault(
+    "a folder changes while a page reads it",
+    "the page runs again in the next build",
+)
 def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tmp_path):
     tiny = Tiny(tmp_path / "book")
     tiny.change(TWO, "print(", 'names = list(recorded.iterdir())\n(recorded / "z").touch()\nprint(')
@@ -93,6 +106,7 @@ def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tmp_path):
         assert (sound, ran) == (True, expected), output
 
 
+@pytest.mark.fault("a page is saved while it runs", "it runs again")
 def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
     tiny = Tiny(tmp_path / "book")
     tiny.change(ONE, "import os\n", f"import os\n{EDIT}")
@@ -106,6 +120,7 @@ def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
         assert "one shows 10" in tiny.shown("one.html")
 
 
+@pytest.mark.fault("Ctrl-C while pages run", "the build ends at once, and the next one is sound")
 def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
     tiny = Tiny(tmp_path / "book")
     tiny.change(ONE, "import os\n", f"import os\n{CTRL_C}")

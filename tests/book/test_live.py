@@ -80,6 +80,10 @@ def save(port, page, old, new):
         return get(port), time.perf_counter() - begun
 
 
+@pytest.mark.fault(
+    "a page is saved broken under `make live`",
+    "the last good page stays, and the fault is told",
+)
 def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(folder):
     page = folder / "book" / "index.md"
     with live(folder) as port:
@@ -107,6 +111,7 @@ def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(folder):
         assert "build-fault" not in shown
 
 
+@pytest.mark.fault("the first build of `make live` fails", "the page says why until it is mended")
 def test_a_first_build_that_fails_shows_why_and_the_page_once_it_is_mended(folder):
     page = folder / "book" / "index.md"
     page.write_text(page.read_text().replace("Some words", "See {ref}`no-such-label`"))
@@ -126,6 +131,7 @@ def test_a_port_that_is_none_is_refused_before_anything_is_built(folder, port, s
     assert not (folder / "_build").exists()
 
 
+@pytest.mark.fault("the port is in use", "it is refused before anything is built")
 def test_a_port_in_use_is_refused_before_anything_is_built(folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert "PORT must be free" in refused(folder, str(taken.getsockname()[1]))

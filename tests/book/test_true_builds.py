@@ -69,6 +69,10 @@ def output(tmp_path_factory):
     return result.stdout + result.stderr
 
 
+@pytest.mark.fault(
+    "a cell hangs, kills its kernel, warns, shows nan, draws no or an empty figure, floods",
+    "the build fails with page, line, cell and cure",
+)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_with_its_cell_and_a_cure(output, name):
     told = [line for line in output.splitlines() if line.startswith(f"{name}.md, line 16, ")]
@@ -83,6 +87,10 @@ def test_what_is_meant_is_let_through(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.fault(
+    "the process that runs a page is killed, as where memory is short",
+    "the build ends and names page and signal",
+)
 def test_a_worker_that_is_killed_ends_the_build_and_is_named(tmp_path):
     """As the kernel of Linux does where memory is short."""
     kill = "import psutil\npsutil.Process().parent().kill()"
@@ -106,6 +114,10 @@ UNREADABLE = {  # its text, and what the build says of it
 }
 
 
+@pytest.mark.fault(
+    "an unknown tag, options that are no YAML, bytes that are no UTF-8, a page without an entry",
+    "the build fails before anything runs, with page, line and cure",
+)
 def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
     tiny_book(tmp_path, "")
     entries = [f"  - file: {name}\n" for name in UNREADABLE if name != "lost"]

@@ -99,6 +99,7 @@ def test_a_link_to_a_figure_behind_a_question_opens_it(context):
         opened.page.locator("#fig-heatmap img").wait_for()
 
 
+@pytest.mark.fault("storage is forbidden", "questions work without it")
 @pytest.mark.parametrize("storage", [STORAGE_FORBIDDEN, STORAGE_FULL])
 def test_nothing_breaks_where_storage_is_forbidden(context, storage):
     context.add_init_script(storage)

@@ -116,6 +116,10 @@ FAULTS = {
 }
 
 
+@pytest.mark.fault(
+    "a command cannot do what it is asked",
+    "one line with rule, value and cure, and status 1",
+)
 @pytest.mark.parametrize("line", FAULTS)
 def test_a_fault_is_one_line_and_status_1(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -141,6 +145,7 @@ def test_a_wrong_command_is_status_2(line, capsys):
     assert "usage: condlesson" in capsys.readouterr().err
 
 
+@pytest.mark.fault("Ctrl-C in a training", "it says how to go on")
 def test_control_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
     def interrupted(*args, **options):
         raise KeyboardInterrupt

@@ -100,6 +100,7 @@ def test_a_stopped_run_goes_on_to_the_same_files(moment, original, tmp_path, sub
     assert_same_files(tmp_path, original)
 
 
+@pytest.mark.fault("a signal ends a training", "the next start goes on to the same files")
 @pytest.mark.parametrize("number", checkpoints.SIGNALS)
 @pytest.mark.parametrize("moment", [0, 5])
 def test_a_signal_leaves_a_checkpoint(moment, number, original, tmp_path, subset, monkeypatch):
@@ -205,6 +206,7 @@ def test_what_a_kill_at_the_very_end_leaves_is_removed(tmp_path, subset, capsys)
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.fault("a training is killed while it writes a checkpoint", "the last whole one stays")
 def test_a_checkpoint_that_was_cut_short_replaces_nothing(
     original, tmp_path, subset, every_moment, monkeypatch
 ):
@@ -251,12 +253,17 @@ def stopped(left, tmp_path):
     return shutil.copytree(left, tmp_path / "stopped")
 
 
+@pytest.mark.fault("a checkpoint belongs to other data", "it is refused with the cure")
 def test_a_checkpoint_of_other_data_is_refused(stopped, subset):
     other = Mnist(*(getattr(subset, name).flip(0) for name in FILES))
     with pytest.raises(RunError, match=r"checkpoint .* must have the data_sha256 .* delete it"):
         record(TINY, other, stopped)
 
 
+@pytest.mark.fault(
+    "a checkpoint belongs to another kind of machine",
+    "it is refused with the cure",
+)
 @pytest.mark.parametrize("name", ["device", "torch", "threads", "processes"])
 def test_a_checkpoint_of_another_machine_is_refused(name, stopped, subset):
     path = stopped / f"{NAME}.checkpoint"
@@ -270,12 +277,14 @@ def test_a_checkpoint_of_another_machine_is_refused(name, stopped, subset):
         record(TINY, subset, stopped)
 
 
+@pytest.mark.fault("a checkpoint belongs to other code", "it is refused with the cure")
 def test_a_checkpoint_of_other_code_is_refused(stopped, subset, monkeypatch):
     monkeypatch.setattr(unet.F, "relu", F.silu)
     with pytest.raises(RunError, match=r"comes from other code\. Loss 0 .* Delete it"):
         record(TINY, subset, stopped)
 
 
+@pytest.mark.fault("a checkpoint belongs to another run", "it is refused with the cure")
 def test_a_checkpoint_of_another_run_is_refused(stopped, subset):
     other = replace(TINY, seed=8)
     (stopped / f"{NAME}.checkpoint").rename(stopped / f"{run_name(other)}.checkpoint")
@@ -283,6 +292,7 @@ def test_a_checkpoint_of_another_run_is_refused(stopped, subset):
         record(other, subset, stopped)
 
 
+@pytest.mark.fault("a checkpoint is cut short", "it is refused and named")
 @pytest.mark.parametrize("size", [0, 10, 1000, -1000], ids=["empty", "start", "more", "most"])
 def test_a_damaged_checkpoint_is_named(size, stopped, subset):
     path = stopped / f"{NAME}.checkpoint"
@@ -304,6 +314,7 @@ with little():
 """
 
 
+@pytest.mark.fault("a training is killed at random moments", "it goes on to the same record")
 @pytest.mark.weekly
 def test_a_run_survives_kill_minus_nine_again_and_again(tmp_path, subset):
     """Killed three times: while a checkpoint, a record or nothing at all is being written."""
@@ -339,6 +350,7 @@ def kill_at_random(words, checkpoint):
     return child.wait() == -signal.SIGKILL
 
 
+@pytest.mark.fault("a bit of a checkpoint is flipped", "it is refused and named")
 @pytest.mark.parametrize("place", [0.0, 0.001, 0.2, 0.5, 0.8, 0.999])
 def test_a_checkpoint_with_a_flipped_bit_is_refused(place, stopped, subset):
     path = stopped / f"{NAME}.checkpoint"

@@ -67,6 +67,10 @@ def with_value(content, path, value):
     return content
 
 
+@pytest.mark.fault(
+    "a field of a record has another shape, range or type",
+    "the field is named before anything is computed",
+)
 @pytest.mark.parametrize(("path", "value"), CASES, ids=lambda value: str(value)[:40])
 def test_a_forged_field_is_refused_before_anything_is_computed(path, value, folder, no_replay):
     try:
@@ -80,6 +84,7 @@ def test_a_forged_field_is_refused_before_anything_is_computed(path, value, fold
     assert_tells_the_cure(message)
 
 
+@pytest.mark.fault("a record has a key too many", "the key is named")
 @pytest.mark.parametrize("value", [3, "x", None])
 def test_a_key_too_many_inside_is_refused(value, folder, no_replay):
     content = with_value(json_of(folder), "weights.note", value)

@@ -134,6 +134,7 @@ def test_a_bin_without_images_has_no_number(tmp_path, subset):
     assert list_runs(tmp_path) == [run]
 
 
+@pytest.mark.fault("a training diverges", "nothing is recorded, and it says so")
 @pytest.mark.parametrize("learning_rate", [1e30])
 def test_a_run_that_diverges_is_not_recorded(learning_rate, tmp_path, subset):
     config = replace(TINY, learning_rate=learning_rate)
@@ -144,6 +145,7 @@ def test_a_run_that_diverges_is_not_recorded(learning_rate, tmp_path, subset):
     assert list(tmp_path.glob("*.json")) == []
 
 
+@pytest.mark.fault("an epoch diverges", "the training stops at once")
 def test_an_epoch_that_diverges_stops_the_run(tmp_path, subset, monkeypatch):
     monkeypatch.setattr(recording, "canary_losses", lambda config: [1.0])
     seen = []

@@ -24,6 +24,7 @@ from tests.experiment.records import (
 pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
 
 
+@pytest.mark.fault("a canary is forged, and the hash with it", "the replay tells")
 @pytest.mark.parametrize("k", range(5))
 def test_a_forged_canary_is_caught_by_the_replay(k, folder):
     content = json_of(folder)
@@ -39,6 +40,7 @@ def test_a_forged_canary_is_caught_by_the_replay(k, folder):
 FORGED = {"learning_rate": 3e-4, "num_timesteps": 900, "seed": 8, "width": 16, "variant": "none"}
 
 
+@pytest.mark.fault("a configuration is forged, and the hash with it", "the replay tells")
 @pytest.mark.parametrize("name", FORGED)
 def test_a_forged_configuration_is_caught_by_the_replay(name, folder):
     config = replace(TINY, **{name: FORGED[name]})
@@ -96,6 +98,10 @@ DRIFTS = {
 }
 
 
+@pytest.mark.fault(
+    "a formula of the package is changed",
+    "the runs that it touches are out of date",
+)
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_a_changed_formula_makes_the_run_out_of_date(drift, original, monkeypatch):
     monkeypatch.setattr(*DRIFTS[drift])

@@ -81,6 +81,10 @@ def changed(value):
     )
 
 
+@pytest.mark.fault(
+    "any field of a record is changed",
+    "the run is damaged, with the command that makes it again",
+)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
 def test_a_record_that_was_changed_is_caught(path, folder, no_replay):
     content = json_of(folder)
@@ -94,6 +98,7 @@ def test_a_record_that_was_changed_is_caught(path, folder, no_replay):
         list_runs(folder)
 
 
+@pytest.mark.fault("a record lacks a key", "the run is damaged")
 @pytest.mark.parametrize("key", [path[0] for path in PATHS if len(path) == 1])
 def test_a_record_that_lacks_a_key_is_caught(key, folder, no_replay):
     content = json_of(folder)
@@ -134,6 +139,7 @@ def test_a_file_that_is_no_record_is_caught(kind, folder, no_replay):
     assert_tells_the_cure(message)
 
 
+@pytest.mark.fault("a record is cut short", "the run is damaged")
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_file_that_was_cut_off_is_caught(share, folder, no_replay):
     path = folder / f"{NAME}.json"
@@ -142,6 +148,7 @@ def test_a_file_that_was_cut_off_is_caught(share, folder, no_replay):
     assert "is damaged (JSONDecodeError" in only_message(verify(folder, [TINY]))
 
 
+@pytest.mark.fault("a record is no text", "the run is damaged")
 def test_bytes_that_are_no_text_are_caught(folder, no_replay):
     (folder / f"{NAME}.json").write_bytes(b"\xff\xfe")
     assert "is damaged (UnicodeDecodeError" in only_message(verify(folder, [TINY]))
@@ -178,6 +185,7 @@ def test_a_run_under_another_name_is_caught(folder, no_replay):
 PARTS = {"weights": f"{NAME}.npz", "outputs": f"{NAME}-outputs.npz"}
 
 
+@pytest.mark.fault("the weights or outputs of a run are gone", "the file is named")
 @pytest.mark.parametrize("part", PARTS)
 def test_a_missing_file_is_named(part, folder):
     (folder / PARTS[part]).unlink()
@@ -187,6 +195,7 @@ def test_a_missing_file_is_named(part, folder):
     assert f" --{part} " in message
 
 
+@pytest.mark.fault("the weights or outputs of a run are damaged", "the file is named")
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("damage", ["cut off", "a byte changed", "another network's"])
 def test_a_damaged_file_is_named(damage, part, folder):
@@ -213,6 +222,7 @@ def test_outputs_are_those_that_the_network_makes(folder, subset):
             np.testing.assert_allclose(value * 1.0, made[name] * 1.0, atol=8, rtol=0.01)
 
 
+@pytest.mark.fault("outputs were made by other code", "the run is out of date")
 def test_outputs_made_by_other_code_are_out_of_date(folder, monkeypatch):
     half = outputs.sample_ddim
     monkeypatch.setattr(outputs, "sample_ddim", lambda *args, **kwargs: half(*args, **kwargs) / 2)
@@ -242,6 +252,7 @@ def swapped(folder, subset, config):
     return only_message(verify(folder, [TINY]))
 
 
+@pytest.mark.fault("weights are swapped, and their hash with them", "their loss tells")
 def test_swapped_weights_are_caught_by_their_loss(folder, subset):
     message = swapped(folder, subset, replace(TINY, seed=8))
     assert f"run {NAME} is out of date" in message

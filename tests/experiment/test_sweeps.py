@@ -138,6 +138,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.fault("two runs of one name disagree", "nothing is collected, and both are named")
 @pytest.mark.parametrize("name", CHANGES)
 def test_two_runs_of_one_name_must_agree(name, jobs, tmp_path):
     other, out = shutil.copytree(jobs[0], tmp_path / "other"), tmp_path / "out"
@@ -148,6 +149,7 @@ def test_two_runs_of_one_name_must_agree(name, jobs, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.fault("a run to be collected is damaged", "nothing is collected")
 @pytest.mark.parametrize("part", ["", "-outputs"], ids=["weights", "outputs"])
 @pytest.mark.parametrize("content", [None, b"", b"something else"], ids=["none", "empty", "other"])
 def test_a_run_with_a_damaged_file_is_refused(content, part, jobs, tmp_path):

@@ -107,6 +107,7 @@ def test_the_code_is_that_of_the_networks_and_of_the_experiment(monkeypatch, tmp
     assert len(digests) == 3  # the museum plays no part
 
 
+@pytest.mark.fault("the folder of caches cannot be written", "runs are verified all the same")
 def test_a_cache_that_cannot_be_written_is_no_fault(folder, replayed, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -87,6 +87,7 @@ def test_no_progress_without_checks(small, code):
     assert sources(made) == [first_cell(), code]
 
 
+@pytest.mark.fault("notebooks are written where somebody worked in one", "it is not written over")
 def test_what_a_learner_wrote_is_not_written_over(small, tmp_path, unmeasured):
     book = small()
     exercise, solution = write_notebooks(tmp_path, book)
@@ -161,6 +162,7 @@ def test_a_cell_may_raise_if_the_page_says_so(small):
     assert made.cells[1].metadata == {"tags": ["raises-exception"]}
 
 
+@pytest.mark.fault("a page has an unknown tag", "page and line are named")
 def test_an_unknown_tag_is_an_error_with_page_and_line(small):
     book = small(f"{FRONT}\n```{{code-cell}}\n:tags: [blink]\nx\n```\n")
     with pytest.raises(PageError, match=r"^a\.md, line 6: the tag blink is not known"):

@@ -68,6 +68,10 @@ def test_it_adds_what_is_missing(run):
     assert run(here=("torch", "condlesson"))[0] == [[*PIP, "numpy", "matplotlib"]]
 
 
+@pytest.mark.fault(
+    "a folder called condlesson lies beside the notebook",
+    "it is not taken for the package",
+)
 def test_a_folder_of_that_name_is_not_the_lesson(run, tmp_path):
     (tmp_path / "condlesson" / "src").mkdir(parents=True)  # as git clone leaves it
     assert run()[0] == [[*PIP, "--no-deps", WHEEL]]
@@ -90,6 +94,7 @@ def test_a_kernel_in_the_folder_of_solutions_finds_the_lesson_above(run, tmp_pat
     assert run(folder=tmp_path / "solutions")[:2] == [[], ""]
 
 
+@pytest.mark.fault("no pip, no network, a system's Python", "a sentence with the cure")
 @pytest.mark.parametrize(
     ("said", "cure"),
     [
@@ -107,6 +112,10 @@ def test_where_it_cannot_install_it_says_why_and_what_to_do(run, said, cure):
     assert re.search(cure, error)
 
 
+@pytest.mark.fault(
+    "the repository has no address",
+    "nothing is installed, and the archive is asked for",
+)
 def test_where_nobody_publishes_it_asks_for_the_archive_and_installs_nothing(monkeypatch, run):
     monkeypatch.setenv("CONDLESSON_REPOSITORY", "https://github.com/OWNER/condlesson")
     assert "OWNER" not in first_cell.first_cell("ab")
@@ -139,6 +148,7 @@ def wheel(folder):
     return file
 
 
+@pytest.mark.fault("the wheel that comes is another", "it is refused")
 def test_pip_refuses_a_wheel_of_another_hash_and_notes_that_of_one_it_took(tmp_path, monkeypatch):
     file = wheel(tmp_path)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

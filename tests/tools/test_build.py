@@ -85,6 +85,7 @@ def test_an_unknown_step_is_refused():
         build.main("all")
 
 
+@pytest.mark.fault("a tool of the build fails", "the build ends with its status")
 def test_a_tool_that_fails_ends_the_build_with_its_status():
     with pytest.raises(SystemExit) as ended:
         build.run("python", "-c", "raise SystemExit(3)")
@@ -101,6 +102,7 @@ def pytest_that(status: int, ran: list):
     return run
 
 
+@pytest.mark.fault("the tests of the claims are ended", "the build fails")
 @pytest.mark.parametrize("status", [2, 4, -9])
 def test_claims_whose_tests_were_ended_fail_the_build(folder, monkeypatch, status):
     monkeypatch.setattr(subprocess, "run", pytest_that(status, []))

@@ -67,6 +67,7 @@ def test_the_index_of_cpu_builds_is_asked_for_torch_first_and_the_usual_one_for_
     assert install(machine, "--index", index) == {"other": "1.0", "torch": "2.14.1+cpu"}
 
 
+@pytest.mark.fault("a package comes with another hash", "nothing is installed")
 def test_a_file_with_another_hash_is_refused(machine):
     wheel = next((machine / "usual" / "other").glob("other-1.0-*"))
     with wheel.open("ab") as file:
@@ -139,6 +140,10 @@ def test_which_torch_is_taken_and_why(monkeypatch, wish, gpu, answers, cpu, why)
     assert why in said
 
 
+@pytest.mark.fault(
+    "PyTorch's index is silent or refuses",
+    "the usual index is taken, and it says why",
+)
 def test_an_index_that_is_silent_or_refuses_does_not_answer(monkeypatch, silent_server, index):
     monkeypatch.setattr(environment, "ANSWERS_WITHIN", 0.2)
     assert not environment.answers(silent_server)
@@ -174,6 +179,7 @@ def test_other_values_are_refused(monkeypatch, tmp_path, arguments, said):
     assert not (tmp_path / "v").exists()
 
 
+@pytest.mark.fault("Python is too old", "it says which one is needed")
 def test_an_old_python_is_told_which_one_is_needed(monkeypatch, tmp_path):
     ast.parse(SCRIPT.read_text(), feature_version=(3, 7))  # it can read the script
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
@@ -192,11 +198,13 @@ def made_without_network(tmp_path_factory):
     return environment.venv(folder, (3, 10))
 
 
+@pytest.mark.fault("the set-up was cut short", "it is done again")
 def test_an_environment_that_was_cut_short_is_made_whole(made_without_network):
     assert "pip" in packages(made_without_network)
     assert environment.venv(made_without_network.parents[1], (99, 0)) == made_without_network
 
 
+@pytest.mark.fault("there is no network", "it says so")
 def test_no_network_is_said(made_without_network, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", NOWHERE)

@@ -34,6 +34,10 @@ def notebook(monkeypatch):
     return shell
 
 
+@pytest.mark.fault(
+    "the learner's cell has not run",
+    "the check says so, and does not judge the package",
+)
 def test_a_cell_that_has_not_run(notebook):
     found = check_adagn(conditioning.AdaGN)
     assert found.status == "not done"
@@ -43,6 +47,7 @@ def test_a_cell_that_has_not_run(notebook):
     assert repr(progress()).startswith("0 of 1 checks passed.")
 
 
+@pytest.mark.fault("the learner's class has a misspelt name", "the check says so")
 def test_a_misspelt_name(notebook):
     notebook.user_ns["AdaGn"] = type("AdaGn", (), {"__module__": "__main__"})
     assert "Did you mean your AdaGn?" in check_adagn(conditioning.AdaGN).messages[0]
@@ -53,6 +58,7 @@ def test_an_import_after_the_cell(notebook):
     assert "imported the package's again" in check_adagn(conditioning.AdaGN).messages[0]
 
 
+@pytest.mark.fault("the learner's cell stopped with an error", "the check says so")
 @pytest.mark.parametrize(
     ("code", "told"),
     [

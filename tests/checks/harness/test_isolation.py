@@ -48,6 +48,10 @@ def blocked(t, d):
         pass
 
 
+@pytest.mark.fault(
+    "an answer hangs in one call of C, or with the alarm blocked or replaced",
+    "it is killed after the limit, and the check says so",
+)
 @pytest.mark.parametrize("answer", [endless_c, without_alarm, blocked])
 def test_what_no_alarm_stops_is_killed(answer):
     found = check(answer)
@@ -67,6 +71,7 @@ def test_a_right_answer_passes_and_the_line_of_a_loop_is_told(monkeypatch):
     assert "`raise ValueError" in check(raising).messages[0]
 
 
+@pytest.mark.fault("an answer forks", "it is refused")
 def test_a_fork_is_refused():
     def forking(t, d):
         os.fork()
@@ -75,12 +80,14 @@ def test_a_fork_is_refused():
     assert os.fork is not isolation._refuse_fork
 
 
+@pytest.mark.fault("an answer takes all memory", "it is stopped, and the session goes on")
 def test_memory_is_bounded():
     found = check(lambda t, d: torch.zeros(isolation.MEMORY // 2))
     assert found.status == "wrong"
     assert "more memory than a check may use" in found.messages[0]
 
 
+@pytest.mark.fault("an answer ends its process", "the check says so")
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -104,6 +111,10 @@ def test_an_interrupt_reaches_the_session():
         check(interrupting)
 
 
+@pytest.mark.fault(
+    "an answer changes builtins, torch, handlers, the time zone",
+    "the session is as before",
+)
 def test_nothing_of_the_session_changes():
     seen = []
 
@@ -149,5 +160,9 @@ SESSION = """
 """
 
 
+@pytest.mark.fault(
+    "a session has threads, no `torch` in `sys.modules` or no `open`",
+    "checks still judge",
+)
 def test_a_session_with_threads_and_broken_names_can_still_check():
     subprocess.run([sys.executable, "-c", textwrap.dedent(SESSION)], check=True, timeout=300)

@@ -100,6 +100,7 @@ def test_another_name_that_is_not_there_is_no_matter_of_the_check(start, capsys)
     assert progress().statuses == {"check_draw_timesteps": "passed"}
 
 
+@pytest.mark.fault("the file of progress is something else", "checks work without it")
 @pytest.mark.parametrize(
     "content", ["no JSON", "[]", '{"exercise-4": 3}', '{"exercise-4": {"a": 3}}']
 )
@@ -109,6 +110,7 @@ def test_a_file_that_is_not_ours_is_no_fault(start, tmp_path, content):
     assert progress().statuses == {}
 
 
+@pytest.mark.fault("the notebook's folder cannot be written", "checks work without the file")
 def test_a_folder_that_cannot_be_written_is_no_fault(start, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(remembered, "FILE", "missing/progress.json")
     start(BEGIN, RIGHT, CHECK)

@@ -101,6 +101,10 @@ ANYTHING = {
 }
 
 
+@pytest.mark.fault(
+    "an answer is no function, no class, or raises anything",
+    "the check says so and does not raise",
+)
 @pytest.mark.parametrize("name", [*ANYTHING, "a hostile class"])
 def test_no_answer_makes_a_check_raise(name, capsys):
     for check in CHECKS:
@@ -138,6 +142,7 @@ def test_what_an_answer_raises_is_told_with_its_line(check, error, message):
     assert message.format(line=line) in found.messages[0]
 
 
+@pytest.mark.fault("an answer calls itself without end", "the check says so")
 def test_endless_recursion_is_told():
     [message] = checks.check_sinusoidal_embedding(endless).messages
     assert "raised RecursionError at line" in message
@@ -247,6 +252,7 @@ def short(monkeypatch):
     monkeypatch.setattr(run, "SECONDS", 0.3)
 
 
+@pytest.mark.fault("an answer does not end", "it is stopped, and its line is told")
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW)
 def test_code_that_does_not_end_is_stopped(answer):
