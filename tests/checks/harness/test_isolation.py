@@ -112,7 +112,7 @@ def test_an_interrupt_reaches_the_session():
 
 
 @pytest.mark.fault(
-    "an answer changes builtins, torch, handlers, the time zone",
+    "an answer changes built-in functions, torch, handlers, the time zone",
     "the session is as before",
 )
 def test_nothing_of_the_session_changes():
