@@ -34,11 +34,11 @@ COLAB_PACKAGES := $(or $(COLAB_PACKAGES_$(COLAB)),$(error COLAB must be pinned o
 PYTEST := $(BIN)/python -m pytest
 # Tests share the cores, a thread each, in the order of their folders: what takes longest begins.
 TESTS := OMP_NUM_THREADS=1 $(PYTEST) --numprocesses auto --dist loadscope --no-loadscope-reorder
-UNIT := $(TESTS) --ignore=tests/book --ignore=tests/browser -m "not (slow or weekly)"
+PACKAGE := $(TESTS) --ignore=tests/book --ignore=tests/browser --ignore=tests/claims
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
+.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,13 +106,16 @@ test: $(STAMP) ## everything: lint, the book's build, all tests (minutes)
 	$(TESTS) -m "not weekly" --ignore=tests/claims # these are part of the book's build
 
 test-unit: $(STAMP) ## the tests for the loop: without the built book, and what is slow (a minute)
-	$(UNIT)
+	$(PACKAGE) -m "not (slow or weekly)"
+
+test-package: $(STAMP) ## all tests that need no built book (minutes)
+	$(PACKAGE) -m "not weekly"
 
 test-weekly: $(STAMP) ## what is slow and rarely breaks (minutes); of a built book
 	$(TESTS) -v -m weekly $(if $(SAMPLE),--one-in-seven "$(SAMPLE)")
 
-coverage: $(STAMP) ## the unit tests, and which lines of the package they leave out (minutes)
-	$(UNIT) $(COVERAGE)
+coverage: $(STAMP) ## these, and which lines of the package they leave out (minutes)
+	$(PACKAGE) -m "not weekly" $(COVERAGE)
 
 test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)
 	$(MAKE) --no-print-directory notebooks

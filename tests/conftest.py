@@ -35,6 +35,11 @@ def pytest_addoption(parser):
     parser.addoption("--one-in-seven", metavar="WORD", help="run a seventh; the word says which")
 
 
+def weekly_but(kept, values):
+    """Parameters of a test, marked as weekly but for the few that are kept in each run."""
+    return [v if v in kept else pytest.param(v, marks=pytest.mark.weekly) for v in values]
+
+
 @pytest.hookimpl(trylast=True)  # of those that `-m` leaves
 def pytest_collection_modifyitems(config, items):
     """Leave out six in seven where that is asked for."""

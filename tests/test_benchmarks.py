@@ -10,7 +10,7 @@ from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.sampling import sample_ddim
 from condlesson.training import TrainConfig, make_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 SMALL = ["--variant", "none", "--width", "8", "--threads", "1", "--json"]
 STEPS = ["--batch-size", "8", "--val-images", "16", "--steps", "2", "--block", "1", "--seeds", "2"]

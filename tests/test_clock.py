@@ -12,7 +12,7 @@ from condlesson.networks import NETWORKS
 from condlesson.training import make_model, predict
 from condlesson.unet import UNetAdaGN
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 TOLD = [name for name in NETWORKS if name not in ("none", "gn_none")]
 EVERY_T = torch.arange(1000)

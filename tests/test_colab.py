@@ -12,6 +12,8 @@ import pytest
 
 from tests.colab.run import COLABS_OWN, Job, changed, fill, problems, unexpected
 
+pytestmark = pytest.mark.slow
+
 OWN = {name: find_spec(name).origin for name in COLABS_OWN}
 CELLS = ["x = 1", "class A:\n    # TODO 1: a.\n    ...", "check_a(A)", "check_b(x)"]
 
@@ -105,6 +107,7 @@ def job(tmp_path):
     return make
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "fault"),

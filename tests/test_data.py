@@ -288,6 +288,7 @@ def test_a_download_that_is_damaged_is_refused_and_fetched_again(damage, mirror,
     assert len(download_mnist(tmp_path / "data").train_images) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES.values())
 def test_a_file_that_was_unpacked_by_half_is_unpacked_again(name, mirror, tmp_path):
     raw = tmp_path / "data" / "MNIST" / "raw"

@@ -6,6 +6,8 @@ import torch
 from condlesson import glyphs
 from condlesson.glyphs import CHARACTERS, FACES, draw_glyphs, load_glyphs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def drawn():

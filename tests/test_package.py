@@ -34,6 +34,7 @@ def child():
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_import_loads_next_to_nothing(child):
     loaded = {name.split(".")[0] for name in child[0]}
     assert "condlesson" in loaded

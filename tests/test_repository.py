@@ -105,6 +105,7 @@ def test_versions_agree():
     assert citation["title"] == yaml.safe_load((ROOT / "_config.yml").read_text())["title"]
 
 
+@pytest.mark.slow
 def test_the_extensions_load_without_torch():
     """Loading it takes longer than a build in which nothing changed."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["local_extensions"]

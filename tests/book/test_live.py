@@ -111,6 +111,7 @@ def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(folder):
         assert "build-fault" not in shown
 
 
+@pytest.mark.weekly
 @pytest.mark.fault("the first build of `make live` fails", "the page says why until it is mended")
 def test_a_first_build_that_fails_shows_why_and_the_page_once_it_is_mended(folder):
     page = folder / "book" / "index.md"

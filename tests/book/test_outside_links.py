@@ -34,6 +34,7 @@ def site():
         server.shutdown()
 
 
+@pytest.mark.weekly
 def test_dead_links_are_named_and_living_ones_are_not(site, tmp_path):
     living = f"[a]({site}/page) [b]({site}/page#here) [c]({site}/page#L12-L14)"
     tiny_book(tmp_path, living)

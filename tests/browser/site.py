@@ -12,6 +12,17 @@ from playwright.sync_api import BrowserContext, Page, Response
 from tests.book.built import HTML, PAGES
 
 EVERY_PAGE = (*PAGES, "search", "genindex", "404")
+# One of each kind.
+SOME_PAGES = (
+    "index",
+    "exercise-3",
+    "exercise-4",
+    "museum",
+    "desk",
+    "contributing",
+    "search",
+    "404",
+)
 # Kept from the first moment on: how far the layout has moved, and what the policy forbade.
 WATCH = """
 window.watched = { shift: 0, forbidden: [] };

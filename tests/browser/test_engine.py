@@ -42,7 +42,9 @@ def models():
     return {variant: trained(variant) for variant in VARIANTS}
 
 
-@pytest.fixture(scope="module", params=["chromium", "firefox"])
+@pytest.fixture(
+    scope="module", params=["chromium", pytest.param("firefox", marks=pytest.mark.weekly)]
+)
 def engine(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("engine")
     networks = {f"{v}_{p}": packed(v, p) for v in VARIANTS for p in ("float32", "int8")}

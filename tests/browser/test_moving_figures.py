@@ -273,6 +273,7 @@ def test_lies_by_pointer(opened):
     check_lies(figure, "sinusoidal")
 
 
+@pytest.mark.weekly
 @every_figure
 def test_without_scripts_the_still_figure_stands_alone(opened, name):
     page = opened(name, java_script_enabled=False)
@@ -284,6 +285,7 @@ def test_without_scripts_the_still_figure_stands_alone(opened, name):
         assert not any(found.is_visible() for found in figure.locator(part).all())
 
 
+@pytest.mark.weekly
 @every_figure
 def test_print_shows_the_still_figure(opened, name):
     page = opened(name)
@@ -293,6 +295,7 @@ def test_print_shows_the_still_figure(opened, name):
     assert not figure.locator(".moving-stage").is_visible()
 
 
+@pytest.mark.weekly
 @every_figure
 def test_from_a_folder_it_moves_too(opened, name):
     page = opened(name, address=HTML.as_uri())
@@ -304,6 +307,7 @@ def test_from_a_folder_it_moves_too(opened, name):
     assert page.complaints == []
 
 
+@pytest.mark.weekly
 @every_figure
 def test_colours_follow_the_theme(opened, name):
     page = opened(name)

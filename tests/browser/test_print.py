@@ -79,6 +79,7 @@ def test_a_reader_who_prints_from_the_dark_gets_white_paper_with_nothing_folded(
     assert squeezed(hidden[0].get_text())[:30] in text
 
 
+@pytest.mark.weekly
 def test_pictures_show_whole_pages_in_both_themes_and_widths(tmp_path, capsys):
     arguments = [str(HTML), str(tmp_path), "--pages", "questions", "404"]
     assert screenshots.main(arguments) == 0

@@ -9,7 +9,15 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
 from tests.book.built import HTML, PAGES, page
-from tests.browser.site import EVERY_PAGE, STORAGE_FORBIDDEN, STORAGE_FULL, as_file, visit
+from tests.browser.site import (
+    EVERY_PAGE,
+    SOME_PAGES,
+    STORAGE_FORBIDDEN,
+    STORAGE_FULL,
+    as_file,
+    visit,
+)
+from tests.conftest import weekly_but
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +90,7 @@ def test_a_page_is_light_and_quiet_and_stands_still(desktop, site, name):
         assert sum(opened.sizes.values()) <= KILOBYTES * 1000, opened.sizes
 
 
-@every_page
+@pytest.mark.parametrize("name", weekly_but(SOME_PAGES, EVERY_PAGE))
 def test_a_page_works_as_a_file(desktop, name):
     with visit(desktop, as_file(name)) as opened:
         assert [url for url in opened.asked if not url.startswith(("file:", "data:"))] == []
@@ -105,7 +113,7 @@ VIEWS = [(DESKTOP, "light"), (PHONE, "dark")]
 OTHER_VIEWS = [(DESKTOP, "dark"), (PHONE, "light")]
 
 
-@every_page
+@pytest.mark.parametrize("name", weekly_but(SOME_PAGES, EVERY_PAGE))
 @pytest.mark.parametrize(
     "views", [VIEWS, pytest.param(OTHER_VIEWS, marks=pytest.mark.weekly)], ids=["views", "others"]
 )

@@ -19,7 +19,7 @@ from tests.checks.networks import (
 )
 from tests.checks.variants import assert_passed, lines
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 RIGHT = {
     "as the page": derived({}),
     "view": derived({"[:, :, None, None]": ".view(len(h), -1, 1, 1)"}),

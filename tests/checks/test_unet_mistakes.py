@@ -18,7 +18,7 @@ from tests.checks.networks import (
 )
 from tests.checks.variants import assert_wrong, lines
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 DEAF = "The prediction does not depend on t"
 WRONG = {

@@ -124,6 +124,7 @@ def test_more_comparisons_widen_every_interval_as_bonferroni_says():
     assert ratio == pytest.approx(student_quantile(21, 0.995) / student_quantile(21, 0.95))
 
 
+@pytest.mark.slow
 def test_intervals_hold_together_as_often_as_they_say():
     """Of 14 pairs of networks that do not differ, in 400 made-up experiments."""
     pairs = [(x, y) for x in NETWORKS for y in NETWORKS if x < y]
@@ -234,6 +235,7 @@ def test_the_trend_is_the_slope_of_each_seed(slope, verdict):
     assert found.verdict == verdict
 
 
+@pytest.mark.slow
 def test_power_is_what_the_rule_itself_does():
     """Against the rule on made-up experiments."""
     expected = power(0.006, 8, 4, 1)

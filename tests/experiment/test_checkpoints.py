@@ -28,7 +28,7 @@ from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import list_runs, run_name, train_command
 from tests.conftest import TINY
 
-pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_lies")]
 
 NAME = run_name(TINY)
 MOMENTS = [1, 2, 3, 4, 4, 5, 6, 7, 8, 8]  # steps done, at each step and each validation

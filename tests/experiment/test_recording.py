@@ -23,7 +23,7 @@ from condlesson.training import (
 )
 from tests.conftest import TINY
 
-pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_lies")]
 
 NAME = run_name(TINY)
 

@@ -21,7 +21,7 @@ from tests.experiment.records import (
     write,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_lies")]
 
 
 @pytest.mark.fault("a canary is forged, and the hash with it", "the replay tells")

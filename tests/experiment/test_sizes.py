@@ -12,9 +12,10 @@ from condlesson.experiment.plan import SIZES
 from condlesson.experiment.sizes import bound_and_floor, gains, guess_error, trained_judge
 from condlesson.probes import timestep_bound, timestep_floor
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
+@pytest.mark.weekly
 def test_the_floor_is_that_of_all_pixels_drawn_one_by_one(schedule):
     """The same guess on whole images, in float64, with no shortcut by sums of squares."""
     pixels, true = 16, [100, 400, 800]

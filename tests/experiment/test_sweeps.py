@@ -12,7 +12,7 @@ from condlesson.experiment.sweeps import SWEEPS, collect, is_recorded, missing, 
 from condlesson.training import TIERS
 from tests.conftest import TINY
 
-pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_lies")]
 
 NAME = run_name(TINY)
 

@@ -14,7 +14,7 @@ from condlesson.experiment.verifying import verify
 from tests.conftest import TINY
 from tests.experiment.records import NAME, hashed_again, json_of, only_message, write
 
-pytestmark = pytest.mark.usefixtures("one_thread", "few_lies")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_lies")]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from condlesson.experiment.outputs import denoise_lied_to, to_bytes
 from condlesson.experiment.runs import load_model, load_run
 from condlesson.figures.desk import RUNS, TOLD, TRUE, write_files
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):

@@ -44,6 +44,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 def test_a_squeezed_figure_is_narrow_and_keeps_its_words(draw):
     figure = draw()

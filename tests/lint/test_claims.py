@@ -175,6 +175,7 @@ def test_verdicts_need_every_case_to_pass(tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a sentence of the book no longer holds", "the build fails and names it")
 def test_the_build_fails_when_a_claim_of_the_book_no_longer_holds(tmp_path):
     names = sorted(claims._tests(claims.CHECKS))

@@ -29,7 +29,7 @@ def test_a_mark_is_a_row(tmp_path):
         row.format("test_disks.py"),
     ]
     assert "## The build of the book" in text
-    assert "another" not in text
+    assert "test_another" not in text
 
 
 def test_the_table_of_the_repository_is_current():

@@ -309,6 +309,7 @@ def test_the_language_is_that_of_the_book(monkeypatch, tmp_path):
         assert (list(spelling.check({"p.md": page})) == []) == is_known
 
 
+@pytest.mark.slow
 def test_the_command_fails_with_the_number_of_faults():
     command = [sys.executable, "-m", "tools.lint.pages", str(ROOT / "book" / "index.md")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -16,6 +16,8 @@ from condlesson.museum.mistakes import MISTAKES
 from condlesson.notebooks.pages import Book
 from condlesson.probes import loss_by_timestep
 
+pytestmark = pytest.mark.slow
+
 # What `reveal` must show: a bound on a quantity of the broken code, and one on that of the cured.
 # Quantities are named by how they start.
 SHOWN = {

@@ -13,6 +13,8 @@ from condlesson.notebooks import archive
 from condlesson.notebooks.archive import make_archive
 from tests.notebooks.made import PAGES
 
+pytestmark = pytest.mark.slow
+
 # Runs a notebook without what only the book needs; the folder is the first place of imports.
 CHILD = """
 import json, sys

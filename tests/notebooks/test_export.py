@@ -13,6 +13,8 @@ from condlesson.notebooks.first_cell import first_cell
 from condlesson.notebooks.pages import PageError
 from tests.notebooks.made import BIB, FRONT, SMALL, AnyNumber, sources
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_page_becomes_cells(small):
     book = small()
@@ -140,6 +142,7 @@ write_notebooks(sys.argv[2], Book(Path(sys.argv[1])), measured={"a": {"x": 0.5}}
 """
 
 
+@pytest.mark.weekly
 def test_neither_hashes_nor_place_nor_language_change_a_byte(small, tmp_path):
     folder = small(f"{SMALL}\nγ {{cite}}`{','.join(f'k{k}' for k in range(12))}`").folder
     (folder / "references.bib").write_text(BIB + MANY)

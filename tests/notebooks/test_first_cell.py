@@ -148,6 +148,7 @@ def wheel(folder):
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.fault("the wheel that comes is another", "it is refused")
 def test_pip_refuses_a_wheel_of_another_hash_and_notes_that_of_one_it_took(tmp_path, monkeypatch):
     file = wheel(tmp_path)

@@ -10,6 +10,8 @@ from condlesson.notebooks import glued
 from condlesson.notebooks.glued import measure, run_page
 from condlesson.notebooks.pages import Page
 
+pytestmark = pytest.mark.slow
+
 FRONT = "---\nkernelspec:\n  name: python3\n---\n"
 
 

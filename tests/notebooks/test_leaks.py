@@ -12,6 +12,8 @@ import condlesson
 from condlesson import scaffold
 from tests.notebooks.made import PAGES
 
+pytestmark = pytest.mark.slow
+
 
 def marked():
     """Every class and function of the package that an exercise is made of, by its full name."""

@@ -14,6 +14,8 @@ from condlesson.notebooks import addresses
 from tests.test_repository import files
 from tools import build
 
+pytestmark = pytest.mark.slow
+
 ROOT = build.ROOT
 STRAY = ("src/condlesson/experiment/recorded/adagn-seed7.checkpoint", "book/notes.txt")
 

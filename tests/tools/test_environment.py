@@ -17,6 +17,8 @@ import pytest
 from tests.tools.package_index import add
 from tools import environment
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(environment.__file__)
 NOWHERE = "http://127.0.0.1:9/simple"  # no server listens on the port that discards
 

@@ -174,6 +174,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folders", WRONG)
 def test_a_folder_that_is_not_there_or_holds_no_site_is_an_error(sites, folders):
     root = sites[0].parent

@@ -15,7 +15,7 @@ from tests.training.states import (
     saved,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 AVERAGED = replace(TINY, ema_decay=0.5)
 

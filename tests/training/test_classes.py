@@ -10,7 +10,7 @@ from condlesson.data import to_model_range
 from condlesson.training import evaluate, make_model, stream, validation_batches
 from tests.training.states import TINY, inputs_of_training
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 CLASSED = replace(TINY, variant="adagn_class")
 

@@ -46,6 +46,7 @@ def test_epochs_hold_the_same_images_in_another_order(subset):
     assert len({*first, *second}) <= 67  # three of them are left over in each epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), list(itertools.combinations(VARIANTS, 2)))
 def test_variants_start_equal_where_they_have_the_same_layers(a, b):
     a, b = (make_model(replace(TINY, variant=name)).state_dict() for name in (a, b))

@@ -27,7 +27,7 @@ from tests.training.states import (
     saved,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 SMALL = replace(TINY, images=19, batch_size=4, val_images=10)  # as many steps, of fewer images
 

@@ -18,6 +18,7 @@ from condlesson.checks.harness import isolation, run
 from condlesson.embeddings import sinusoidal_embedding
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("one_thread"),
     pytest.mark.skipif(not isolation.can_isolate(), reason="no safe fork on this platform"),
 ]

@@ -14,6 +14,7 @@ from condlesson.checks.harness import deadline, location, run
 from condlesson.checks.harness.run import Wrong
 from condlesson.embeddings import sinusoidal_embedding
 from tests.answers import Hostile, ask, hostile_class, written
+from tests.conftest import weekly_but
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CHECKS = [getattr(checks, name) for name in checks.__all__ if name.startswith("check_")]
@@ -100,12 +101,15 @@ ANYTHING = {
     "returns a flag": lambda *args: torch.zeros(6, 256) > 0,
 }
 
+FEW = ("raises SystemExit", "recursion", "returns hostile", "returns nothing", "a hostile class")
 
+
+@pytest.mark.slow
 @pytest.mark.fault(
     "an answer is no function, no class, or raises anything",
     "the check says so and does not raise",
 )
-@pytest.mark.parametrize("name", [*ANYTHING, "a hostile class"])
+@pytest.mark.parametrize("name", weekly_but(FEW, [*ANYTHING, "a hostile class"]))
 def test_no_answer_makes_a_check_raise(name, capsys):
     for check in CHECKS:
         found = check(ANYTHING[name] if name in ANYTHING else hostile_class())
@@ -252,6 +256,7 @@ def short(monkeypatch):
     monkeypatch.setattr(run, "SECONDS", 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("an answer does not end", "it is stopped, and its line is told")
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW)
@@ -340,6 +345,7 @@ def test_an_alarm_of_the_session_goes_on():
         signal.signal(signal.SIGALRM, handler)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("where", ["main", "thread"])
 def test_an_import_is_finished_first(where, tmp_path, monkeypatch):

@@ -336,6 +336,7 @@ def expected():
     return {check: [check(answer) for answer in answers] for check, answers in SAMPLES.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 @pytest.mark.filterwarnings("ignore:Anomaly Detection has been enabled")
 def test_the_result_does_not_depend_on_the_session(state, expected):
