@@ -24,6 +24,9 @@ COLAB ?= pinned
 DATA ?= data
 PORT ?= 8000
 
+# Or each Python that is started would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := _build/html

@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import signal
+import sys
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,8 @@ from condlesson import alphas_cumprod, linear_beta_schedule, load_subset
 from condlesson.experiment import canaries, recording
 from condlesson.experiment.outputs import CANARY_SIZES
 from condlesson.training import TrainConfig
+
+sys.modules["rfc3987_syntax"] = None  # grammars that take a second and that no test needs
 
 # Four steps an epoch, as float32 as the canary.
 TINY = TrainConfig(

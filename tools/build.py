@@ -23,12 +23,18 @@ ARCHIVE = BUILT / "condlesson-lesson.zip"
 # --toc: a relative path would be looked for in book/.
 BUILD = ["book", "--config", "_config.yml", "--toc", str(ROOT / "_toc.yml"), "--path-output", "."]
 BUILD += ["-n", "-W", "--keep-going"]
+# jsonschema, by which Jupyter Book reads its settings, would make forty grammars of addresses
+# beyond ASCII at each start, a third of a build of nothing. It does without where there are none.
+JUPYTER_BOOK = (
+    "import sys; sys.modules['rfc3987_syntax'] = None; "
+    "from jupyter_book.cli.main import main; main()"
+)
 IN_WHEEL = ("src", "book", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT")
 
 
 def pages() -> None:
     """Run the pages that changed, and build the pages alone."""
-    run("jupyter-book", "build", *BUILD)
+    run("-c", JUPYTER_BOOK, "build", *BUILD)
     print(f"The pages are at {SITE / 'index.html'}", flush=True)
 
 
@@ -36,7 +42,7 @@ def links() -> None:
     """Ask for every address outside the book that it names; pages run only if they must."""
     builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
     try:
-        run("jupyter-book", "build", *builder, *BUILD)
+        run("-c", JUPYTER_BOOK, "build", *builder, *BUILD)
     except SystemExit:
         found = (BUILT / "linkcheck" / "output.txt").read_text("utf-8").splitlines()
         print("Addresses that do not answer:", file=sys.stderr)
@@ -76,7 +82,7 @@ def notebooks() -> None:
     wheel()
     [built] = (BUILT / "wheel").glob("*.whl")
     shutil.rmtree(BUILT / "notebooks", ignore_errors=True)
-    run("python", "-m", "tools.write_notebooks", "_build/notebooks", ARCHIVE, built)
+    run("-m", "tools.write_notebooks", "_build/notebooks", ARCHIVE, built)
 
 
 def wheel() -> None:
@@ -90,14 +96,14 @@ def wheel() -> None:
         ours = re.sub("(?<=^  url: ).*", repository_url(), config, count=1, flags=re.M)
         Path(copy, "_config.yml").write_text(ours, "utf-8")
         into = ["--directory", BUILT / "wheel"]
-        run("python", "-m", "hatchling", "build", "--target", "wheel", *into, folder=copy)
+        run("-m", "hatchling", "build", "--target", "wheel", *into, folder=copy)
 
 
 def book() -> None:
     """Build the pages, hold what they claim against its tests, and put all else beside them."""
     pages()
     claims()
-    run("python", "-m", "tools.lint.claims", "--hold")
+    run("-m", "tools.lint.claims", "--hold")
     notebooks()
     for old in [SITE / "notebooks", *SITE.glob("condlesson-*")]:
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
@@ -110,15 +116,13 @@ def book() -> None:
 STEPS = {step.__name__: step for step in (pages, links, claims, notebooks, wheel, book)}
 
 
-def run(tool: str, *arguments: object, folder: object = ROOT) -> None:
-    """Run a tool of this environment in a folder.
+def run(*arguments: object, folder: object = ROOT) -> None:
+    """Run this Python in a folder.
 
     Raises:
         SystemExit: it fails; what it says was shown.
     """
-    here = Path(sys.executable).parent
-    found = sys.executable if tool == "python" else shutil.which(tool, path=here)
-    done = subprocess.run([found, *map(str, arguments)], cwd=folder, check=False)
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=folder, check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
