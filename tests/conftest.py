@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import signal
 import sys
 import zlib
@@ -50,6 +51,11 @@ def pytest_collection_modifyitems(config, items):
     if word is not None:
         turn = zlib.crc32(word.encode()) % 7
         items[:] = items[turn::7] or items[:1]  # or pytest would fail: there is nothing to run
+
+
+def pytest_collection_finish():
+    """Modules that were imported stay: the collector need not go through them, test by test."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
