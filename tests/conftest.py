@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import gc
+import os
 import signal
 import sys
 import zlib
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(config, items):
     if word is not None:
         turn = zlib.crc32(word.encode()) % 7
         items[:] = items[turn::7] or items[:1]  # or pytest would fail: there is nothing to run
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores, where tests wait much for a browser or a build."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return cores + ("slow" not in config.option.markexpr)
 
 
 def pytest_collection_finish():

@@ -54,7 +54,8 @@ class MovingFigures(SphinxPostTransform):
         context = {"figure": figure["ids"][0], "data": values}
         controls = self.app.builder.templates.render(f"moving/{name}/{name}.html", context)
         shipped = html.escape(IMAGE.sub(self._as_file, json.dumps(values, separators=(",", ":"))))
-        kept = f'<template data-moving="{name}">{shipped}</template>'  # no script in our pages
+        # No script in our pages; and no text, in which a search would find words.
+        kept = f'<template data-moving="{name}" data-values="{shipped}"></template>'
         markup = nodes.raw("", controls + kept, format="html")
         parts = nodes.container("", image.deepcopy(), markup, classes=["moving-parts"])
         figure["classes"] += ["moving", f"moving-{name}"]

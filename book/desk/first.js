@@ -2,7 +2,7 @@
 // and the told timestep. It shows recorded frames; on request the network itself runs.
 desk.tool("first", (tool) => {
   const { error, paint, print } = desk;
-  const { first, digit: text, files } = JSON.parse(tool.find("[data-first]").content.textContent);
+  const { first, digit: text, files } = JSON.parse(tool.find("[data-first]").dataset.values);
   const { file, columns, size } = first.sheet;
   const digit = Float32Array.from(atob(text), (letter) => letter.charCodeAt(0) / 127.5 - 1);
   const noise = desk.unpack(first.noise);

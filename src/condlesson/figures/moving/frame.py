@@ -59,7 +59,8 @@ def _document(name: str, data: Mapping[str, object]) -> str:
         f"<style>{''.join([STYLE, *_files(name, 'css')])}</style></head>"
         f'<body class="bd-article"><figure class="moving moving-{name}">'
         f'<div class="moving-parts">{controls}'
-        f'<template data-moving="{name}">{kept}</template></div></figure>{scripts}</body></html>'
+        f'<template data-moving="{name}" data-values="{kept}"></template>'
+        f"</div></figure>{scripts}</body></html>"
     )
 
 

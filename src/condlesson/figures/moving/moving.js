@@ -62,7 +62,7 @@ window.moving = (() => {
   const start = (root, make) => {
     const stage = root.querySelector(".moving-stage");
     const inputs = [...root.querySelectorAll("input, select")];
-    const draw = make(JSON.parse(root.querySelector("[data-moving]").content.textContent));
+    const draw = make(JSON.parse(root.querySelector("[data-moving]").dataset.values));
     let zones = [];
 
     const update = () => {
