@@ -70,7 +70,7 @@ def test_a_notebook_gets_the_figure_itself_and_asks_for_nothing_else(name, monke
     data = DATA[name] | {"label": "</script></template>\"'&"}
     shown = BeautifulSoup(moving.Moving(name, data)._repr_html_(), "html.parser")
     document = BeautifulSoup(shown.iframe["srcdoc"], "html.parser")
-    assert json.loads(document.template.string) == data
+    assert json.loads(document.template["data-values"]) == data
     assert {tag["name"] for tag in document.select("input, select")} != set()
     assert len(document.select("svg.moving-stage, details.moving-values")) == 2
     scripts = "".join(tag.string for tag in document.select("script"))
