@@ -68,6 +68,26 @@ def test_a_module_is_found_by_the_name_that_it_had(former, now):
     assert found.__name__ == found.__spec__.name == f"condlesson.{now}"
 
 
+NAMES_OF_BEFORE = """
+from condlesson.addresses import notebook_address
+from condlesson.book import has_notebook
+from condlesson.notebooks import PAGES
+from condlesson.plots import lie_heatmap
+from condlesson.runs import canary_losses, verify
+assert notebook_address("exercise-1").endswith("notebooks/exercises/exercise-1.ipynb")
+assert has_notebook("---\\nkernelspec:\\n  name: python3\\n---\\n# Page")
+assert not has_notebook("# Page")
+assert "exercise-4" in PAGES
+assert len(lie_heatmap([[1, 2], [2, 1]], [0, 1]).images) == 1
+assert verify(".") == []
+assert callable(canary_losses)
+"""
+
+
+def test_names_that_a_module_had_are_still_there():
+    subprocess.run([sys.executable, "-c", NAMES_OF_BEFORE], cwd=Path(__file__).parent, check=True)
+
+
 def test_a_module_that_never_was_is_not_found():
     with pytest.raises(ModuleNotFoundError, match=r"No module named .condlesson\.clocks."):
         importlib.import_module("condlesson.clocks")

@@ -32,3 +32,12 @@ from condlesson.notebooks.export import KINDS, make_notebook, write_notebooks
 from condlesson.notebooks.first_cell import SETUP
 
 __all__ = ["KINDS", "SETUP", "make_archive", "make_notebook", "write_notebooks"]
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    """``PAGES``, the names of the pages that become notebooks; it was a constant once."""
+    if name != "PAGES":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.")
+    from condlesson.notebooks.pages import Book
+
+    return tuple(Book().with_notebook)
