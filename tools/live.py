@@ -29,10 +29,14 @@ from sphinx_autobuild.filter import IgnoreFilter
 from sphinx_autobuild.middleware import JavascriptInjectorMiddleware
 from sphinx_autobuild.server import RebuildServer
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from tools.build import BUILD
 
@@ -76,6 +80,24 @@ class Injector(JavascriptInjectorMiddleware):
         self.reload = getattr(self, "reload", self.script)
         self.script = self.reload + notice().encode()
         await super().__call__(scope, receive, send)
+
+
+class SameOrigin:
+    """Turns away what a page of another site asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or say 403; a socket is closed before it opens."""
+        headers = Headers(scope=scope) if scope["type"] in ("http", "websocket") else {}
+        origin = headers.get("origin")
+        if origin is None or origin.partition("://")[2] == headers.get("host"):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await PlainTextResponse("This page is for its own site.", 403)(scope, receive, send)
+        else:
+            await WebSocket(scope, receive, send).close(1008)
 
 
 class Rebuild:
@@ -156,6 +178,7 @@ def check_port(port: str) -> None:
 def main(port: str) -> None:
     """Build, serve, and build again after each change, until it is interrupted."""
     check_port(port)
+    sys.modules["rfc3987_syntax"] = None  # as in a build
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()  # the children need not look through what they never change
@@ -172,7 +195,12 @@ def main(port: str) -> None:
             WebSocketRoute("/websocket-reload", server),
             Mount("/", app=StaticFiles(directory=SERVED, html=True)),
         ],
-        middleware=[Middleware(Injector, ws_url=f"{HOST}:{port}")],
+        middleware=[
+            # Or another site could read what is served here, by a name of its own for this address.
+            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+            Middleware(SameOrigin),
+            Middleware(Injector, ws_url=f"{HOST}:{port}"),
+        ],
         lifespan=server.lifespan,
     )
     print(f"Serving on http://{HOST}:{port}; stop with Ctrl-C.", flush=True)
