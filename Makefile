@@ -41,7 +41,7 @@ PACKAGE := $(TESTS) --ignore=tests/book --ignore=tests/browser --ignore=tests/cl
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
+.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-walks test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ test-package: $(STAMP) ## all tests that need no built book (minutes)
 
 test-weekly: $(STAMP) ## what is slow and rarely breaks (minutes); of a built book
 	$(TESTS) -v -m weekly $(if $(SAMPLE),--one-in-seven "$(SAMPLE)")
+
+test-walks: $(STAMP) ## follow CONTRIBUTING and docs/howto in a copy (minutes); of a built book
+	$(TESTS) -v -m weekly tests/book/test_walks.py
 
 coverage: $(STAMP) ## these, and which lines of the package they leave out (minutes)
 	$(PACKAGE) -m "not weekly" $(COVERAGE)

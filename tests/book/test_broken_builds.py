@@ -30,6 +30,8 @@ BROKEN = {  # pages, and what is named
     "link": ("See {doc}`no-such-page`.", "no-such-page"),
     "citation": ("As shown {cite}`nobody1900`.", "nobody1900"),
     "picture": ("![A picture that nobody drew](nothing.png)", "nothing.png"),
+    "html-page": ('See <a href="no-such-page.html">there</a>.', "to no-such-page.html, and"),
+    "html-place": ('See <a href="index.html#nowhere">there</a>.', "to index.html#nowhere, and"),
 }
 
 
@@ -97,7 +99,7 @@ def broken(tmp_path_factory):
 
 
 @pytest.mark.fault(
-    "a broken reference, page link, citation or picture",
+    "a broken reference, link, citation, picture, or link in HTML",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])

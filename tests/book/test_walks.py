@@ -19,7 +19,7 @@ import pytest
 from tests.book.built import HTML, ROOT
 from tests.test_repository import files
 
-pytestmark = pytest.mark.weekly
+pytestmark = [pytest.mark.weekly, pytest.mark.unsampled]
 
 DOCS = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 TEXT = "\n".join(path.read_text("utf-8") for path in DOCS)
