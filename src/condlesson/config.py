@@ -23,6 +23,8 @@ LEAST = {
     **dict.fromkeys(("seed", "final_images"), 0),
 }
 LEAST_WORDS = ("0 or more", "at least 1")
+# Beyond these no memory or no generator of random numbers goes.
+MOST = {"width": 4_096, "num_timesteps": 1_000_000, "batch_size": 60_000, "seed": 2**63 - 1}
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,9 @@ class TrainConfig:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be {LEAST_WORDS[least]}, got {getattr(self, name)}.")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name)}.")
         for name in ("ema_decay", "label_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(

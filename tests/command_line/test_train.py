@@ -110,7 +110,15 @@ FAULTS = {
     "train --seed -1 --data nowhere --out out": "seed must be 0 or more, got -1.",
     f"train --images 4097 --data {SUBSET_DIR} --out out": "images must be at most 4096, got 4097.",
     f"train --images 128 --val-images 1025 --data {SUBSET_DIR} --out out": "at most 1024, got 1025",
-    f"train --threads -1 --data {SUBSET_DIR} --out out": "threads",
+    f"train --threads -1 --data {SUBSET_DIR} --out out": "threads must be at least 1, got -1.",
+    f"train --threads 0 --data {SUBSET_DIR} --out out": "threads must be at least 1, got 0.",
+    f"train --data {SUBSET_DIR} --out=": "out must name a folder, got an empty name.",
+    f"train --width {10**22} --data {SUBSET_DIR} --out out": "width must be at most 4,096",
+    f"train --num-timesteps 100 --data {SUBSET_DIR} --out out": "alpha_bar would still be 0.36",
+    f"train --variant simple --num-timesteps 500 --data {SUBSET_DIR} --out out": (
+        "num_timesteps must be 1000 for simple, whose clock counts to that, got 500."
+    ),
+    f"train --variant fourier --num-timesteps 500 --data {SUBSET_DIR} --out out": "for fourier",
     f"train --device nonsense --data {SUBSET_DIR} --out out": "nonsense",
     f"train --data {SUBSET_DIR} --out file": "file",
 }

@@ -11,15 +11,17 @@ import torch
 
 from condlesson.config import CHOICES
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
+from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule
 from condlesson.experiment import recording, runs, sweeps
 from condlesson.experiment.progress import ProgressBar
 from condlesson.experiment.runs import SUBSET
+from condlesson.networks import NETWORKS
 from condlesson.training import TIERS, TrainConfig
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["add_options", "config_of", "load_images", "record_run"]
+__all__ = ["add_options", "check_clock", "config_of", "load_images", "record_run"]
 
 HELP = {
     "variant": "the network",
@@ -38,6 +40,7 @@ HELP = {
     "final_images": "test images of the final loss, drawn by seed; 0: the fixed set of each epoch",
     "label_dropout": "share of images whose class is withheld, by networks that are told one",
 }
+MOST_LEFT = 0.01  # alpha_bar at the last timestep: of an image's variance in its noisiest form
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -82,7 +85,8 @@ def _train(args: argparse.Namespace) -> int:
         if args.tier != "quick" and config.dataset == "mnist":
             args.refuse("the following arguments are required: --data")
         args.data = SUBSET
-    if args.threads:
+    _check(args, config)
+    if args.threads is not None:
         torch.set_num_threads(args.threads)
     if not args.again and sweeps.is_recorded(
         config, args.out, weights=args.weights, outputs=args.outputs
@@ -93,6 +97,39 @@ def _train(args: argparse.Namespace) -> int:
     parts = {"weights": args.weights, "outputs": args.outputs}
     record_run(config, args.out, args.data, args.download, args.device, **parts)
     return 0
+
+
+def _check(args: argparse.Namespace, config: TrainConfig) -> None:
+    """Refuse what can be seen to go wrong before images are read."""
+    if args.threads is not None and args.threads < 1:
+        raise ValueError(f"threads must be at least 1, got {args.threads}.")
+    if not args.out:
+        raise ValueError("out must name a folder, got an empty name.")
+    check_clock(config)
+
+
+def check_clock(config: TrainConfig) -> None:
+    """Refuse a T at which the schedule leaves the image, or that the network does not hear of.
+
+    Raises:
+        ValueError: The image is more than a hundredth of the variance at the last timestep, or the
+            network counts to another T.
+    """
+    steps = config.num_timesteps
+    left = alphas_cumprod(linear_beta_schedule(steps))[-1].item()
+    if left > MOST_LEFT:
+        raise ValueError(
+            f"num_timesteps must be so large that the schedule ends in noise, got {steps}: "
+            f"alpha_bar would still be {left:.2f} at the last timestep, more than {MOST_LEFT}. The "
+            f"betas are made for {NUM_TIMESTEPS}."
+        )
+    for part in NETWORKS[config.variant].make(8).modules():
+        counted = getattr(part, "num_timesteps", steps)
+        if counted != steps:
+            raise ValueError(
+                f"num_timesteps must be {counted} for {config.variant}, whose clock counts to "
+                f"that, got {steps}."
+            )
 
 
 def record_run(
