@@ -385,3 +385,9 @@ def test_fourier_embedding_is_the_mlp_on_the_features():
 def test_fourier_widths_that_do_not_fit_are_refused(width, error):
     with pytest.raises(error, match="d_emb must be"):
         RandomFourierFeatures(width)
+
+
+@pytest.mark.parametrize("num_timesteps", [0, -5])
+def test_features_of_no_timesteps_are_refused(num_timesteps):
+    with pytest.raises(ValueError, match=f"num_timesteps must be at least 1, got {num_timesteps}"):
+        RandomFourierFeatures(16, num_timesteps=num_timesteps)

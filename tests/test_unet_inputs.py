@@ -48,6 +48,13 @@ def test_timesteps_of_another_type_are_refused():
         UNet(8)(torch.ones(1, 1, 28, 28), torch.tensor([True]))
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("t", [float("nan"), float("inf")])
+def test_timesteps_that_are_no_numbers_are_refused(variant, t):
+    with pytest.raises(ValueError, match="t must be finite, got a nan or an infinity"):
+        VARIANTS[variant](8)(torch.ones(1, 1, 28, 28), torch.tensor([t]))
+
+
 def test_no_timesteps_are_refused():
     with pytest.raises(ValueError, match="num_timesteps must be at least 1, got 0"):
         UNetSimple(8, num_timesteps=0)

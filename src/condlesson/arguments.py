@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from numbers import Integral
 
-__all__ = ["check_choice", "check_count"]
+__all__ = ["check_choice", "check_count", "check_integer"]
 
 
 def check_choice(name: str, value: object, choices: Iterable) -> None:
@@ -13,10 +13,15 @@ def check_choice(name: str, value: object, choices: Iterable) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}, got {value!r}.")
 
 
-def check_count(value: int, name: str, *, minimum: int = 1, maximum: int | None = None) -> None:
-    """Refuse what is no integer (TypeError), or lies outside minimum .. maximum (ValueError)."""
+def check_integer(value: object, name: str) -> None:
+    """Refuse what is no integer, with a TypeError; True and False are none here."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}.")
+
+
+def check_count(value: int, name: str, *, minimum: int = 1, maximum: int | None = None) -> None:
+    """Refuse what is no integer (TypeError), or lies outside minimum .. maximum (ValueError)."""
+    check_integer(value, name)
     if value < minimum or (maximum is not None and value > maximum):
         upper = "" if maximum is None else f" and at most {maximum}"
         raise ValueError(f"{name} must be at least {minimum}{upper}, got {value}.")

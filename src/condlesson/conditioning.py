@@ -12,6 +12,8 @@ arXiv:1709.07871 (feature-wise scale and shift); Wu and He 2018, arXiv:1803.0849
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from condlesson.arguments import check_integer
+
 __all__ = ["AdaGN", "AdditiveGN", "add_to_channels"]
 
 
@@ -139,6 +141,9 @@ def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
 
 def check_groups(num_channels: int, num_groups: int, d_emb: int = 1) -> None:
     """Refuse channels that the groups do not divide, and an embedding of no width."""
+    check_integer(num_channels, "num_channels")
+    check_integer(num_groups, "num_groups")
+    check_integer(d_emb, "d_emb")
     if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
         raise ValueError(
             "num_channels must be a positive multiple of num_groups, "

@@ -58,6 +58,8 @@ class TrainConfig:
         for f in fields(self):
             if f.type is int and type(getattr(self, f.name)) is not int:
                 raise TypeError(f"{f.name} must be an integer, got {getattr(self, f.name)!r}.")
+            if f.type is float and type(getattr(self, f.name)) not in (int, float):
+                raise TypeError(f"{f.name} must be a number, got {getattr(self, f.name)!r}.")
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be {LEAST_WORDS[least]}, got {getattr(self, name)}.")

@@ -98,6 +98,10 @@ def q_sample(x_0: Tensor, t: int | Tensor, noise: Tensor, alphas_cumprod: Tensor
         raise ValueError(
             f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}."
         )
+    if not noise.is_floating_point():
+        raise TypeError(f"noise must be floating, got {noise.dtype}. Draw it: randn_like(x_0).")
+    if noise.device != x_0.device:
+        raise ValueError(f"noise must be on the device of x_0, {x_0.device}, got {noise.device}.")
     check_alphas_cumprod(alphas_cumprod)
     wide = widened(x_0, "x_0")
     alpha_bar = gather(alphas_cumprod, t, wide)
@@ -110,6 +114,8 @@ def widened(x: Tensor, name: str) -> Tensor:
         raise TypeError(
             f"{name} must be floating, got {x.dtype}. Scale bytes first: to_model_range(images)."
         )
+    if x.ndim == 0:
+        raise ValueError(f"{name} must have a batch dimension, got a single number.")
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -176,13 +182,18 @@ def whole_timesteps(t: int | Tensor, name: str, like: Tensor) -> Tensor:
     """
     try:
         t = torch.as_tensor(t)
+    except TypeError as error:
+        told = f"{name} must be an integer timestep or a tensor of them, got {t!r}."
+        raise TypeError(told) from error
     except (OverflowError, RuntimeError, ValueError) as error:  # which, depends on the release
         raise ValueError(f"{name} must be integers that an int64 holds, got {t}.") from error
     if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
         raise TypeError(
             f"{name} must be an integer timestep, got {t.dtype}. Convert it: {name}.long()."
         )
-    if t.ndim > 1 or (t.ndim == 1 and t.shape[0] != like.shape[0]):
+    if t.is_meta:
+        raise ValueError(f"{name} must be on a device that computes, got a tensor on meta.")
+    if t.ndim > 1 or (t.ndim == 1 and t.shape[0] != len(like)):
         raise ValueError(
             f"{name} must be one timestep, or one for each of the {like.shape[0]} images, "
             f"got shape {tuple(t.shape)}."

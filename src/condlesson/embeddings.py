@@ -87,7 +87,8 @@ def sinusoidal_embedding(
 
     Layout ``"cos_sin"`` swaps the halves; ``"interleaved"`` is the order of the 2017 formula,
     [sin(w_0 t), cos(w_0 t), sin(w_1 t), ...]. All three are permutations of one another. An odd
-    d_emb gets a last component of 0. The sum is computed in float32 at least.
+    d_emb gets a last component of 0. It is computed in float32 at least. There a component is off
+    by less than 1e-4 for t up to 1000, and by up to 0.1 at 10^6; a float64 t is exact at both.
 
     Args:
         t: One timestep (a number or a 0-d tensor) or a batch of shape (B,), integer or floating,
@@ -179,8 +180,8 @@ class RandomFourierFeatures(nn.Module):
         scale: Standard deviation of the frequencies, in turns per T timesteps.
 
     Raises:
-        TypeError: d_emb is not an integer.
-        ValueError: d_emb is odd or below 2.
+        TypeError: d_emb or num_timesteps is not an integer.
+        ValueError: d_emb is odd or below 2, or num_timesteps is below 1.
 
     Source: Tancik et al. 2020, section 4, arXiv:2006.10739; for noise levels Song et al. 2021,
     arXiv:2011.13456, with the scale of 16 that is the default here.
@@ -195,6 +196,7 @@ class RandomFourierFeatures(nn.Module):
     ) -> None:
         super().__init__()
         check_count(d_emb, "d_emb", minimum=2)
+        check_count(num_timesteps, "num_timesteps")
         if d_emb % 2:
             raise ValueError(f"d_emb must be even, a sine and a cosine each, got {d_emb}.")
         self.num_timesteps = num_timesteps
@@ -330,15 +332,35 @@ def cosine_similarity_at(
         Float64 tensor of the shape of distance, values in [-1, 1].
 
     Raises:
-        TypeError: As `sinusoidal_frequencies`.
-        ValueError: d_emb is odd, or as `sinusoidal_frequencies`.
+        TypeError: distance is no tensor of real numbers, or as `sinusoidal_frequencies`.
+        ValueError: distance is not finite, d_emb is odd, or as `sinusoidal_frequencies`.
     """
     frequencies = sinusoidal_frequencies(
         d_emb, max_period=max_period, denominator=denominator, dtype=torch.float64
     )
     if d_emb % 2:
         raise ValueError(f"d_emb must be even for the closed form, got {d_emb}.")
+    if not isinstance(distance, Tensor) or distance.is_complex():
+        raise TypeError(
+            f"distance must be a tensor of real numbers, got {type(distance).__name__}."
+        )
+    if not distance.is_meta and not distance.isfinite().all():
+        raise ValueError("distance must be finite, got a nan or an infinity.")
+    frequencies = frequencies.to(distance.device)
     return torch.cos(distance.double()[..., None] * frequencies).mean(dim=-1)
+
+
+def check_timesteps(t: Tensor) -> None:
+    """Refuse what is no real number (TypeError) or not finite (ValueError)."""
+    if t.dtype == torch.bool or t.is_complex():
+        raise TypeError(
+            f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long()."
+        )
+    if t.is_floating_point() and not t.is_meta and not torch.isfinite(t).all():  # or a GPU waits
+        raise ValueError(
+            "t must be finite, got a nan or an infinity. Look for a division by 0 or a log of 0 "
+            "where t is made."
+        )
 
 
 def as_batch(t: float | Tensor) -> Tensor:
@@ -350,19 +372,11 @@ def as_batch(t: float | Tensor) -> Tensor:
             f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
             "Make a tensor of it: torch.as_tensor(t)."
         )
-    if t.dtype == torch.bool or t.is_complex():
-        raise TypeError(
-            f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long()."
-        )
+    check_timesteps(t)
     if t.ndim > 1:
         raise ValueError(
             f"t must be a number, a 0-d or a 1-d tensor, got shape {tuple(t.shape)}. "
             "Give one timestep for each image of the batch: t.flatten()."
-        )
-    if t.is_floating_point() and not torch.isfinite(t).all():  # integers need no look, no GPU wait
-        raise ValueError(
-            "t must be finite, got a nan or an infinity. Look for a division by 0 or a log of 0 "
-            "where t is made."
         )
     return t.reshape(-1).to(torch.float64 if t.dtype == torch.float64 else torch.float32)
 

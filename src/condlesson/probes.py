@@ -44,7 +44,15 @@ def cosine_similarity_matrix(embeddings: Tensor) -> Tensor:
 
     Returns:
         Tensor of shape (N, N), values in [-1, 1].
+
+    Raises:
+        TypeError: They are no floating numbers.
+        ValueError: They have another shape.
     """
+    if not embeddings.is_floating_point():
+        raise TypeError(f"embeddings must be floating, got {embeddings.dtype}.")
+    if embeddings.ndim != 2:
+        raise ValueError(f"embeddings must have the shape (N, D), got {tuple(embeddings.shape)}.")
     directions = F.normalize(embeddings.detach(), dim=-1)
     return directions @ directions.T
 

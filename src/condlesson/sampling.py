@@ -119,7 +119,7 @@ def ddpm_step(
     _check_shape(noise_pred, "noise_pred", x_t)
     _check_shape(noise, "noise", x_t)
     if t_prev is None:
-        t_prev = torch.as_tensor(t).long() - 1
+        t_prev = whole_timesteps(t, "t", x_t) - 1
     alpha_bar, alpha_bar_prev = _alpha_bars(x_t, t, t_prev, alphas_cumprod)
     alpha = alpha_bar / alpha_bar_prev
     beta = 1 - alpha

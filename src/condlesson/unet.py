@@ -24,6 +24,7 @@ from condlesson.embeddings import (
     TimestepEmbedding,
     sinusoidal_embedding,
 )
+from condlesson.inputs import check_image, one_for_each
 
 __all__ = [
     "ConditionedBlock",
@@ -147,7 +148,7 @@ class UNet(nn.Module):
             TypeError: t is no timestep.
             ValueError: x_t or t has another shape.
         """
-        check_image(x_t)
+        check_image(x_t, self.head[0].weight)
         with exact(x_t):
             t_emb = self.embed(one_for_each(t, x_t))  # (B, d_emb)
         return self.denoise(x_t, t_emb)
@@ -337,19 +338,10 @@ class UNetAdaGN(UNet):
             TypeError: t is no timestep, or labels are no integers.
             ValueError: A shape does not fit, or the network is told no class and labels are given.
         """
-        check_image(x_t)
+        check_image(x_t, self.head[0].weight)
         with exact(x_t):
             t_emb = self.embed(one_for_each(t, x_t), labels)  # (B, 512)
         return self.denoise(x_t, t_emb)
-
-
-def check_image(x_t: Tensor) -> None:
-    """Refuse what the two poolings cannot halve."""
-    if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
-        raise ValueError(
-            "x_t must have the shape (B, 1, H, W) with H and W multiples of 4, "
-            f"got {tuple(x_t.shape)}."
-        )
 
 
 def exact(like: Tensor) -> AbstractContextManager:
@@ -370,21 +362,6 @@ def in_float32(layer: Callable, h: Tensor, t_emb: Tensor | None) -> Tensor:
         h = h.float()
     with exact(h):
         return layer(h, t_emb)
-
-
-def one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:
-    """Timesteps (B,) for the images x_t (B, ...), of one for all or of one for each."""
-    t = torch.as_tensor(t)
-    if t.dtype == torch.bool or t.is_complex():
-        raise TypeError(f"t must be integer or floating, got dtype {t.dtype}.")
-    if t.ndim == 0:
-        t = t.expand(len(x_t))
-    if t.shape != x_t.shape[:1]:
-        raise ValueError(
-            f"t must be one timestep, or one for each of the {len(x_t)} images, "
-            f"got shape {tuple(t.shape)}."
-        )
-    return t
 
 
 def count_parameters(module: nn.Module) -> int:
