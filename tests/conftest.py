@@ -56,9 +56,9 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """One more than there are cores, where tests wait much for a browser or a build."""
+    """Two more than there are cores, where tests wait much for a browser or a build."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return cores + ("slow" not in config.option.markexpr)
+    return cores + 2 * ("slow" not in config.option.markexpr)
 
 
 def pytest_collection_finish():

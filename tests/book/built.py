@@ -1,5 +1,7 @@
 """The built book as the tests read it: `_build/html`, made by `make book`."""
 
+import os
+import sys
 from copy import copy
 from functools import cache
 from pathlib import Path
@@ -36,3 +38,18 @@ def text_without(name: str, selector: str) -> str:
     for tag in tree.select(selector):
         tag.decompose()
     return tree.get_text(" ")  # or the cells of a table would run together
+
+
+NEVER = 4e9  # seconds since 1970: no file is newer
+
+
+def share_environment(folder: Path) -> None:
+    """Make this environment that of a copy of the repository; `make` takes it as set up."""
+    own = folder / ".venv"
+    own.mkdir()
+    for part in Path(sys.prefix).iterdir():
+        (own / part.name).symlink_to(part)
+    stamp = own / ".installed"
+    stamp.unlink(missing_ok=True)
+    stamp.touch()
+    os.utime(stamp, (NEVER, NEVER))

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 import psutil
 import pytest
@@ -141,9 +141,11 @@ def test_another_site_gets_nothing(folder):
             ({"Origin": "https://evil.example"}, 403),
             ({"Origin": f"http://127.0.0.1:{port}"}, 200),
         ):
-            connection = http.client.HTTPConnection("127.0.0.1", port)
-            connection.request("GET", "/index.html", headers=headers)
-            assert connection.getresponse().status == status
+            with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+                connection.request("GET", "/index.html", headers=headers)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == status
         address = f"ws://127.0.0.1:{port}/websocket-reload"
         with pytest.raises(InvalidStatus):
             connect(address, additional_headers={"Origin": "https://evil.example"})

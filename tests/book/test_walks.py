@@ -10,13 +10,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from tests.book.built import HTML, ROOT
+from tests.book.built import HTML, ROOT, share_environment
 from tests.test_repository import files
 
 pytestmark = [pytest.mark.weekly, pytest.mark.unsampled]
@@ -28,7 +27,6 @@ STEP = re.compile(
     r"|[Ii]n `(?P<in>[^`]+)`, change `(?P<old>[^`]+)` to `(?P<by>[^`]+)`",
     re.M | re.S,
 )
-NEVER = 4e9  # seconds since 1970: no file is newer
 NOT_RUN, FAILS = "  # not followed: ", "  # fails: "
 # Needs an address, a fork, a person, MNIST and hours, or other people's servers.
 KNOWN_NOT_RUN = {
@@ -61,17 +59,6 @@ class Walk:
 
     def __init__(self, folder: Path):
         self.folder = folder
-
-    def set_up(self) -> None:
-        """This environment is the copy's, and stays as it is, whatever is newer than its stamp."""
-        own = self.folder / ".venv"
-        own.mkdir()
-        for part in Path(sys.prefix).iterdir():
-            (own / part.name).symlink_to(part)
-        stamp = own / ".installed"
-        stamp.unlink(missing_ok=True)
-        stamp.touch()
-        os.utime(stamp, (NEVER, NEVER))
 
     def take(self, step: re.Match) -> None:
         """Make the edit, or run the lines that are not for later."""
@@ -123,7 +110,7 @@ def copy(tmp_path_factory):
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
     walk = Walk(folder)
-    walk.set_up()
+    share_environment(folder)
     walk.enter("git init --quiet --initial-branch=main && git add . && git commit --quiet -m Start")
     shutil.copytree(ROOT / "_build" / ".jupyter_cache", folder / "_build" / ".jupyter_cache")
     shutil.copytree(HTML, folder / "_build" / "html")
