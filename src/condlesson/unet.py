@@ -308,10 +308,12 @@ class UNetAdaGN(UNet):
         )
         super().__init__(width, norm=norm, block=block)
         self.time_embedding = TimestepEmbedding(D_SINUSOIDAL, D_EMB)
-        self.class_embedding = None if num_classes is None else ClassEmbedding(num_classes, D_EMB)
+        self.class_embedding = None
+        if num_classes is not None:
+            self.class_embedding = ClassEmbedding(num_classes, D_EMB)
 
     def embed(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Embed the timesteps (B,), and the classes (B,) on top of them, as (B, 512)."""
+        """Embed the timesteps (B,), and on top of them the classes (B,)."""
         t_emb = self.time_embedding(t)
         if self.class_embedding is not None:
             return t_emb + self.class_embedding(labels)
