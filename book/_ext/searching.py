@@ -46,10 +46,20 @@ def write(app: Sphinx, error: Exception | None) -> None:
     (static / SCRIPT).write_text(text, "utf-8")
 
 
+def forget_words(app: Sphinx) -> list:
+    """Words of texts that are gone, which Sphinx would leave in the index without a page."""
+    indexer = getattr(app.builder, "indexer", None)
+    for words in (indexer._mapping, indexer._title_mapping) if indexer else ():
+        for word in [word for word, pages in words.items() if not pages]:
+            del words[word]
+    return []
+
+
 def setup(app: Sphinx) -> dict:
     """Write before the addresses of scripts get their versions (900)."""
     app.connect("doctree-read", remember)
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
+    app.connect("html-collect-pages", forget_words)  # when all pages are written
     app.connect("build-finished", write, priority=800)
     return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}
