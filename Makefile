@@ -120,7 +120,7 @@ test-weekly: $(STAMP) ## what is slow and rarely breaks (minutes); of a built bo
 test-walks: $(STAMP) ## follow CONTRIBUTING and docs/howto in a copy (minutes); of a built book
 	$(TESTS) -v -m weekly tests/book/test_walks.py
 
-coverage: $(STAMP) ## these, and which lines of the package they leave out (minutes)
+coverage: $(STAMP) ## test-package, and which lines of the package it leaves out (minutes)
 	$(PACKAGE) -m "not weekly" $(COVERAGE)
 
 test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)

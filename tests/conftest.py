@@ -15,8 +15,9 @@ from condlesson import alphas_cumprod, linear_beta_schedule, load_subset
 from condlesson.experiment import canaries, recording
 from condlesson.experiment.outputs import CANARY_SIZES
 from condlesson.training import TrainConfig
+from tools.build import GRAMMARS
 
-sys.modules["rfc3987_syntax"] = None  # grammars that take a second and that no test needs
+sys.modules[GRAMMARS] = None  # as in a build
 
 # Four steps an epoch, as float32 as the canary.
 TINY = TrainConfig(
@@ -43,6 +44,12 @@ def pytest_addoption(parser):
 def weekly_but(kept, values):
     """Parameters of a test, marked as weekly but for the few that are kept in each run."""
     return [v if v in kept else pytest.param(v, marks=pytest.mark.weekly) for v in values]
+
+
+def outside_make():
+    """The environment without what the make that runs these tests hands to another one."""
+    handed_on = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    return {name: value for name, value in os.environ.items() if name not in handed_on}
 
 
 @pytest.hookimpl(trylast=True)  # of those that `-m` leaves

@@ -1,6 +1,5 @@
 """Commands that the texts and the pages name: make or our command line knows each."""
 
-import os
 import re
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from condlesson.__main__ import _parser
+from tests.conftest import outside_make
 
 ROOT = Path(__file__).parents[1]
 TEXT = "\n".join(
@@ -27,7 +27,7 @@ def test_there_are_commands():
 
 @pytest.mark.parametrize("command", MAKE)
 def test_make_knows(command):
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    environment = outside_make()
     done = subprocess.run(
         [*command.split(), "--dry-run", "-o", f"{sys.prefix}/.installed", f"VENV={sys.prefix}"],
         cwd=ROOT,

@@ -1,12 +1,13 @@
 """The commands of the README work: each is run here, or it is one that this suite runs under."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import outside_make
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +47,7 @@ def run(line: str, out: Path) -> subprocess.CompletedProcess:
     line = line.replace(".venv/bin/", f"{sys.prefix}/bin/").replace("my-runs", str(out))
     if line.startswith("make "):
         line += f" -o {sys.prefix}/.installed VENV={sys.prefix}"
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    environment = outside_make()
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", line],
         cwd=ROOT,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import outside_make
 from tools.contents import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -103,7 +104,7 @@ COMMANDS = sorted({run for job in JOBS.values() for run in steps(job, "run")})
 
 @pytest.mark.parametrize("command", [run for run in COMMANDS if run.startswith("make ")])
 def test_make_knows_the_command(command):
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    environment = outside_make()
     done = subprocess.run(
         [*command.split(), "--dry-run", "-o", f"{sys.prefix}/.installed", f"VENV={sys.prefix}"],
         cwd=ROOT,

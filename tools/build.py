@@ -25,9 +25,9 @@ BUILD = ["book", "--config", "_config.yml", "--toc", str(ROOT / "_toc.yml"), "--
 BUILD += ["-n", "-W", "--keep-going"]
 # jsonschema, by which Jupyter Book reads its settings, would make forty grammars of addresses
 # beyond ASCII at each start, a third of a build of nothing. It does without where there are none.
+GRAMMARS = "rfc3987_syntax"
 JUPYTER_BOOK = (
-    "import sys; sys.modules['rfc3987_syntax'] = None; "
-    "from jupyter_book.cli.main import main; main()"
+    f"import sys; sys.modules[{GRAMMARS!r}] = None; from jupyter_book.cli.main import main; main()"
 )
 IN_WHEEL = ("src", "book", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT")
 

@@ -38,7 +38,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from tools.build import BUILD
+from tools.build import BUILD, GRAMMARS
 
 HOST = "127.0.0.1"
 BUILT, SERVED, FAULT = Path("_build/html"), Path("_build/live"), Path("_build/live-fault.txt")
@@ -178,7 +178,7 @@ def check_port(port: str) -> None:
 def main(port: str) -> None:
     """Build, serve, and build again after each change, until it is interrupted."""
     check_port(port)
-    sys.modules["rfc3987_syntax"] = None  # as in a build
+    sys.modules[GRAMMARS] = None  # as in a build
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()  # the children need not look through what they never change

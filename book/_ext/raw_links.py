@@ -20,32 +20,27 @@ logger = logging.getLogger(__name__)
 
 def look(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Warn of each link of a page that leads nowhere."""
-    known = {page: _places(doctree)}
+    written = (*app.config.html_additional_pages, "genindex", "search")  # without a source
     for node in doctree.findall(nodes.raw):
         for path, place in LINK.findall(node.astext()) if node.get("format") == "html" else ():
             if path and not path.endswith(".html"):
                 continue
             target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
             target = target.removesuffix(".html") if path else page
-            if target in (*app.config.html_additional_pages, "genindex", "search"):
+            if target in written:
                 continue
             if target not in app.env.found_docs:
                 told = f"a link in HTML leads to {path}, and there is no such page."
-            elif place and place not in _places_of(app.env, target, known):
+            elif place and place not in _places(app.env, target):
                 told = f"a link in HTML leads to {path}#{place}, and there is no such place."
             else:
                 continue
             logger.warning("%s Mend the address, or write a reference.", told, location=node)
 
 
-def _places_of(env: BuildEnvironment, page: str, known: dict[str, set[str]]) -> set[str]:
-    if page not in known:
-        known[page] = _places(env.get_doctree(page))
-    return known[page]
-
-
-def _places(doctree: nodes.document) -> set[str]:
+def _places(env: BuildEnvironment, page: str) -> set[str]:
     """Ids of a page."""
+    doctree = env.get_doctree(page)
     raw = " ".join(node.astext() for node in doctree.findall(nodes.raw))
     ids = {name for node in doctree.findall(nodes.Element) for name in node["ids"]}
     return ids.union(PLACE.findall(raw))

@@ -1,6 +1,5 @@
 """`make html`, with which `make book` starts, fails when a page or a recorded run is broken."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.book.built import ROOT
+from tests.conftest import outside_make
 
 pytestmark = pytest.mark.slow
 
@@ -56,9 +56,7 @@ def make_html(
     folder: Path, source: Path = ROOT / "src", target: str = "html"
 ) -> subprocess.CompletedProcess:
     """Run `make html` there with this environment, which is taken as set up (-o)."""
-    environment = {**os.environ, "PYTHONPATH": str(source)}
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # of the make that runs these tests
-        environment.pop(name, None)
+    environment = outside_make() | {"PYTHONPATH": str(source)}
     return subprocess.run(
         ["make", "-o", f"{sys.prefix}/.installed", target, f"VENV={sys.prefix}"],
         cwd=folder,

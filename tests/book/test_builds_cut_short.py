@@ -25,12 +25,16 @@ if "twice" + "(4)" in text:
 """
 
 
+@pytest.fixture
+def tiny(tmp_path):
+    return Tiny(tmp_path / "book")
+
+
 @pytest.mark.fault(
     "a page failed in the last build",
     "it fails again until it is mended, and no other page runs",
 )
-def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_a_page_that_failed_is_not_kept_and_fails_again(tiny):
     tiny.change(ONE, "print(", "1 / 0; print(")
     sound, ran, output = tiny.build()
     assert not sound
@@ -54,8 +58,7 @@ def test_a_page_that_failed_is_not_kept_and_fails_again(tmp_path):
     "the next build shows its new outputs",
 )
 @pytest.mark.parametrize("fault", ["1 / 0\n", f"import time; time.sleep(8)\n{CTRL_C}"])
-def test_a_page_that_ran_in_a_build_that_failed_is_shown_by_the_next_one(tmp_path, fault):
-    tiny = Tiny(tmp_path / "book")
+def test_a_page_that_ran_in_a_build_that_failed_is_shown_by_the_next_one(tiny, fault):
     assert tiny.build()[0]
     tiny.change(f"{TOY}/direct.py", "TWO * x", "TWO + 100")
     tiny.change(TWO, "import os\n", f"import os\n{fault}")
@@ -68,8 +71,7 @@ def test_a_page_that_ran_in_a_build_that_failed_is_shown_by_the_next_one(tmp_pat
     assert "one shows 102" in tiny.shown("one.html")
 
 
-def test_a_check_of_links_keeps_nothing_from_the_site(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_a_check_of_links_keeps_nothing_from_the_site(tiny):
     assert tiny.build()[0]
     tiny.change(f"{TOY}/direct.py", "TWO * x", "TWO + 100")
     tiny.change(TWO, "# Page two", "# Page duo")
@@ -82,8 +84,7 @@ def test_a_check_of_links_keeps_nothing_from_the_site(tmp_path):
 
 
 @pytest.mark.fault("a file of the cache is cut short or gone", "its page runs again")
-def test_outputs_that_somebody_took_from_the_cache_are_made_again(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_outputs_that_somebody_took_from_the_cache_are_made_again(tiny):
     assert tiny.build()[0]
     kept = sorted((tiny.folder / "_build" / ".jupyter_cache").rglob("base.ipynb"))
     assert len(kept) == 3
@@ -98,8 +99,7 @@ def test_outputs_that_somebody_took_from_the_cache_are_made_again(tmp_path):
     "a folder changes while a page reads it",
     "the page runs again in the next build",
 )
-def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tiny):
     tiny.change(TWO, "print(", 'names = list(recorded.iterdir())\n(recorded / "z").touch()\nprint(')
     for expected in (["index", "one", "two"], ["two"], []):
         sound, ran, output = tiny.build()
@@ -107,8 +107,7 @@ def test_a_folder_that_changed_while_a_page_ran_makes_it_run_again(tmp_path):
 
 
 @pytest.mark.fault("a page is saved while it runs", "it runs again")
-def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_a_page_that_changed_while_it_ran_runs_again(tiny):
     tiny.change(ONE, "import os\n", f"import os\n{EDIT}")
     sound, _, output = tiny.build()
     assert sound, output
@@ -121,8 +120,7 @@ def test_a_page_that_changed_while_it_ran_runs_again(tmp_path):
 
 
 @pytest.mark.fault("Ctrl-C while pages run", "the build ends at once, and the next one is sound")
-def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tiny):
     tiny.change(ONE, "import os\n", f"import os\n{CTRL_C}")
     begun = time.monotonic()
     sound, ran, output = tiny.build()
@@ -135,8 +133,7 @@ def test_ctrl_c_ends_a_build_at_once_and_the_next_one_is_sound(tmp_path):
     assert "one" in ran
 
 
-def test_only_the_page_that_a_warning_is_about_is_read_again(tmp_path):
-    tiny = Tiny(tmp_path / "book")
+def test_only_the_page_that_a_warning_is_about_is_read_again(tiny):
     assert tiny.build()[0]
     tiny.change(ONE, "Some words.", "See {ref}`nowhere`.")
     for _ in range(2):  # the second time it fails although nothing changed

@@ -4,13 +4,13 @@ But for `.buildinfo`, by which Sphinx knows its own next build: it is a digest o
 path is one of them. No page leads to it.
 """
 
-import os
 import shutil
 import subprocess
 
 import pytest
 
 from tests.book.built import HTML, ROOT, share_environment
+from tests.conftest import outside_make
 
 pytestmark = [pytest.mark.weekly, pytest.mark.unsampled]
 
@@ -47,12 +47,11 @@ def test_another_folder_and_other_settings_give_the_same_bytes(tmp_path):
     profile = home / ".ipython" / "profile_default" / "ipython_config.py"
     profile.parent.mkdir(parents=True)
     profile.write_text('c.InteractiveShell.ast_node_interactivity = "all"\n')
-    kept = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     ours = {"PYTHONPATH": str(folder / "src"), "HOME": str(home), "TMPDIR": str(home)}
     done = subprocess.run(
         ["bash", "-c", "umask 077; make book"],
         cwd=folder,
-        env=kept | SETTINGS | ours,
+        env=outside_make() | SETTINGS | ours,
         capture_output=True,
         text=True,
         check=False,

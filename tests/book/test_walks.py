@@ -6,7 +6,6 @@ run once, when all edits are made: one build shows a page, figures, an exercise 
 as `make` begins it. Outputs of the pages, which cost minutes to make, are brought along.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import nbformat
 import pytest
 
 from tests.book.built import HTML, ROOT, share_environment
+from tests.conftest import outside_make
 from tests.test_repository import files
 
 pytestmark = [pytest.mark.weekly, pytest.mark.unsampled]
@@ -77,13 +77,10 @@ class Walk:
         if NOT_RUN in line:
             return
         ours = {"PYTHONPATH": str(self.folder / "src"), "OMP_NUM_THREADS": "1"}
-        kept = {
-            k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-        }
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
             cwd=self.folder,
-            env=kept | ours | IDENTITY,
+            env=outside_make() | ours | IDENTITY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

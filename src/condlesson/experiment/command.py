@@ -21,7 +21,7 @@ from condlesson.training import TIERS, TrainConfig
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["add_options", "check_clock", "config_of", "load_images", "record_run"]
+__all__ = ["add_options", "config_of", "load_images", "record_run"]
 
 HELP = {
     "variant": "the network",
@@ -105,10 +105,10 @@ def _check(args: argparse.Namespace, config: TrainConfig) -> None:
         raise ValueError(f"threads must be at least 1, got {args.threads}.")
     if not args.out:
         raise ValueError("out must name a folder, got an empty name.")
-    check_clock(config)
+    _check_clock(config)
 
 
-def check_clock(config: TrainConfig) -> None:
+def _check_clock(config: TrainConfig) -> None:
     """Refuse a T at which the schedule leaves the image, or that the network does not hear of.
 
     Raises:
