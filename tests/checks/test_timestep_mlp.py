@@ -16,8 +16,8 @@ from tests.answers import blank
 from tests.checks.mlps import activated, mlp, sequential, usual
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-UNKNOWN = "the activation is none that we know"
-SINGLE = "a single number, such as t = 500, is not taken"
+UNKNOWN = "this check does not know your activation"
+SINGLE = "does not take a single number, such as t = 500"
 
 
 class Subclass(TimestepEmbedding):
