@@ -82,6 +82,10 @@ NOTED = {
         {OUT: "return F.relu(self.norm(h) + shift)", "(G, C)": "(C, C)"},
         "The mistake was in the norm's number of groups",
     ),
+    "SiLU before the projection": (
+        {"self.project(t_emb)": "self.project(F.silu(t_emb))"},
+        "a SiLU stands before the projection",
+    ),
     "SiLU": ({"F.relu": "F.silu"}, "and yours has a SiLU"),
     "GELU": ({"F.relu": "F.gelu"}, "and yours has a GELU"),
 }

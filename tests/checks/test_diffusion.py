@@ -238,7 +238,7 @@ WRONG_STEPS = {
     ),
     "image at the old level": (
         {END: "return a**0.5 * x_0 + (1 - b) ** 0.5 * noise"},
-        "You take alpha_bar_t there, or sqrt(alpha_bar_prev) to get x_0.",
+        "You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev)",
     ),
     "levels swapped": ({"(x_t, noise, a, b)": "(x_t, noise, b, a)"}, "prev are swapped"),
     "no roots at all": (

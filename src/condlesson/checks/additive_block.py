@@ -15,12 +15,14 @@ from condlesson.checks.harness.run import Wrong, name_of, run_check
 from condlesson.checks.instruments.modulation import WantedLayer
 from condlesson.checks.instruments.norm import check_backward, embeddings_like, layer_cure
 from condlesson.checks.instruments.parameters import (
+    SILU,
     check_modes,
     listed,
     overwritten,
     squeezed,
     trainable,
 )
+from condlesson.checks.instruments.projection import activation_note
 
 __all__ = ["check_additive_block"]
 
@@ -70,10 +72,13 @@ def _additive_block(answer: object) -> list[str]:
             "another. Keep the batch dimension, and use a group norm, which looks at each "
             "feature map by itself."
         )
-    notes = _name_form(parts, h, t_emb, out)
+    given, notes = t_emb, []  # what is projected
+    if _same(out, F.relu(F.group_norm(sum(_signals(parts, h, F.silu(t_emb))), GROUPS))):
+        given, notes = F.silu(t_emb), activation_note(SILU)
+    notes += _name_form(parts, h, given, out)
     check_modes(block, lambda: _apply(block, h, t_emb))
     check_backward(block, h, t_emb)
-    _check_other_groups(factory, h, t_emb)
+    _check_other_groups(factory, h, t_emb, given)
     return notes
 
 
@@ -82,14 +87,14 @@ def _build(factory: Callable, out_channels: int, num_groups: int) -> nn.Module:
     return build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
 
 
-def _check_other_groups(factory: Callable, h: Tensor, t_emb: Tensor) -> None:
+def _check_other_groups(factory: Callable, h: Tensor, t_emb: Tensor, given: Tensor) -> None:
     """The number of groups must be the one that is handed in, and not written down."""
     for num_groups in (2, 3):
         block = _build(factory, OUT, num_groups)
         parts = _find_parts(block)
         with overwritten(parts.values()):
             out = _apply(block, h, t_emb).detach()
-        z, shift = _signals(parts, h, t_emb)
+        z, shift = _signals(parts, h, given)
         forms = [F.group_norm(z + shift, num_groups)]
         forms += [F.group_norm(z, groups) + shift for groups in (num_groups, OUT)]
         if not any(_same(out, f(x)) for x in forms for f in (F.relu, F.silu, F.gelu)):

@@ -176,13 +176,7 @@ def _ddim_update(answer: object) -> list[str]:
     try:
         _step(fn, x_t, noise, *one_each)
     except Wrong:
-        return [
-            *notes,
-            (
-                "Note: your function does not take an alpha-bar for each image, of shape (B, 1, 1, "
-                "1)."
-            ),
-        ]
+        return [*notes, "Note: your function takes no alpha-bar for each image, (B, 1, 1, 1)."]
     _compare_level(fn, x_0, noise, *one_each)
     return notes
 
@@ -316,7 +310,8 @@ def _images(a: float, b: float) -> list[tuple[float, str]]:
         (1, f"{right}. You take x_0 as it is."),
         (
             math.sqrt(a),
-            f"{right}. You take alpha_bar_t there, or sqrt(alpha_bar_prev) to get x_0.",
+            f"{right}. You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev) to get "
+            "x_0.",
         ),
         (math.sqrt(1 - b), f"{right}, not by sqrt(1 - alpha_bar_prev)."),
     ]

@@ -178,7 +178,7 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
 def _check_normal(turns: Tensor) -> None:
     spread = turns.square().mean().sqrt().item()
     positive = (turns > 0).double().mean().item()
-    if 0.8 < turns.mean().item() / SCALE < 1.2:
+    if turns.mean() > 4 * turns.std():
         raise Wrong(
             f"The frequencies have a mean of {turns.mean():.3g}, which should be 0. The first "
             "number of a normal distribution is its mean: write std=self.scale."

@@ -51,8 +51,8 @@ _ROWS = (
      "the parentheses?"),
     (r"bad operand type .*'(?:range|list)'|list indices must be", "A list or a range is no tensor. "
      "Take torch.arange(n), or torch.tensor(values)."),
-    (r"dimension 0$|index of a 0-dim tensor", "That tensor is a single number, without dimensions. "
-     "Use it as it is."),
+    (r"tensor of dimension 0$|index of a 0-dim tensor", "That tensor is a single number, without "
+     "dimensions. Use it as it is."),
     (r"^randint\(\)", "The size is a tuple, with a comma: torch.randint(low, high, (size,))."),
     (r"too many values to unpack", "split takes the size of a part, chunk the number of parts: "
      ".chunk(2, dim=-1) gives two."),
