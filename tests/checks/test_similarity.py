@@ -200,7 +200,8 @@ WRONG_MATRIX = {
     "a shifted row": (lambda x: unit(x) @ unit(x).roll(1, 0).T, "A row's similarity with itself"),
     "columns with columns": (lambda x: x.T @ x, "shape (5, 5), got (8, 8). Rows are vectors"),
     "neighbours only": (lambda x: F.cosine_similarity(x[:-1], x[1:]), "for each pair of rows"),
-    "identity": (lambda x: torch.eye(len(x)), "The similarity of rows 0 and 4 is 0.000"),
+    "identity": (lambda x: torch.eye(len(x)), "is 0.000, which must be"),
+    "one half": (lambda x: (unit(x) @ unit(x).T).triu(), "is 0.000, which must be"),
     "in place": (lambda x: x.div_(x.norm(dim=1, keepdim=True)) @ x.T, "changes the tensor"),
     "a list": (lambda x: (unit(x) @ unit(x).T).tolist(), "must return one tensor, got a list"),
 }

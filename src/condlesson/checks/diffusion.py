@@ -60,8 +60,21 @@ def _draw_timesteps(answer: object) -> list[str]:
             "Every batch gets the same timesteps: nothing is drawn, or a seed is set in the "
             "function. Set a seed once, outside of the function."
         )
+    _check_places(fn)
     _check_last(fn)
     return []
+
+
+def _check_places(fn: Callable) -> None:
+    """Every place in the batch must get all timesteps, as a batch that is sorted does not."""
+    batches = torch.stack([_draw(fn, 5, 10) for _ in range(400)]).double()
+    means = batches.mean(dim=0)  # each 4.5, give or take 0.14
+    if (means - 4.5).abs().max() > 1:
+        shown = ", ".join(f"{mean:.1f}" for mean in means)
+        raise Wrong(
+            f"t depends on the place of an image in the batch: with T = 10 the five places get "
+            f"{shown} on average, not 4.5 each. Do not sort what was drawn."
+        )
 
 
 def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:

@@ -200,10 +200,11 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
     reason = next((text for wrong, text in known if torch.allclose(got, wrong, atol=1e-4)), "")
     reason = reason or "Divide each row by its length, then take the dot product of every two rows."
     off = (got.diagonal() - 1).abs().max().item()
+    i, j = divmod(int((got - unit @ unit.T).abs().argmax()), len(got))
     symptom = (
         f"A row's similarity with itself is {got.diagonal()[0]:.3g}"
         if off > 1e-3
-        else f"The similarity of rows 0 and {len(got) - 1} is {got[0, -1]:.3f}"
+        else f"The similarity of rows {i} and {j} is {got[i, j]:.3f}"
     )
-    right = "1" if off > 1e-3 else f"{(unit @ unit.T)[0, -1]:.3f}"
+    right = "1" if off > 1e-3 else f"{(unit @ unit.T)[i, j]:.3f}"
     raise Wrong(f"{what}: {symptom}, which must be {right}. {reason}")

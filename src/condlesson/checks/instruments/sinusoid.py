@@ -118,9 +118,10 @@ def _collisions(seen: Seen) -> str:
         return ""
     k = int(same[len(same) // 2])
     return (
-        f"t = {k} and t = {k + 1} get the same embedding, like {len(same)} pairs of neighbouring "
-        "timesteps in all. Something rounds or clamps t: an integer division, or half precision, "
-        "in which 500 and 501 are the same. Divide with /, and compute in float32."
+        f"t = {k} and t = {k + 1} get the same embedding, like {len(same)} "
+        f"pair{'s' * (len(same) > 1)} of neighbouring timesteps in all. Something rounds or clamps "
+        "t: an integer division, or half precision, in which 500 and 501 are the same. Divide with "
+        "/, and compute in float32."
     )
 
 
