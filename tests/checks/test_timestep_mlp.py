@@ -186,7 +186,7 @@ UNDONE = {
     "dots": (..., "There is nothing yet"),
     "a function of dots": (lambda n, d: ..., "your_function(256, 512) returned"),
     "returns None": (lambda n, d: None, "your_function(256, 512) returned None"),
-    "forward returns None": (mlp(lambda m, s: None), "Does every path of it end in a return?"),
+    "forward returns None": (mlp(lambda m, s: None), "Does every branch of it end with a return?"),
     "NotImplementedError": (mlp(lambda m, s: raise_not_implemented()), "is not written yet"),
 }
 
