@@ -119,7 +119,7 @@ NOTED = {
     "affine": ({NORM: "self.norm = nn.GroupNorm(G, C)"}, "keeps a scale and a shift of its own"),
     "the 1 in the bias": (
         {"# more": "nn.init.ones_(self.project.bias[:C])", "(1 + gamma)": "gamma"},
-        "its bias starts at 1",
+        "gamma's bias starts at 1",
     ),
     "the 1 in the bias of a projection of its own": (
         {
@@ -129,9 +129,9 @@ NOTED = {
             SPLIT: "gamma, beta = self.to_gamma(t_emb), self.to_beta(t_emb)",
             "(1 + gamma)": "gamma",
         },
-        "its bias starts at 1",
+        "gamma's bias starts at 1",
     ),
-    "eps": ({"affine=False": "affine=False, eps=1e-2"}, "or is eps another than 1e-5"),
+    "eps": ({"affine=False": "affine=False, eps=1e-2"}, "or is its eps not 1e-5"),
     "no bias": ({PROJECT: "self.project = nn.Linear(D, 2 * C, bias=False)"}, "has no bias"),
     "a second layer that does nothing new": (
         {PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))"},
@@ -139,7 +139,7 @@ NOTED = {
     ),
     "variance over n - 1": (
         by_hand("(x - x.mean(-1, True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt()"),
-        "divide by n - 1",
+        "divided by n - 1",
     ),
 }
 

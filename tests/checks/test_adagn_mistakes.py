@@ -20,7 +20,7 @@ WRONG = {
     "groups and channels swapped": ({"(G, C, affine": "(C, G, affine"}, "groups first"),
     "32 groups whatever was asked for": (
         {"(G, C, affine": "(32, C, affine"},
-        "The norm was to have 4 groups. Use num_groups as it is handed in",
+        "The norm must have 4 groups. Use the argument num_groups",
     ),
     "groups by a rule": (
         {"(G, C, affine": "(math.gcd(32, C) if C > 6 else G, C, affine"},
@@ -114,11 +114,14 @@ WRONG = {
         "across the channels at each pixel: a layer norm",
     ),
     "two groups": ({"(G, C, affine": "(2, C, affine"}, "The norm works in 2 groups, and 4"),
-    "only centred": (by_hand("x - x.mean(-1, True)"), "nothing is divided by the deviation"),
+    "only centred": (
+        by_hand("x - x.mean(-1, True)"),
+        "the rest is not divided by the standard deviation",
+    ),
     "RMS norm": (by_hand("x / x.square().mean(-1, True).sqrt()"), "it is an RMS norm"),
     "divided by the variance": (
         by_hand("(x - x.mean(-1, True)) / x.var(-1, keepdim=True)"),
-        "not by its square root",
+        "It must divide by its square root",
     ),
     "every fourth channel in a group": (
         {
@@ -128,7 +131,7 @@ WRONG = {
         },
         "A group takes every 4th channel",
     ),
-    "residual": ({OUT: f"{OUT} + h"}, "added on top"),
+    "residual": ({OUT: f"{OUT} + h"}, "is added to the result"),
     "norm last": ({OUT: "return self.norm((1 + gamma) * h + beta)"}, "The norm comes last"),
     "affine norm last": (
         {NORM: "self.norm = nn.GroupNorm(G, C)", OUT: "return self.norm((1 + gamma) * h + beta)"},
@@ -146,13 +149,19 @@ WRONG = {
         {OUT: "return self.norm((1 + gamma) * h) + beta"},
         "Normalise h first, and only then modulate",
     ),
-    "ReLU behind": ({OUT: f"return F.relu({OUT.removeprefix('return ')})"}, "activation goes over"),
-    "SiLU behind": ({OUT: f"return F.silu({OUT.removeprefix('return ')})"}, "activation goes over"),
+    "ReLU behind": (
+        {OUT: f"return F.relu({OUT.removeprefix('return ')})"},
+        "activation is applied to it",
+    ),
+    "SiLU behind": (
+        {OUT: f"return F.silu({OUT.removeprefix('return ')})"},
+        "activation is applied to it",
+    ),
     "from pixel to pixel": (
         {NORMED: "self.norm(h) * torch.linspace(0.5, 1.5, h.shape[3])"},
         "from pixel to pixel",
     ),
-    "tanh of the norm": ({NORMED: "self.norm(h).tanh()"}, "not a straight line"),
+    "tanh of the norm": ({NORMED: "self.norm(h).tanh()"}, "not a linear function"),
     # gamma and beta
     "no modulation": ({OUT: "return self.norm(h)"}, "t_emb has no effect"),
     "no gamma": ({OUT: "return self.norm(h) + beta"}, "Gamma is missing"),
@@ -248,13 +257,17 @@ WRONG = {
     ),
     "the 1 at beta": (
         {OUT: "return gamma * self.norm(h) + (1 + beta)"},
-        "The 1 is in the wrong half",
+        "Your formula adds the 1 to the shift",
+    ),
+    "the 1 in beta's half of the bias": (
+        {"(1 + gamma)": "gamma", "# more": "nn.init.ones_(self.project.bias[C:])"},
+        "The 1 is in the wrong half of the bias",
     ),
     "large at the start": (
         {"# more": "nn.init.ones_(self.project.weight)"},
-        "The 1 is in the formula; let the projection start small",
+        "The 1 is in the formula already. Let the projection start with small",
     ),
-    "2 for 1": ({"(1 + gamma)": "(2 + gamma)"}, "with one 1."),
+    "2 for 1": ({"(1 + gamma)": "(2 + gamma)"}, "where the 1 is added once."),
     "the 1 twice": ({"# more": "nn.init.ones_(self.project.bias[:C])"}, "multiplied by 2"),
 }
 

@@ -42,6 +42,30 @@ RIGHT = {
         "self.project = nn.Linear(D, C)": "self.project = nn.Parameter(torch.randn(D, C))",
         SHIFT: "shift = (t_emb @ self.project)[:, :, None, None]",
     },
+    "the shift in two views": {"[:, :, None, None]": ".view(len(h), -1, 1, 1)"},
+    "unsqueezed": {"[:, :, None, None]": ".unsqueeze(-1).unsqueeze(-1)"},
+    "expanded": {OUT: "return F.relu(self.norm(torch.add(h, shift.expand_as(h))))"},
+    "layers in sequences": {
+        NORM: "self.norm = nn.Sequential(nn.GroupNorm(num_groups=G, num_channels=C), nn.ReLU())",
+        "nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, C), nn.Unflatten(1, (C, 1, 1)))",
+        "[:, :, None, None]": "",
+        OUT: "return self.norm(h + shift)",
+    },
+    "channels last and back": {
+        SHIFT: "shift = self.project(t_emb)[:, None, None, :]",
+        OUT: "return F.relu(self.norm((h.permute(0, 2, 3, 1) + shift).permute(0, 3, 1, 2)))",
+    },
+    "another eps": {"(G, C)": "(G, C, eps=1e-6)"},
+    "a norm by hand": {
+        NORM: "self.G = G",
+        OUT: lines(
+            "x = (h + shift).reshape(len(h), self.G, -1)",
+            "variance, mean = torch.var_mean(x, -1, correction=0, keepdim=True)",
+            "x = (x - mean) / (variance + 1e-5).sqrt()",
+            "return x.view_as(h).clamp(min=0)",
+        ),
+    },
+    "projection without bias": {"nn.Linear(D, C)": "nn.Linear(D, C, bias=False)"},
     "convolution without bias": {"padding=1": "padding=1, bias=False"},
     "float64": {
         "# more": "self.double()",
@@ -56,7 +80,11 @@ NOTED = {
     ),
     "shift behind the norm as it was": (
         {OUT: "return F.relu(self.norm(h) + shift)", "(G, C)": "(C, C)"},
-        "the line that was wrong is the norm's number of groups",
+        "The mistake was in the norm's number of groups",
+    ),
+    "SiLU before the projection": (
+        {"self.project(t_emb)": "self.project(F.silu(t_emb))"},
+        "a SiLU stands before the projection",
     ),
     "SiLU": ({"F.relu": "F.silu"}, "and yours has a SiLU"),
     "GELU": ({"F.relu": "F.gelu"}, "and yours has a GELU"),
@@ -92,12 +120,18 @@ WRONG = {
         {"# more": "self.conv_2 = nn.Conv2d(C_in, C, 3, padding=1)"},
         "The block's convolution is not there as it was given",
     ),
-    "smaller map": ({", padding=1": ""}, "must return shape (3, 12, 6, 8) of h (3, 3, 6, 8)"),
+    "smaller map": (
+        {", padding=1": ""},
+        "must return shape (3, 12, 6, 8) for h of shape (3, 3, 6, 8)",
+    ),
     "no reshape": (
         {"[:, :, None, None]": ""},
         "shift is (3, 12), and the feature map",
     ),
-    "groups written down": ({"(G, C)": "(4, C)"}, "With 4 groups it is right, with 2 not"),
+    "groups written down": (
+        {"(G, C)": "(4, C)"},
+        "With 4 groups the block is right, with 2 it is wrong",
+    ),
     "two projections' width": (
         {
             "nn.Linear(D, C)": "nn.Linear(64, C)",

@@ -32,6 +32,35 @@ ADDITIVE_RIGHT = {
         "nn.Linear(D, C)": "nn.Conv2d(D, C, 1)",
         SHIFT: "shift = self.project(t_emb[:, :, None, None])[..., 0, 0]",
     },
+    "two views": {SUM: "self.norm(h) + shift.view(*shift.shape, 1, 1)"},
+    "expanded": {SUM: "torch.add(self.norm(h), shift[..., None, None].expand_as(h))"},
+    "einsum": {SUM: 'self.norm(h) + torch.einsum("bc,hw->bchw", shift, h.new_ones(h.shape[2:]))'},
+    "pixels in a row": {SUM: "(self.norm(h).flatten(2) + shift.unsqueeze(2)).view_as(h)"},
+    "channels last and back": {
+        SUM: "(self.norm(h).movedim(1, -1) + shift[:, None, None]).movedim(-1, 1)"
+    },
+    "in place on its own": {
+        f"return {SUM}": "out = self.norm(h); out += shift[:, :, None, None]; return out"
+    },
+    "a sequence": {
+        "nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, C), nn.Unflatten(1, (C, 1, 1)))",
+        SUM: "self.norm(h) + shift",
+    },
+    "linear by its own weights": {
+        "self.project = nn.Linear(D, C)": "self.w, self.b = nn.Parameter(torch.randn(C, D) * 0.1), "
+        "nn.Parameter(torch.zeros(C))",
+        "self.project(t_emb)": "F.linear(t_emb, self.w, self.b)",
+    },
+    "affine by hand": {
+        "nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)",
+        "# more": "self.a, self.b = (nn.Parameter(x * torch.ones(1, C, 1, 1)) for x in (1, 0))",
+        SUM: "self.norm(h) * self.a + self.b + shift[:, :, None, None]",
+    },
+    "keywords, another eps": {
+        "nn.GroupNorm(G, C)": "nn.GroupNorm(num_channels=C, num_groups=G, eps=1e-6)"
+    },
+    "a norm in float32": {"self.norm(h)": "self.norm(h.float()).type(h.dtype)"},
+    "projection without bias": {"nn.Linear(D, C)": "nn.Linear(D, C, bias=False)"},
     "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
     "float64": {
         "# more": "self.double()",
@@ -41,13 +70,13 @@ ADDITIVE_RIGHT = {
 }
 ADDITIVE_WRONG = {
     "scales, too": ({SUM: f"{SUM} * self.norm(h)"}, "t_emb scales the channels, too"),
-    "no shift": ({SUM: "self.norm(h)"}, "so it has no effect. Add its projection"),
+    "no shift": ({SUM: "self.norm(h)"}, "shifts 0 of 12 channels, and it must shift all of them"),
     "half the channels": (
         {
             "nn.Linear(D, C)": "nn.Linear(D, C // 2)",
             SHIFT: "shift = F.pad(self.project(t_emb), (0, h.shape[1] // 2))",
         },
-        "shifts 6 of 12 channels. It must shift all",
+        "shifts 6 of 12 channels, and it must shift all of them. Project",
     ),
     "one number for all": (
         {"nn.Linear(D, C)": "nn.Linear(D, 1)"},

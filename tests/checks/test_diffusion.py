@@ -27,9 +27,27 @@ DRAWS = {
     "permutations": "return torch.cat([torch.randperm(T) for _ in range(B // T + 1)])[:B]",
     "NumPy's choice": "return torch.tensor(np.random.choice(T, B))",
     "antithetic": "t = torch.randint(0, T, (B - B // 2,)); return torch.cat([t, T - 1 - t])[:B]",
+    "diffusers": 'return torch.randint(0, T, (B,), device="cpu", dtype=torch.int64)',
+    "guided-diffusion": "return torch.from_numpy(np.random.choice(T, (B,), p=np.ones(T) / T))",
+    "one uniform number for all, in strata": (
+        "u = (torch.rand(1) + torch.arange(B) / B) % 1; return (u * T).long()"
+    ),
+    "strata, shuffled": (
+        "u = (torch.rand(B) + torch.arange(B)) / B; return (u * T).long().clamp(max=T - 1)"
+        "[torch.randperm(B)]"
+    ),
+    "uniform_": "return torch.empty(B).uniform_(0, T).to(torch.int64)",
+    "a distribution": "return torch.distributions.Categorical(torch.ones(T)).sample((B,))",
+    "randint_like": "return torch.randint_like(torch.zeros(B, dtype=torch.long), T)",
+    "NumPy's generator": "return torch.as_tensor(np.random.default_rng().integers(0, T, size=B))",
+    "1 to T, less 1": "return torch.randint(1, T + 1, (B,)) - 1",
+    "one after another": "return torch.stack([torch.randint(T, ()) for _ in range(B)])",
 }
 WRONG_DRAWS = {
-    "the last is missing": ("return torch.randint(0, T - 1, (B,))", "so that end is num_timesteps"),
+    "the last is missing": (
+        "return torch.randint(0, T - 1, (B,))",
+        "so the upper end must be num_timesteps",
+    ),
     "the first is missing": ("return torch.randint(1, T, (B,))", "t = 0 never came"),
     "1 to T": (
         "return torch.randint(1, T + 1, (B,))",
@@ -44,10 +62,11 @@ WRONG_DRAWS = {
     "the index in the batch": ("return torch.arange(B) % T", "nothing is drawn"),
     "seeded": (
         "torch.manual_seed(0); return torch.randint(0, T, (B,))",
-        "from a seed that is set in the function",
+        "a seed is set in the function",
     ),
-    "rounded": ("return (torch.rand(B) * (T - 1)).round().long()", "rounding does that; cut"),
+    "rounded": ("return (torch.rand(B) * (T - 1)).round().long()", ": numbers are rounded"),
     "squared": ("return (torch.rand(B).square() * T).long()", "Timesteps are not equally likely"),
+    "sorted": ("return torch.randint(0, T, (B,)).sort()[0]", "Do not sort what was drawn"),
     "always 0": ("return torch.zeros(B).long()", "images get t = 0"),
     "in [0, 1)": ("return torch.rand(B)", "must return integers"),
     "mask": ("return torch.rand(B) > 0.5", "must return integers"),
@@ -134,6 +153,19 @@ STEPS = {
         X_0: "beta_t, beta_prev = 1 - a, 1 - b; x_0 = (x_t - beta_t**0.5 * noise) / a**0.5",
         END: "return b**0.5 * x_0 + beta_prev**0.5 * noise",
     },
+    "the scheduler's names": {
+        X_0: "pred_original_sample = (x_t - (1 - a) ** 0.5 * noise) / a ** 0.5",
+        END: "direction = (1 - b - 0.0**2) ** 0.5 * noise\n"
+        "    return b**0.5 * pred_original_sample + direction",
+    },
+    "by sigmas, as in k-diffusion": {
+        X_0: "s, s_next = ((1 - a) / a) ** 0.5, ((1 - b) / b) ** 0.5; x = x_t / a**0.5",
+        END: "d = (x - (x - s * noise)) / s; return (x + d * (s_next - s)) * b**0.5",
+    },
+    "by the velocity": {
+        X_0: "v = (noise - (1 - a).sqrt() * x_t) / a.sqrt()",
+        END: f"x_0 = a.sqrt() * x_t - (1 - a).sqrt() * v; {END}",
+    },
     "lerp": {END: "return torch.lerp(0 * x_0, x_0, b**0.5) + noise * (1 - b).sqrt()"},
 }
 NOTED_STEPS = {
@@ -146,30 +178,33 @@ NOTED_STEPS = {
     "math.sqrt": ({X_0: f"import math; {X_0}", "a**0.5": "math.sqrt(a)"}, "for each image"),
 }
 WRONG_STEPS = {
-    "x_0": ({END: "return x_0"}, "This is x_0, the clean image. Noise it again"),
+    "x_0": ({END: "return x_0"}, "This is x_0, the clean image. Add noise to it again"),
     "level without roots": (
         {END: "return b * x_0 + (1 - b) * noise"},
-        "The share of the image in the result is sqrt(alpha_bar_prev), a square root. The share of "
-        "the noise in the result is sqrt(1 - alpha_bar_prev), a square root.",
+        "In the result, multiply x_0 by sqrt(alpha_bar_prev), not by alpha_bar_prev: take the "
+        "square root. In the result, add sqrt(1 - alpha_bar_prev) * noise_pred. You add it without",
     ),
     "noise without its root": (
         {END: "return b**0.5 * x_0 + (1 - b) * noise"},
-        "0.6. The share of the noise in the result is sqrt(1 - alpha_bar_prev), a square root",
+        "0.6. In the result, add sqrt(1 - alpha_bar_prev) * noise_pred. You add it without",
     ),
     "image without its root": (
         {END: "return b * x_0 + (1 - b) ** 0.5 * noise"},
-        "0.6. The share of the image in the result is sqrt(alpha_bar_prev), a square root",
+        "0.6. In the result, multiply x_0 by sqrt(alpha_bar_prev), not by alpha_bar_prev: take",
     ),
-    "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "you add the image whole"),
-    "no noise": ({END: "return b**0.5 * x_0"}, "(1 - alpha_bar_prev), and it is missing"),
-    "whole noise": ({END: "return b**0.5 * x_0 + noise"}, "you add the noise whole"),
+    "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "You take x_0 as it is"),
+    "no noise": (
+        {END: "return b**0.5 * x_0"},
+        "add sqrt(1 - alpha_bar_prev) * noise_pred. You add no noise",
+    ),
+    "whole noise": ({END: "return b**0.5 * x_0 + noise"}, "You add the whole noise_pred"),
     "noise subtracted": (
         {END: "return b**0.5 * x_0 - (1 - b) ** 0.5 * noise"},
-        "The share of the noise in the result is sqrt(1 - alpha_bar_prev); you subtract it",
+        "add sqrt(1 - alpha_bar_prev) * noise_pred. You subtract it",
     ),
     "factors swapped": (
         {END: "return (1 - b) ** 0.5 * x_0 + b**0.5 * noise"},
-        "sqrt(alpha_bar_prev), and not sqrt(1 - alpha_bar_prev). The share of the noise",
+        "sqrt(alpha_bar_prev), not by sqrt(1 - alpha_bar_prev). In the result, add",
     ),
     "1 minus a root": (
         {END: "return b**0.5 * x_0 + (1 - b**0.5) * noise"},
@@ -187,29 +222,29 @@ WRONG_STEPS = {
         {X_0: f"{X_0[:-6]}(a**0.5).clamp(min=0.05)"},
         "From alpha_bar_t = 4.04e-05 to alpha_bar_prev = 7.78e-05 the result is off",
     ),
-    "levels clamped": ({X_0: f"a = a.clamp(min=1e-4); {X_0}"}, "guard or clamp nothing in it"),
+    "levels clamped": ({X_0: f"a = a.clamp(min=1e-4); {X_0}"}, "without a limit such as clamp"),
     "almost clean is clean": ({END: f"b = b.round(decimals=2); {END}"}, "From alpha_bar_t ="),
     "back to x_t": (
         {END: "return a**0.5 * x_0 + (1 - a) ** 0.5 * noise"},
-        "This is x_t again: both lines have the same level",
+        "This is x_t again: both of your lines use the same level",
     ),
     "x_0 at the earlier level": (
         {X_0: "x_0 = (x_t - (1 - b) ** 0.5 * noise) / b**0.5"},
-        "This is x_t again: both lines have the same level",
+        "This is x_t again: both of your lines use the same level",
     ),
     "nothing done": ({END: "return x_t"}, "This is x_t again"),
     "noise at the old level": (
         {END: "return b**0.5 * x_0 + (1 - a) ** 0.5 * noise"},
-        "The share of the noise in the result is sqrt(1 - alpha_bar_prev); yours is still at",
+        "You take alpha_bar_t in place of alpha_bar_prev",
     ),
     "image at the old level": (
         {END: "return a**0.5 * x_0 + (1 - b) ** 0.5 * noise"},
-        "sqrt(alpha_bar_t) stands there, or x_0 is divided by sqrt(alpha_bar_prev)",
+        "You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev)",
     ),
     "levels swapped": ({"(x_t, noise, a, b)": "(x_t, noise, b, a)"}, "prev are swapped"),
     "no roots at all": (
         {X_0: "x_0 = (x_t - (1 - a) * noise) / a", END: "return b * x_0 + (1 - b) * noise"},
-        "alpha-bar is a share of variance",
+        "alpha-bar is a share of the variance",
     ),
     "fresh noise": (
         {END: f"{END} + 0.1 * torch.randn_like(x_t)"},
@@ -221,7 +256,7 @@ WRONG_STEPS = {
     ),
     "a seeded noise": (
         {END: f"noise = torch.full_like(x_t, 0.3); {END}"},
-        "Solve for x_0 first, then noise it again with the same noise",
+        "Solve for x_0 first, then add the same noise again",
     ),
     "level written down": ({END: f"b = b * 0 + 0.6; {END}"}, "though from 0.3 to 0.6 it was right"),
     "nan at the clean image": ({END: f"b = b / (1 - b) * (1 - b); {END}"}, "nan or infinite"),
@@ -229,7 +264,7 @@ WRONG_STEPS = {
         {X_0: f"a, b = a.flatten()[0], b.flatten()[0]; {X_0}"},
         "From alpha_bar_t = [0.2, 0.5, 0.8] to alpha_bar_prev = [0.3, 0.9, 1.0]",
     ),
-    "clipped at 2": ({END: f"x_0 = x_0.clamp(-2, 2); {END}"}, "wrong where the estimate lies out"),
+    "clipped at 2": ({END: f"x_0 = x_0.clamp(-2, 2); {END}"}, "wrong where it lies outside"),
     "one image": ({END: f"x_0, noise = x_0[:1], noise[:1]; {END}"}, "the shape of x_t"),
     "in place": ({X_0: f"x_t -= 0.1; {X_0}"}, "in place"),
     "a tuple": ({END: f"{END}, x_0"}, "must return one tensor"),
@@ -237,25 +272,25 @@ WRONG_STEPS = {
 ESTIMATES = {
     "noise without its root": (
         "(x_t - (1 - a) * noise) / a**0.5",
-        "0.6. To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t: a square root.",
+        "0.6. To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t. You subtract it",
     ),
     "nothing with a root": (
         "(x_t - (1 - a) * noise) / a",
-        "x_0 is divided by sqrt(alpha_bar_t), a square root. To get x_0, subtract sqrt(1 -",
+        "not by alpha_bar_t: take the square root. To get x_0, subtract sqrt(1 - alpha_bar_t)",
     ),
     "image without its root": (
         "(x_t - (1 - a) ** 0.5 * noise) / a",
-        "0.6. x_0 is divided by sqrt(alpha_bar_t), a square root.",
+        "0.6. To get x_0, divide by sqrt(alpha_bar_t), not by alpha_bar_t: take the square root.",
     ),
-    "not divided": ("x_t - (1 - a) ** 0.5 * noise", "and you divide by nothing"),
-    "whole noise": ("(x_t - noise) / a**0.5", "from x_t, and not the whole noise"),
-    "noise added": ("(x_t + (1 - a) ** 0.5 * noise) / a**0.5", "from x_t; you add it"),
-    "multiplied": ("(x_t - (1 - a) ** 0.5 * noise) * a**0.5", "and you multiply by it"),
+    "not divided": ("x_t - (1 - a) ** 0.5 * noise", "You do not divide"),
+    "whole noise": ("(x_t - noise) / a**0.5", "from x_t. You subtract the whole noise_pred"),
+    "noise added": ("(x_t + (1 - a) ** 0.5 * noise) / a**0.5", "from x_t. You add it"),
+    "multiplied": ("(x_t - (1 - a) ** 0.5 * noise) * a**0.5", "You multiply by it"),
     "factors swapped": (
         "(x_t - a**0.5 * noise) / (1 - a) ** 0.5",
-        "and not by sqrt(1 - alpha_bar_t). To get x_0, subtract",
+        "not by sqrt(1 - alpha_bar_t). To get x_0, subtract",
     ),
-    "x_t": ("x_t", "and you divide by nothing. To get x_0, subtract sqrt(1 - alpha_bar_t) *"),
+    "x_t": ("x_t", "You do not divide. To get x_0, subtract sqrt(1 - alpha_bar_t) *"),
     "1 minus a root": (
         "(x_t - (1 - a**0.5) * noise) / a**0.5",
         "1 - sqrt(alpha_bar_t) is not sqrt(1 - alpha_bar_t). Write (1 - alpha_bar_t) ** 0.5",
@@ -270,7 +305,7 @@ ESTIMATES = {
     ),
     "noise of the other level": (
         "(x_t - (1 - b) ** 0.5 * noise) / a**0.5",
-        "with alpha_bar_t and not alpha_bar_prev",
+        "You take alpha_bar_prev in place of alpha_bar_t",
     ),
 }
 

@@ -18,9 +18,9 @@ from tests.checks.sinusoids import by_columns, by_loops, by_slices, clock, joine
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROUNDED = "t = 0.5 is rounded to 0"
-FLOATING = "a timestep in a floating tensor is not taken"
-SINGLE = "a single number, such as 500, is not taken"
-SCALAR = "a 0-d tensor is not taken"
+FLOATING = "does not take a timestep in a floating tensor"
+SINGLE = "does not take a single number, such as 500."
+SCALAR = "does not take a 0-d tensor"
 HALF_MINUS_ONE = "your exponents are i / (d/2 - 1)"
 OPPOSITE = "have the opposite sign"
 
@@ -166,7 +166,10 @@ UNLIKE = {
 UNDONE = {
     "nothing": (None, "There is nothing yet: hand in your function, which is called"),
     "dots": (..., "There is nothing yet"),
-    "returns nothing": (lambda t, d: None, "returned None. Does every path of it end in a return?"),
+    "returns nothing": (
+        lambda t, d: None,
+        "returned None. Does every branch of it end with a return?",
+    ),
     "returns dots": (lambda t, d: ..., "returned Ellipsis"),
     "returns NotImplemented": (lambda t, d: NotImplemented, "returned NotImplemented"),
 }

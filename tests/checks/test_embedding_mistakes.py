@@ -30,7 +30,7 @@ WRONG = {
         "spread irregularly, as if drawn at random",
     ),
     # of the shape
-    "transposed": (lambda t, d: clock()(t, d).T, "It is transposed: one row for each timestep"),
+    "transposed": (lambda t, d: clock()(t, d).T, "It is transposed. Each timestep needs a row"),
     "sines alone, half as wide": (clock(join=torch.sin), "Half is missing"),
     "joined along the batch": (
         clock(join=lambda a: torch.cat([a.sin(), a.cos()])),
@@ -51,7 +51,7 @@ WRONG = {
     ),
     "one row for all": (lambda t, d: clock()(t[:1], d), "one row for all timesteps"),
     "one row without a batch": (lambda t, d: clock()(t[:1], d)[0], "The batch dimension is lost"),
-    "another shape": (lambda t, d: clock()(t, d)[:, :3], "One row for each timestep, d_emb"),
+    "another shape": (lambda t, d: clock()(t, d)[:, :3], "Each timestep needs one row of d_emb"),
     "wrong shape at other widths": (lambda t, d: clock()(t, 256), "d_emb = 64 must give shape"),
     # of the values' kind
     "half precision": (lambda t, d: clock()(t, d).bfloat16(), "is torch.bfloat16, which is too"),
@@ -163,7 +163,7 @@ WRONG = {
         clock(partial(wheel, steps=lambda half: half - 0.5)),
         "The exponents are i / 127.5 instead of i / 128",
     ),
-    "no series": (clock(slow_start), "w_127 is 0.0001608, and 0.0001075 belongs"),
+    "no series": (clock(slow_start), "w_127 is 0.0001608 and must be 0.0001075"),
     "few frequencies": (
         clock(lambda d: wheel(d // 2).repeat(2)),
         "Only 64 of the 128 frequencies differ",
@@ -174,20 +174,20 @@ WRONG = {
     ),
     "right at 256 only": (
         lambda t, d: clock(lambda d: 1e4 ** (-torch.arange(d // 2) / 128))(t, d),
-        "With d_emb = 256 it is right, with d_emb = 64 not.",
+        "With d_emb = 256 it is right, with d_emb = 64 it is wrong.",
     ),
     "frequencies cut to whole numbers": (
         lambda t, d: joined(t.ger(wheel(d).to(t.dtype))),
-        "The frequencies are cut to whole numbers, so that nearly all are 0",
+        "The frequencies are whole numbers, so that nearly all are 0",
     ),
     "angles cut to whole numbers": (
         lambda t, d: joined((t[:, None] * wheel(d)).long().float()),
         "The angles t * w_i are cut to whole numbers before the sine",
     ),
-    "no dimension for the frequencies": (forgotten_dimension, "write t[:, None] * w, one row"),
+    "no dimension for the frequencies": (forgotten_dimension, "write t[:, None] * w."),
     "math.sin of a tensor": (
         lambda t, d: math.sin(t[:, None] * wheel(d)),
-        "A function of math takes one number",
+        "A function of the module math takes one number",
     ),
     "half_minus_one in half precision": (
         lambda t, d: clock(partial(wheel, steps=lambda half: half - 1))(t, d).half().float(),
@@ -199,7 +199,7 @@ WRONG = {
         clock(join=lambda a: F.pad(torch.cat([a.sin(), a.cos()[:, 1:]], dim=1), (0, 1))),
         "1 of 256 dimensions is the same at every t",
     ),
-    "t // 2": (clock(t=lambda t: t // 2), "get the same embedding, and so do 500 pairs"),
+    "t // 2": (clock(t=lambda t: t // 2), "get the same embedding, like 500 pairs"),
     "t in bfloat16": (clock(t=lambda t: t.bfloat16().float()), "Something rounds or clamps t"),
     "t clamped": (clock(t=lambda t: t.clamp(max=500)), "Something rounds or clamps t"),
     "noise": (lambda t, d: table_of_noise(t, d), "are no sine or cosine of t at all"),

@@ -101,8 +101,8 @@ RIGHT = {
     "a function that builds": (lambda d_emb, **options: features()(d_emb, **options), ""),
     "a partial": (partial(features(), num_timesteps=1000), ""),
     "hands that stand almost still": (features(with_slow_hands), ""),
-    "no keyword": (Short, "the keyword scale of the page is not taken"),
-    "one keyword": (ScaleOnly, "the keyword num_timesteps of the page is not taken"),
+    "no keyword": (Short, "does not take the page's keyword scale"),
+    "one keyword": (ScaleOnly, "does not take the page's keyword num_timesteps"),
 }
 
 
@@ -202,11 +202,11 @@ WRONG = {
     ),
     "uniform from -1 to 1": (
         features(lambda n, scale: scale * (2 * torch.rand(n) - 1)),
-        "a standard deviation of 9.26 turns in 1000 timesteps, where scale = 16 belongs",
+        "a standard deviation of 9.26 turns in 1000 timesteps, which should be scale = 16",
     ),
     "Cauchy": (
         features(lambda n, scale: scale / 4 * torch.empty(n).cauchy_()),
-        "where scale = 16 belongs",
+        "which should be scale = 16",
     ),
     "a geometric series": (features(lambda n, scale: 1e4 ** (-torch.arange(n) / n)), "Two objects"),
     # their scale
@@ -215,14 +215,14 @@ WRONG = {
         features(lambda n, scale: scale**2 * torch.randn(n)),
         "by the scale twice",
     ),
-    "a variance": (features(lambda n, scale: scale**0.5 * torch.randn(n)), "no variance"),
+    "a variance": (features(lambda n, scale: scale**0.5 * torch.randn(n)), "not the variance"),
     "a fixed scale": (
         features(lambda n, scale: 16 * torch.randn(n)),
         "Answer(256, scale=6) have a standard deviation of",
     ),
     "a fixed T": (
         features(turns=lambda t, m: t / 1000),
-        "The argument is not used: divide by self.num_timesteps",
+        "The argument num_timesteps is not used: divide by self.num_timesteps",
     ),
     "360 degrees": (
         features(angles=lambda t, w: 360 * t * w),
@@ -246,13 +246,13 @@ WRONG = {
     "no 2 pi": (features(angles=lambda t, w: t * w), "2 pi is missing"),
     "2 pi twice": (
         features(angles=lambda t, w: (2 * math.pi) ** 2 * t * w),
-        "2 pi too many",
+        "The factor 2 pi is there twice",
     ),
     "t itself": (features(turns=lambda t, m: t), "Divide t by self.num_timesteps"),
     "T twice": (features(turns=lambda t, m: t / m.num_timesteps**2), "num_timesteps twice"),
     "half the scale": (
         features(lambda n, scale: scale / 2 * torch.randn(n)),
-        "where scale = 16 belongs",
+        "which should be scale = 16",
     ),
     "zero": (features(lambda n, scale: 0 * torch.randn(n)), "none of the timesteps is used"),
     # what becomes of them

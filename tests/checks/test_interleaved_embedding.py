@@ -1,7 +1,9 @@
 """The sinusoid in turn, and in other orders."""
 
+import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +34,55 @@ IN_TURN = {
         clock(join=lambda a: torch.stack([a.sin(), a.cos()], dim=2).reshape(len(a), -1)),
         "",
     ),
+    "transposed pairs": (
+        clock(join=lambda a: torch.stack([a.sin(), a.cos()], dim=1).mT.flatten(1)),
+        "",
+    ),
+    "dstack": (clock(join=lambda a: torch.dstack([a.sin(), a.cos()]).reshape(len(a), -1)), ""),
+    "a cosine as a shifted sine": (
+        clock(join=lambda a: (a[..., None] + torch.tensor([0, math.pi / 2])).sin().flatten(1)),
+        "",
+    ),
+    "a table of all timesteps": (
+        lambda t, d: by_slices(torch.arange(1000), d)[t.long()],
+        "",
+    ),
+    "the page's, put in order": (
+        lambda t, d: sinusoidal_embedding(t, d)[:, torch.arange(d).view(2, -1).T.reshape(-1)],
+        "",
+    ),
+    "index_copy": (
+        clock(
+            join=lambda a: (
+                torch.empty(len(a), 2 * a.shape[1])
+                .index_copy(1, torch.arange(0, 2 * a.shape[1], 2), a.sin())
+                .index_copy(1, torch.arange(1, 2 * a.shape[1], 2), a.cos())
+            )
+        ),
+        "",
+    ),
+    "polar numbers": (
+        clock(
+            join=lambda a: (
+                torch.view_as_real(torch.polar(torch.ones_like(a), a)).flip(-1).flatten(1)
+            )
+        ),
+        "",
+    ),
+    "float64": (
+        lambda t, d: alternating(
+            t[:, None].double() * 10000 ** (-(torch.arange(d).double() // 2) * 2 / d)
+        ),
+        "",
+    ),
+    "NumPy": (
+        lambda t, d: torch.from_numpy(
+            np.stack(
+                [(f(np.outer(t, 1e4 ** (-np.arange(0, d, 2) / d)))) for f in (np.sin, np.cos)], -1
+            )
+        ).flatten(1),
+        "",
+    ),
     "half_minus_one": (
         partial(sinusoidal_embedding, layout="interleaved", denominator="half_minus_one"),
         HALF_MINUS_ONE,
@@ -50,7 +101,7 @@ OUT_OF_TURN = {
     ),
     "negative sines": (
         clock(lambda d: -wheel(d), join=partial(joined, layout="interleaved")),
-        "some signs are not: sin(w_i t), not -sin(w_i t)",
+        "some signs are wrong. Write sin(w_i t), not -sin(w_i t)",
     ),
     "i / d": (
         clock(

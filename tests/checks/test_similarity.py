@@ -40,17 +40,55 @@ RIGHT_AT = {
     "a sum": (lambda distance, d: 2 / d * angles(distance, d).cos().sum(-1), ""),
     "float32": (lambda distance, d: angles(distance, d).cos().mean(-1).float(), ""),
     "absolute distances": (lambda distance, d: cosine_similarity_at(distance.abs(), d), ""),
+    "two dot products": (
+        lambda x, d: (angles(x, d).cos() * 1 + angles(x, d).sin() * 0).sum(-1) / (d // 2),
+        "",
+    ),
+    "around t = 500": (
+        lambda x, d: (
+            angles(x + 500, d).cos() * angles(torch.tensor(500), d).cos()
+            + angles(x + 500, d).sin() * angles(torch.tensor(500), d).sin()
+        ).mean(-1),
+        "",
+    ),
+    "complex numbers": (lambda x, d: torch.exp(1j * angles(x, d)).mean(-1).real, ""),
+    "logspace": (
+        lambda x, d: torch.cos(
+            x.unsqueeze(-1) * torch.logspace(0, 8 / d - 4, d // 2, dtype=torch.float64)
+        ).mean(dim=-1),
+        "",
+    ),
+    "einsum": (
+        lambda x, d: (
+            torch.einsum("...,w->...w", x.double(), frequencies(d).double()).cos().mean(-1)
+        ),
+        "",
+    ),
+    "every frequency twice": (
+        lambda x, d: angles(x, d).cos().repeat_interleave(2, dim=-1).sum(-1) / d,
+        "",
+    ),
+    "vmap": (
+        lambda x, d: torch.vmap(lambda one: torch.cos(one * frequencies(d)).mean())(
+            x.reshape(-1)
+        ).view(x.shape),
+        "",
+    ),
+    "one distance at a time": (
+        lambda x, d: torch.stack([torch.cos(one * frequencies(d)).mean() for one in x]),
+        "takes distances of one dimension only",
+    ),
     "half_minus_one": (
         lambda distance, d: cosine_similarity_at(distance, d, denominator="half_minus_one"),
         "your frequencies are those of half_minus_one",
     ),
     "one dimension only": (
         lambda x, d: (x.reshape(-1, 1) * frequencies(d)).cos().mean(-1),
-        "distances of more than one dimension are not taken",
+        "takes distances of one dimension only",
     ),
     "the first dimension": (
         lambda x, d: angles(x, d).cos().mean((0, -1) if x.ndim == 2 else -1),
-        "distances of more than one dimension are not taken",
+        "takes distances of one dimension only",
     ),
 }
 WRONG_AT = {
@@ -58,17 +96,23 @@ WRONG_AT = {
         lambda x, d: cosine_similarity_at(x // 2 * 2 if x.ndim == 2 else x, d),
         "wrong for distances of shape (2, 4) from 0 to 7",
     ),
-    "distances by threes": (lambda x, d: cosine_similarity_at(x // 3 * 3, d), "it says"),
-    "a sum alone": (lambda x, d: angles(x, d).cos().sum(-1), "is missing its 2 / d_emb"),
+    "distances by threes": (
+        lambda x, d: cosine_similarity_at(x // 3 * 3, d),
+        "your function returns",
+    ),
+    "a sum alone": (lambda x, d: angles(x, d).cos().sum(-1), "the sum over the hands by 2 / d_emb"),
     "divided by d_emb": (lambda x, d: angles(x, d).cos().sum(-1) / d, "d_emb / 2, not d_emb"),
-    "sines": (lambda x, d: angles(x, d).sin().mean(-1), "it averages sines"),
-    "squares": (lambda x, d: angles(x, d).cos().square().mean(-1), "It never goes below 0"),
-    "absolute values": (lambda x, d: angles(x, d).cos().mean(-1).abs(), "It never goes below 0"),
+    "sines": (lambda x, d: angles(x, d).sin().mean(-1), "you average sines"),
+    "squares": (lambda x, d: angles(x, d).cos().square().mean(-1), "The result never goes below 0"),
+    "absolute values": (
+        lambda x, d: angles(x, d).cos().mean(-1).abs(),
+        "The result never goes below 0",
+    ),
     "degrees": (
         lambda x, d: torch.deg2rad(angles(x, d)).cos().mean(-1),
-        "The angles are turned from degrees",
+        "The angles are converted from degrees",
     ),
-    "one minus": (lambda x, d: 1 - cosine_similarity_at(x, d), "every embedding is like itself"),
+    "one minus": (lambda x, d: 1 - cosine_similarity_at(x, d), "has the similarity 1 with itself"),
     "another base": (
         lambda x, d: cosine_similarity_at(x, d, max_period=100.0),
         "Average cos(w_i * distance) over all frequencies",
@@ -112,6 +156,20 @@ RIGHT_MATRIX = {
     "einsum": lambda x: torch.einsum("id,jd->ij", unit(x), unit(x)),
     "divided afterwards": lambda x: (x @ x.T) / torch.outer(x.norm(dim=1), x.norm(dim=1)),
     "float64": lambda x: unit(x.double()) @ unit(x.double()).T,
+    "inner": lambda x: torch.inner(unit(x), unit(x)),
+    "linear": lambda x: F.linear(F.normalize(x, dim=-1), F.normalize(x, dim=-1)),
+    "by the diagonal": lambda x: (
+        (x @ x.T) * (x @ x.T).diagonal().rsqrt()[:, None] * (x @ x.T).diagonal().rsqrt()
+    ),
+    "a sum of products": lambda x: (unit(x)[:, None, :] * unit(x)[None, :, :]).sum(dim=-1),
+    "vecdot": lambda x: torch.linalg.vecdot(unit(x)[:, None], unit(x)[None]),
+    "a small number added": lambda x: (
+        (x @ x.T) / (torch.outer(x.norm(dim=1), x.norm(dim=1)) + 1e-8)
+    ),
+    "cut to [-1, 1]": lambda x: torch.clamp(unit(x) @ unit(x).T, -1.0, 1.0),
+    "a half, mirrored": lambda x: (unit(x) @ unit(x).T).tril() + (unit(x) @ unit(x).T).triu(1),
+    "a diagonal of ones": lambda x: (unit(x) @ unit(x).mT).fill_diagonal_(1),
+    "tensordot": lambda x: torch.tensordot(unit(x), unit(x), dims=([1], [1])),
     "distances of unit vectors": lambda x: 1 - torch.cdist(unit(x), unit(x)).square() / 2,
 }
 WRONG_MATRIX = {
@@ -142,7 +200,8 @@ WRONG_MATRIX = {
     "a shifted row": (lambda x: unit(x) @ unit(x).roll(1, 0).T, "A row's similarity with itself"),
     "columns with columns": (lambda x: x.T @ x, "shape (5, 5), got (8, 8). Rows are vectors"),
     "neighbours only": (lambda x: F.cosine_similarity(x[:-1], x[1:]), "for each pair of rows"),
-    "identity": (lambda x: torch.eye(len(x)), "The similarity of rows 0 and 4 is 0.000"),
+    "identity": (lambda x: torch.eye(len(x)), "is 0.000, which must be"),
+    "one half": (lambda x: (unit(x) @ unit(x).T).triu(), "is 0.000, which must be"),
     "in place": (lambda x: x.div_(x.norm(dim=1, keepdim=True)) @ x.T, "changes the tensor"),
     "a list": (lambda x: (unit(x) @ unit(x).T).tolist(), "must return one tensor, got a list"),
 }

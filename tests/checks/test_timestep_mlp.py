@@ -16,8 +16,8 @@ from tests.answers import blank
 from tests.checks.mlps import activated, mlp, sequential, usual
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-UNKNOWN = "the activation is none that we know"
-SINGLE = "a single number, such as t = 500, is not taken"
+UNKNOWN = "this check does not know your activation"
+SINGLE = "does not take a single number, such as t = 500"
 
 
 class Subclass(TimestepEmbedding):
@@ -186,7 +186,7 @@ UNDONE = {
     "dots": (..., "There is nothing yet"),
     "a function of dots": (lambda n, d: ..., "your_function(256, 512) returned"),
     "returns None": (lambda n, d: None, "your_function(256, 512) returned None"),
-    "forward returns None": (mlp(lambda m, s: None), "Does every path of it end in a return?"),
+    "forward returns None": (mlp(lambda m, s: None), "Does every branch of it end with a return?"),
     "NotImplementedError": (mlp(lambda m, s: raise_not_implemented()), "is not written yet"),
 }
 

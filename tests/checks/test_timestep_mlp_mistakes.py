@@ -97,11 +97,11 @@ WRONG = {
     # shapes
     "no sum over dimensions": (
         mlp(lambda m, s: m.a(s) @ m.b(s)),
-        "takes 512 numbers and gets 256. The sinusoid is d_sinusoidal wide, here 256",
+        "takes 512 numbers and gets 256. The sinusoid, d_sinusoidal = 256 wide, goes into",
     ),
     "transposed": (
         mlp(lambda m, s: usual(m, s).T),
-        "One row for each timestep, d_emb numbers in it",
+        "Each timestep needs one row of d_emb numbers",
     ),
     "the sinusoid alone": (mlp(lambda m, s: s), "must make (6, 512) of 6 timesteps, got (6, 256)"),
     "a tuple": (mlp(lambda m, s: (usual(m, s), s)), "must return one tensor, got a tuple of 2"),
@@ -186,11 +186,11 @@ WRONG = {
     ),
     "an activation's constructor": (
         mlp(lambda m, s: m.b(nn.SiLU(m.a(s)))),
-        "nn.SiLU(x) makes a layer, with x as its option, and applies nothing to x",
+        "nn.SiLU(x) makes a layer, with x as its option, and does not apply it to x",
     ),
     "whole numbers": (
         mlp(lambda m, s: usual(m, s.long())),
-        "Whole numbers meet floating ones. Convert the whole ones: t.float().",
+        "Integers and floating numbers meet here. Convert the integers: t.float().",
     ),
     "float64 and float32": (mlp(lambda m, s: usual(m, s.double())), "float64, the other float32"),
     "a batch norm": (
@@ -211,27 +211,27 @@ WRONG = {
     "no activation": (mlp(lambda m, s: m.b(m.a(s))), "no activation between the two linear layers"),
     "the activation first": (
         mlp(lambda m, s: m.b(m.a(F.gelu(s)))),
-        "Your GELU stands before both. Put it between them",
+        "Your GELU stands before both layers. Put it between them",
     ),
     "the activation last": (
         mlp(lambda m, s: F.gelu(m.b(m.a(s)))),
-        "Behind the second layer stands an activation, GELU",
+        "After the second layer there is an activation, GELU",
     ),
     "an activation first, too": (
         mlp(lambda m, s: usual(m, F.silu(s))),
-        "SiLU goes over the sinusoid before the first layer",
+        "SiLU is applied to the sinusoid before the first layer",
     ),
     "an activation last, too": (
         mlp(lambda m, s: F.silu(usual(m, s))),
-        "Behind the second layer stands an activation, SiLU",
+        "After the second layer there is an activation, SiLU",
     ),
     "normalised at the end": (
         mlp(lambda m, s: F.layer_norm(usual(m, s), (m.d_emb,))),
-        "Behind the second layer stands something more",
+        "After the second layer there is something more",
     ),
     "tanh at the end": (
         mlp(lambda m, s: torch.tanh(usual(m, s))),
-        "Behind the second layer stands an activation, tanh",
+        "After the second layer there is an activation, tanh",
     ),
     "tanh": (activated(torch.tanh), "The activation between the layers is tanh"),
     "sigmoid": (activated(torch.sigmoid), "The activation between the layers is sigmoid"),
@@ -239,11 +239,11 @@ WRONG = {
     "ReLU6": (activated(F.relu6), "The activation between the layers is ReLU6"),
     "softmax": (
         activated(lambda x: x.softmax(1)),
-        "Between the two linear layers stands more than",
+        "There is more than an activation between the two",
     ),
     "a norm without parameters": (
         activated(lambda x: F.gelu(F.layer_norm(x, x.shape[1:]))),
-        "Between the two linear layers stands more than",
+        "There is more than an activation between the two",
     ),
     "a factor for an activation": (activated(lambda x: 2 * x), "is linear itself"),
     "a residual": (
@@ -252,7 +252,7 @@ WRONG = {
     ),
     "a factor at the end": (
         mlp(lambda m, s: 3 * usual(m, s)),
-        "Behind the second layer stands something more",
+        "After the second layer there is something more",
     ),
     "weights of length 1": (
         mlp(lambda m, s: F.linear(F.gelu(m.a(s)), F.normalize(m.b.weight, dim=1), m.b.bias)),

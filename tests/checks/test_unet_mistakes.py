@@ -182,9 +182,9 @@ WRONG = {
                 "m = torch.cat([m, emb], 1)",
             }
         ),
-        "stands beside the feature map, 512 channels in all",
+        "is joined to the feature map, 512 channels in all",
     ),
-    "multiplied": (derived({SUM: "return h * (1 + shift)"}), "multiply nothing"),
+    "multiplied": (derived({SUM: "return h * (1 + shift)"}), "Do not multiply by it"),
     "other at every pixel": (
         derived({SUM: "return h + shift * torch.linspace(0, 1, h.shape[3])"}),
         "differs from pixel to pixel",
@@ -274,7 +274,7 @@ WRONG = {
     ),
     "tanh behind the MLP": (
         derived({EMBED: "return self.embedding(t).tanh()"}),
-        "Behind the second layer stands an activation, tanh",
+        "After the second layer there is an activation, tanh",
     ),
     "t divided by 1000": (
         derived({EMBED: "return self.embedding(t / 1000)"}),

@@ -27,6 +27,75 @@ ZERO_INIT_RIGHT = {
         SCORES: "",
         SPLIT: "gamma, beta = self.to_gamma(t_emb), self.to_beta(t_emb)",
     },
+    "zero_module": {
+        START: "[p.detach().zero_() for p in self.project.parameters()]",
+        "return gamma": "return (1 + gamma)",
+    },
+    "constant_": {
+        START: lines(
+            "nn.init.constant_(self.project.weight, 0)",
+            "nn.init.constant_(self.project.bias[:C], 1)",
+            "nn.init.constant_(self.project.bias[C:], 0)",
+        )
+    },
+    "fill_ without a gradient": {
+        START: lines(
+            "with torch.no_grad():",
+            "    self.project.weight.fill_(0)",
+            "    self.project.bias[:C].fill_(1)",
+            "    self.project.bias[C:].fill_(0)",
+        )
+    },
+    "by .data": {
+        START: lines(
+            "self.project.weight.data *= 0",
+            "self.project.bias.data = torch.tensor([1.0] * C + [0.0] * C)",
+        )
+    },
+    "a new bias": {
+        START: lines(
+            "self.project.weight = nn.Parameter(torch.zeros(2 * C, D))",
+            "self.project.bias = nn.Parameter(torch.arange(2 * C).lt(C).float())",
+        )
+    },
+    "its own weights": {
+        PROJECT: "self.w = nn.Parameter(torch.zeros(D, 2 * C))",
+        START: "self.b = nn.Parameter(torch.cat([torch.ones(C), torch.zeros(C)]))",
+        SCORES: "scores = t_emb @ self.w + self.b",
+    },
+    "a 1x1 convolution": {
+        PROJECT: "self.project = nn.Conv2d(D, 2 * C, 1)",
+        SCORES: "scores = self.project(t_emb[:, :, None, None])[..., 0, 0]",
+    },
+    "load_state_dict": {
+        START: lines(
+            "bias = torch.zeros(2 * C)",
+            "bias[:C] = 1",
+            "self.project.load_state_dict({'weight': torch.zeros(2 * C, D), 'bias': bias})",
+        )
+    },
+    "a method that is applied": {
+        START: "self.apply(self.reset)",
+        "    def forward": lines(
+            "    @staticmethod",
+            "def reset(layer):",
+            "    if isinstance(layer, nn.Linear):",
+            "        nn.init.zeros_(layer.weight); nn.init.zeros_(layer.bias)",
+            "        nn.init.ones_(layer.bias[: len(layer.bias) // 2])",
+            "",
+            "def forward",
+            indent=4,
+        ),
+    },
+    "pairs of numbers": {
+        ONES: "nn.init.ones_(self.project.bias[0::2])",
+        SPLIT: "gamma, beta = scores.reshape(-1, C, 2).unbind(-1)",
+    },
+    "addcmul": {
+        "return gamma * self.norm(h) + beta": "return torch.addcmul(beta, gamma, self.norm(h))"
+    },
+    "slices": {SPLIT: "gamma, beta = scores[:, :C], scores[:, C:]"},
+    "split by size": {SPLIT: "gamma, beta = torch.split(scores, [C, C], dim=1)"},
     "the bias as one tensor": {
         START: lines(
             "with torch.no_grad():",
@@ -43,11 +112,11 @@ ZERO_INIT_WRONG = {
     ),
     "ones at beta": ({ONES: "nn.init.ones_(self.project.bias[C:])"}, "belong to gamma's"),
     "no ones": ({START: ZEROED}, "gamma's half of the bias must start at 1"),
-    "the 1 twice": ({"return gamma": "return (1 + gamma)"}, "There is a 1 too many"),
+    "the 1 twice": ({"return gamma": "return (1 + gamma)"}, "The 1 is added twice"),
     "ones everywhere": ({ONES: "nn.init.ones_(self.project.bias)"}, "Beta's half of the bias"),
     "bias as it came": (
         {START: "nn.init.zeros_(self.project.weight)"},
-        "The projection's bias must be set, too",
+        "Set the projection's bias, too",
     ),
     "norm last": (
         {"gamma * self.norm(h) + beta": "self.norm(gamma * h + beta)"},

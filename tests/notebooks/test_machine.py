@@ -16,10 +16,15 @@ def container(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
 
-    def fill(*, inner=None, outer=None, available=64 * GIGA):
-        (tmp_path / "own").write_text("1:name=systemd:/else\n0::/outer/inner\n")
+    def fill(*, inner=None, outer=None, available=64 * GIGA, version=2):
+        own = (
+            "5:memory:/x/inner\n2:cpu,cpuacct:/x/inner\n",
+            "1:name=systemd:/else\n0::/outer/inner\n",
+        )
+        (tmp_path / "own").write_text(own[version - 1])
         (tmp_path / "memory").write_text(f"MemTotal: 9 kB\nMemAvailable: {available // 1024} kB\n")
-        for path, files in (("outer", outer), ("outer/inner", inner)):
+        folders = {1: ("memory", "cpu,cpuacct"), 2: ("outer", "outer/inner")}[version]
+        for path, files in zip(folders, (outer, inner), strict=True):
             folder = tmp_path / "groups" / path
             folder.mkdir(parents=True, exist_ok=True)
             for name, content in (files or {}).items():
@@ -78,3 +83,18 @@ def test_as_many_processes_run_as_cores_and_memory_allow(container):
 def test_where_nothing_says_how_much_memory_there_is_cores_decide(container):
     assert machine.free_memory() == float("inf")
     assert machine.processes(GIGA) == 16
+
+
+@pytest.mark.parametrize(("memory", "free"), [(2 * GIGA, 1.5 * GIGA), (2**63 - 4096, 64 * GIGA)])
+def test_the_first_version_of_control_groups_is_read(container, memory, free):
+    used = {"memory.limit_in_bytes": memory, "memory.usage_in_bytes": GIGA}
+    stat = {"memory.stat": f"inactive_file 7\ntotal_inactive_file {GIGA // 2}"}
+    quota = {"cpu.cfs_quota_us": 300000, "cpu.cfs_period_us": 100000}
+    container(outer=used | stat, inner=quota, version=1)
+    assert machine.free_memory() == pytest.approx(free, abs=1024)
+    assert machine.cores() == 3
+
+
+def test_no_quota_is_no_limit(container):
+    container(inner={"cpu.cfs_quota_us": -1, "cpu.cfs_period_us": 100000}, version=1)
+    assert machine.cores() == 16

@@ -77,8 +77,10 @@ def _check_start(start: Scores, zeroed: Scores) -> list[str]:
         return _start_notes(start, neutral)
     if abs(mean) < 0.3 and start.shift.mean() > 0.7:
         raise Wrong(
-            f"The 1 is in the wrong half: at initialisation the shifts are about "
-            f"{start.shift.mean():.2g} and the scales about {size:.2g}. It belongs to gamma."
+            f"Your formula adds the 1 to the shift, not to gamma. Write the parentheses: {FORMULA}."
+            if abs(zeroed.shift.mean() - 1) < 2e-2
+            else "The 1 is in the wrong half of the bias: at initialisation the shifts are about "
+            f"{start.shift.mean():.2g} and the scales about {size:.2g}. The 1 belongs to gamma."
         )
     if abs(mean) < 0.3:
         symptom = (
@@ -92,9 +94,10 @@ def _check_start(start: Scores, zeroed: Scores) -> list[str]:
         )
     is_written = abs(neutral - 1) < 2e-2
     cure = (
-        "The 1 is in the formula; let the projection start small, and with no 1 in its bias."
+        "The 1 is in the formula already. Let the projection start with small values, and "
+        "without a 1 in its bias."
         if is_written
-        else f"Write {FORMULA}, with one 1."
+        else f"Write {FORMULA}, where the 1 is added once."
     )
     raise Wrong(
         f"At initialisation features are multiplied by {mean:.2g} on average, which should be "
@@ -106,13 +109,14 @@ def _start_notes(start: Scores, neutral: float) -> list[str]:
     notes = []
     if abs(neutral) < 1e-3:
         notes.append(
-            "Note: gamma stands without the 1 +, and its bias starts at 1 instead. Both start "
-            "alike; a weight decay on biases would pull your scale to 0, and the page's to 1."
+            "Note: your formula has gamma without the 1 +, and gamma's bias starts at 1 instead. "
+            "Both start in the same way. But a weight decay on biases would pull your scale to "
+            "0, and the page's scale to 1."
         )
     elif 1e-4 < abs(neutral - 1) < 2e-2:
         notes.append(
-            f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Does "
-            "the variance divide by n - 1 instead of n, or is eps another than 1e-5?"
+            f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Is its "
+            "variance divided by n - 1 instead of n, or is its eps not 1e-5?"
         )
     if start.scale.std() < 1e-6 and start.shift.std() < 1e-6:
         notes.append("Note: the projection starts at 0, so the layer starts as group norm exactly.")
@@ -133,9 +137,9 @@ def check_zero_init_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckRes
         cls,
         _zero_init_adagn,
         exercise=exercises.ZeroInitAdaGN,
-        praise="Well done: at the start the layer is group norm exactly, and still every weight "
-        "can learn. Next, say which bias would make the layer return 0 at the start, and why "
-        "diffusion transformers want that of a whole branch.",
+        praise="Well done: at the start the layer is group norm exactly, and every weight can "
+        "still learn. Next, say which bias would make the layer return 0 at the start, "
+        "and why diffusion transformers want that of a whole branch.",
     )
 
 
@@ -155,22 +159,25 @@ def _check_exact(start: Scores) -> None:
     if (gamma - 1).abs().max() < 1e-3 and beta.abs().max() < 1e-3:
         return
     ranges = (
-        f"the scale of the channels runs from {gamma.min():.2g} to {gamma.max():.2g}, the shift "
-        f"from {beta.min():.2g} to {beta.max():.2g}"
+        f"the scale of the channels runs from {gamma.min():.2g} to {gamma.max():.2g}, and the "
+        f"shift from {beta.min():.2g} to {beta.max():.2g}"
     )
     if moved_by_t(gamma).any() or moved_by_t(beta).any():
-        cure = "It still depends on t_emb, so the projection's weight must start at 0."
+        cure = "The result still depends on t_emb, so the projection's weight must start at 0."
     elif gamma.abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
-        cure = "The ones are in beta's half of the bias. They belong to gamma's."
+        cure = "The ones are in beta's half of the bias. They belong to gamma's half."
     elif gamma.abs().max() < 1e-3:
         cure = "Without a 1 + in the formula, gamma's half of the bias must start at 1."
     elif (gamma - 2).abs().max() < 1e-3:
-        cure = "There is a 1 too many: one is in the formula, one in the bias."
+        cure = "The 1 is added twice, in the formula and in the bias. Leave one of the two out."
     elif (gamma - 1).abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
         cure = "Beta's half of the bias must start at 0."
     else:
-        cure = "The projection's bias must be set, too: gamma 1 and beta 0."
-    raise Wrong(f"At the start the layer is not group norm: {ranges}, for 1 and 0. {cure}")
+        cure = "Set the projection's bias, too, so that the scale starts at 1 and the shift at 0."
+    raise Wrong(
+        f"At the start the layer is not group norm: {ranges}. The scale must be 1 and the shift "
+        f"0. {cure}"
+    )
 
 
 def check_additive_gn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
@@ -213,12 +220,8 @@ def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> list[str]:
     if not shifted.all():
         count = int(shifted.sum())
         raise Wrong(
-            f"t_emb shifts {count} of {len(shifted)} channels"
-            + (
-                ", so it has no effect. Add its projection."
-                if not count
-                else ". It must shift all."
-            )
+            f"t_emb shifts {count} of {len(shifted)} channels, and it must shift all of them. "
+            "Project t_emb to num_channels numbers, and add each to its channel."
         )
     if (scores.shift - scores.shift[:, :1]).diff(dim=0).abs().max() < 1e-3:
         raise Wrong("All channels are shifted by the same number. Project to num_channels numbers.")

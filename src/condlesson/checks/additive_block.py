@@ -15,12 +15,14 @@ from condlesson.checks.harness.run import Wrong, name_of, run_check
 from condlesson.checks.instruments.modulation import WantedLayer
 from condlesson.checks.instruments.norm import check_backward, embeddings_like, layer_cure
 from condlesson.checks.instruments.parameters import (
+    SILU,
     check_modes,
     listed,
     overwritten,
     squeezed,
     trainable,
 )
+from condlesson.checks.instruments.projection import activation_note
 
 __all__ = ["check_additive_block"]
 
@@ -67,13 +69,16 @@ def _additive_block(answer: object) -> list[str]:
     if not torch.allclose(out[1:2], alone, atol=1e-3):
         raise Wrong(
             "A feature map comes out differently alone and in a batch: the items influence one "
-            "another. Keep the batch dimension, and a group norm, which looks at each feature map "
-            "by itself."
+            "another. Keep the batch dimension, and use a group norm, which looks at each "
+            "feature map by itself."
         )
-    notes = _name_form(parts, h, t_emb, out)
+    given, notes = t_emb, []  # what is projected
+    if _same(out, F.relu(F.group_norm(sum(_signals(parts, h, F.silu(t_emb))), GROUPS))):
+        given, notes = F.silu(t_emb), activation_note(SILU)
+    notes += _name_form(parts, h, given, out)
     check_modes(block, lambda: _apply(block, h, t_emb))
     check_backward(block, h, t_emb)
-    _check_other_groups(factory, h, t_emb)
+    _check_other_groups(factory, h, t_emb, given)
     return notes
 
 
@@ -82,20 +87,20 @@ def _build(factory: Callable, out_channels: int, num_groups: int) -> nn.Module:
     return build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
 
 
-def _check_other_groups(factory: Callable, h: Tensor, t_emb: Tensor) -> None:
+def _check_other_groups(factory: Callable, h: Tensor, t_emb: Tensor, given: Tensor) -> None:
     """The number of groups must be the one that is handed in, and not written down."""
     for num_groups in (2, 3):
         block = _build(factory, OUT, num_groups)
         parts = _find_parts(block)
         with overwritten(parts.values()):
             out = _apply(block, h, t_emb).detach()
-        z, shift = _signals(parts, h, t_emb)
+        z, shift = _signals(parts, h, given)
         forms = [F.group_norm(z + shift, num_groups)]
         forms += [F.group_norm(z, groups) + shift for groups in (num_groups, OUT)]
         if not any(_same(out, f(x)) for x in forms for f in (F.relu, F.silu, F.gelu)):
             raise Wrong(
-                f"With {GROUPS} groups it is right, with {num_groups} not: the number of groups is "
-                "written down. Use num_groups as it is handed in."
+                f"With {GROUPS} groups the block is right, with {num_groups} it is wrong: its "
+                "number of groups is fixed. Use the argument num_groups."
             )
 
 
@@ -103,7 +108,9 @@ def _apply(block: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
     out = call_on(block, h, t_emb, what="The block")
     wanted = (len(h), OUT, *h.shape[2:])
     if out.shape != wanted:
-        raise Wrong(f"The block must return shape {wanted} of h {shape(h)}, got {shape(out)}.")
+        raise Wrong(
+            f"The block must return shape {wanted} for h of shape {shape(h)}, got {shape(out)}."
+        )
     return out
 
 
@@ -128,8 +135,8 @@ def _find_parts(block: nn.Module) -> _Parts:
         return _Parts(block, convolutions[0], projections[0])
     missing = "convolution" if len(convolutions) != 1 else "projection of t_emb"
     raise Wrong(
-        f"The block's {missing} is not there as it was given. One line was wrong; leave the "
-        f"others. Its parameters are {listed(found)}."
+        f"The block's {missing} is not there as it was given. Only one line was wrong; leave the "
+        f"others as they were. The block's parameters are {listed(found)}."
     )
 
 
@@ -147,7 +154,7 @@ def _no_effect(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> str:
         return (
             f"The timestep still does nothing: another t_emb changes no value. The norm has {OUT} "
             f"groups for {OUT} channels, one channel each, so it subtracts each channel's mean, "
-            "and the shift is a change of just that mean. Use the groups that were asked for: "
+            "and the shift changes nothing but that mean. Use the groups that were asked for: "
             f"nn.GroupNorm(num_groups, out_channels), here nn.GroupNorm({GROUPS}, {OUT})."
         )
     return (
@@ -164,8 +171,8 @@ def _name_form(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> list[str
     for groups in (GROUPS, OUT):
         if _same(out, F.relu(F.group_norm(z, groups) + shift)):
             return [
-                "Note: you moved the shift behind the norm, where nothing can cancel it. That is "
-                "a cure, too; the line that was wrong is the norm's number of groups."
+                "Note: you moved the shift behind the norm, where nothing can cancel it. That "
+                "works, too. The mistake was in the norm's number of groups."
             ]
     for name, function in (("SiLU", F.silu), ("GELU", F.gelu)):
         if _same(out, function(norm)):
@@ -191,8 +198,8 @@ def _other_form(z: Tensor, shift: Tensor, norm: Tensor, out: Tensor) -> str:
                     f"nn.GroupNorm({GROUPS}, {OUT})."
                 )
     return (
-        "The block does not compute convolution, shift, norm, ReLU in this order any more. One "
-        "line was wrong, that of the norm; leave the others as they were given."
+        "The block does not compute convolution, shift, norm, ReLU in this order any more. Only "
+        "the line of the norm was wrong; leave the others as they were given."
     )
 
 

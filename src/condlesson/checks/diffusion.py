@@ -33,9 +33,10 @@ def check_draw_timesteps(fn: Callable[[int, int], Tensor]) -> CheckResult:
         fn,
         _draw_timesteps,
         exercise=exercises.draw_timesteps,
-        praise="Found: torch.randint leaves out its upper end, so that with one less it never "
-        "draws the last timestep. A sampler starts right there. Next, say what the network does at "
-        "a timestep that it has never been trained on, and measure it.",
+        praise="Found: torch.randint leaves out its upper end. With num_timesteps - 1 as that "
+        "end it never draws the last timestep, and a sampler starts just there. Next, "
+        "say what the network does at a timestep that it has never been trained on, and "
+        "measure it.",
     )
 
 
@@ -56,11 +57,24 @@ def _draw_timesteps(answer: object) -> list[str]:
         raise Wrong(_uneven(counts))
     if torch.equal(_draw(fn, 64, 1000), _draw(fn, 64, 1000)):
         raise Wrong(
-            "Every batch gets the same timesteps: nothing is drawn, or from a seed that is set in "
-            "the function. Set seeds once, outside."
+            "Every batch gets the same timesteps: nothing is drawn, or a seed is set in the "
+            "function. Set a seed once, outside of the function."
         )
+    _check_places(fn)
     _check_last(fn)
     return []
+
+
+def _check_places(fn: Callable) -> None:
+    """Every place in the batch must get all timesteps, as a batch that is sorted does not."""
+    batches = torch.stack([_draw(fn, 5, 10) for _ in range(400)]).double()
+    means = batches.mean(dim=0)  # each 4.5, give or take 0.14
+    if (means - 4.5).abs().max() > 1:
+        shown = ", ".join(f"{mean:.1f}" for mean in means)
+        raise Wrong(
+            f"t depends on the place of an image in the batch: with T = 10 the five places get "
+            f"{shown} on average, not 4.5 each. Do not sort what was drawn."
+        )
 
 
 def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
@@ -76,7 +90,10 @@ def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
             f"{shape(drawn)}."
         )
     if drawn.is_floating_point() or drawn.is_complex() or drawn.dtype == torch.bool:
-        raise Wrong(f"{what} must return integers, which index alpha-bar, got {drawn.dtype}.")
+        raise Wrong(
+            f"{what} must return integers, which index alpha-bar, got {drawn.dtype}. Convert "
+            "numbers in [0, num_timesteps) with .long()."
+        )
     low, high = int(drawn.min()), int(drawn.max())
     if low < 0 or high >= num_timesteps:
         raise Wrong(
@@ -91,14 +108,14 @@ def _never_drawn(never: list[int]) -> str:
     start = f"In {MANY:,} draws with T = 10, t = {', '.join(map(str, never))} never came."
     if never == [9]:
         return (
-            f"{start} It is the last timestep, T - 1, the noisiest: "
-            "the network would never see it in training. torch.randint leaves out its upper end, "
-            "so that end is num_timesteps, not num_timesteps - 1."
+            f"{start} It is the last timestep, T - 1, the noisiest: the network would never see "
+            "it in training. torch.randint leaves out its upper end, so the upper end must be "
+            "num_timesteps, not num_timesteps - 1."
         )
     if never == [0]:
         return (
-            f"{start} It is the first timestep, the least noise, with which every sampler ends. "
-            "Draw from 0: torch.randint(0, num_timesteps, (batch_size,))."
+            f"{start} It is the first timestep, the one with the least noise, with which every "
+            "sampler ends. Draw from 0: torch.randint(0, num_timesteps, (batch_size,))."
         )
     return f"{start} All of 0 .. 9 must be drawn: torch.randint(0, num_timesteps, (batch_size,))."
 
@@ -106,8 +123,9 @@ def _never_drawn(never: list[int]) -> str:
 def _uneven(counts: Tensor) -> str:
     shares = [f"{count / MANY:.1%}" for count in counts.tolist()]
     inner = counts[1:-1].float()
-    ends = counts[[0, -1]].float().mean() < 0.65 * inner.mean() and inner.std() < 0.1 * inner.mean()
-    reason = " The ends are drawn half as often: rounding does that; cut instead." if ends else ""
+    ends = counts[[0, -1]] / inner.mean()
+    is_rounded = ends.min() > 0.35 and ends.max() < 0.65 and inner.std() < 0.1 * inner.mean()
+    reason = " The ends come half as often as the others: numbers are rounded." * bool(is_rounded)
     return (
         f"Timesteps are not equally likely. With T = 10, 0 .. 9 have the shares "
         f"{', '.join(shares)} instead of 10 % each.{reason} Take torch.randint(0, num_timesteps, "
@@ -147,8 +165,8 @@ def check_ddim_update(fn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) ->
         fn,
         _ddim_update,
         exercise=exercises.ddim_update,
-        praise="Well done: clean the image, then noise it again with the same noise, a little "
-        "less. Next, go from t = 999 to the clean image in one step, and in fifty.",
+        praise="Well done: estimate the clean image, then add the same noise again, a little "
+        "less of it. Next, go from t = 999 to the clean image in one step, and in fifty.",
     )
 
 
@@ -171,7 +189,7 @@ def _ddim_update(answer: object) -> list[str]:
     try:
         _step(fn, x_t, noise, *one_each)
     except Wrong:
-        return [*notes, "Note: an alpha-bar for each image, of shape (B, 1, 1, 1), is not taken."]
+        return [*notes, "Note: your function takes no alpha-bar for each image, (B, 1, 1, 1)."]
     _compare_level(fn, x_0, noise, *one_each)
     return notes
 
@@ -196,8 +214,8 @@ def _compare_level(fn: Callable, x_0: Tensor, noise: Tensor, now: Tensor, before
     if not torch.allclose(got, right.double(), atol=2e-3):
         raise Wrong(
             f"From alpha_bar_t = {_say(now)} to alpha_bar_prev = {_say(before)} the result is off "
-            f"by up to {(got - right).abs().max():.2g}, though from 0.3 to 0.6 it was right. Every "
-            "pair of levels goes by the same formula; guard or clamp nothing in it."
+            f"by up to {(got - right).abs().max():.2g}, though from 0.3 to 0.6 it was right. Use "
+            "the same formula for every pair of levels, without a limit such as clamp."
         )
 
 
@@ -221,21 +239,29 @@ def _step_mistake(got: Tensor, x_t: Tensor, noise: Tensor) -> str:
     p, q = found.tolist() if off < 1e-4 else (math.nan, math.nan)
     text = next((text for x, y, text in _known(0.3, 0.6) if math.hypot(x - p, y - q) < 1e-3), "")
     return (
-        "With the true noise, the step from alpha_bar 0.3 to 0.6 must give the image noised to "
-        f"0.6. {text or 'Solve for x_0 first, then noise it again with the same noise.'}"
+        "Given the true noise, the step from alpha_bar_t = 0.3 to alpha_bar_prev = 0.6 must give "
+        "the image with the noise of the level 0.6. "
+        + (
+            text
+            or "Solve for x_0 first, then add the same noise again, for the level alpha_bar_prev."
+        )
     )
 
 
 def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
     """Known mistakes of a step from level a to level b, as (p, q, text): few mistakes first."""
     root_a, root_b, rest_a, rest_b = (math.sqrt(v) for v in (a, b, 1 - a, 1 - b))
-    yield 1 / root_a, -rest_a / root_a, "This is x_0, the clean image. Noise it again."
+    yield (
+        1 / root_a,
+        -rest_a / root_a,
+        "This is x_0, the clean image. Add noise to it again, for the level alpha_bar_prev.",
+    )
     yield (
         1,
         0,
         (
-            "This is x_t again: both lines have the same level of noise. Solve for x_0 with "
-            "alpha_bar_t, and noise it to the level alpha_bar_prev."
+            "This is x_t again: both of your lines use the same level. Solve for x_0 with "
+            "alpha_bar_t, then add noise for the level alpha_bar_prev."
         ),
     )
     yield (
@@ -246,7 +272,7 @@ def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
     yield (
         b / a,
         1 - b - b * (1 - a) / a,
-        ("alpha-bar is a share of variance: every factor is its square root."),
+        ("alpha-bar is a share of the variance, so every factor is a square root."),
     )
     factors = _divisors(a, b), _subtracted(a, b), _images(a, b), _noises(a, b)
     for chosen in sorted(product(*factors), key=lambda four: sum(bool(text) for _, text in four)):
@@ -260,14 +286,14 @@ BRACKETS = "1 - sqrt({0}) is not sqrt(1 - {0}). Write (1 - {0}) ** 0.5, with the
 
 def _divisors(a: float, b: float) -> list[tuple[float, str]]:
     """What x_0 is divided by."""
-    right = "x_0 is divided by sqrt(alpha_bar_t)"
+    right = "To get x_0, divide by sqrt(alpha_bar_t)"
     return [
         (math.sqrt(a), ""),
-        (a, f"{right}, a square root."),
+        (a, f"{right}, not by alpha_bar_t: take the square root."),
         (a / 2, HALF.format("alpha_bar_t")),
-        (1, f"{right}, and you divide by nothing."),
-        (1 / math.sqrt(a), f"{right}, and you multiply by it."),
-        (math.sqrt(1 - a), f"{right}, and not by sqrt(1 - alpha_bar_t)."),
+        (1, f"{right}. You do not divide."),
+        (1 / math.sqrt(a), f"{right}. You multiply by it."),
+        (math.sqrt(1 - a), f"{right}, not by sqrt(1 - alpha_bar_t)."),
     ]
 
 
@@ -276,46 +302,51 @@ def _subtracted(a: float, b: float) -> list[tuple[float, str]]:
     right = "To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t"
     return [
         (math.sqrt(1 - a), ""),
-        (1 - a, f"{right}: a square root."),
+        (1 - a, f"{right}. You subtract it without the square root."),
         ((1 - a) / 2, HALF.format("(1 - alpha_bar_t)")),
         (1 - math.sqrt(a), BRACKETS.format("alpha_bar_t")),
-        (1, f"{right}, and not the whole noise."),
-        (0, f"{right}; you subtract nothing."),
-        (-math.sqrt(1 - a), f"{right}; you add it."),
-        (math.sqrt(1 - b), f"{right}, with alpha_bar_t and not alpha_bar_prev."),
-        (math.sqrt(a), f"{right}, and not sqrt(alpha_bar_t) times it."),
+        (1, f"{right}. You subtract the whole noise_pred."),
+        (0, f"{right}. You subtract nothing."),
+        (-math.sqrt(1 - a), f"{right}. You add it."),
+        (math.sqrt(1 - b), f"{right}. You take alpha_bar_prev in place of alpha_bar_t."),
+        (math.sqrt(a), f"{right}. You subtract sqrt(alpha_bar_t) * noise_pred."),
     ]
 
 
 def _images(a: float, b: float) -> list[tuple[float, str]]:
     """The share of x_0 in the result."""
-    right = "The share of the image in the result is sqrt(alpha_bar_prev)"
+    right = "In the result, multiply x_0 by sqrt(alpha_bar_prev)"
     return [
         (math.sqrt(b), ""),
-        (b, f"{right}, a square root."),
+        (b, f"{right}, not by alpha_bar_prev: take the square root."),
         (b / 2, HALF.format("alpha_bar_prev")),
-        (1, f"{right}; you add the image whole."),
+        (1, f"{right}. You take x_0 as it is."),
         (
             math.sqrt(a),
-            f"{right}; sqrt(alpha_bar_t) stands there, or x_0 is divided by sqrt(alpha_bar_prev).",
+            f"{right}. You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev) to get "
+            "x_0.",
         ),
-        (math.sqrt(1 - b), f"{right}, and not sqrt(1 - alpha_bar_prev)."),
+        (math.sqrt(1 - b), f"{right}, not by sqrt(1 - alpha_bar_prev)."),
     ]
 
 
 def _noises(a: float, b: float) -> list[tuple[float, str]]:
     """The share of the noise in the result."""
-    right = "The share of the noise in the result is sqrt(1 - alpha_bar_prev)"
+    right = "In the result, add sqrt(1 - alpha_bar_prev) * noise_pred"
     return [
         (math.sqrt(1 - b), ""),
-        (1 - b, f"{right}, a square root."),
+        (1 - b, f"{right}. You add it without the square root."),
         ((1 - b) / 2, HALF.format("(1 - alpha_bar_prev)")),
         (1 - math.sqrt(b), BRACKETS.format("alpha_bar_prev")),
-        (1, f"{right}; you add the noise whole."),
-        (0, f"{right}, and it is missing."),
-        (-math.sqrt(1 - b), f"{right}; you subtract it."),
-        (math.sqrt(1 - a), f"{right}; yours is still at alpha_bar_t."),
-        (math.sqrt(b), f"{right}, and not sqrt(alpha_bar_prev)."),
+        (1, f"{right}. You add the whole noise_pred."),
+        (0, f"{right}. You add no noise."),
+        (-math.sqrt(1 - b), f"{right}. You subtract it."),
+        (math.sqrt(1 - a), f"{right}. You take alpha_bar_t in place of alpha_bar_prev."),
+        (math.sqrt(b), f"{right}. You add sqrt(alpha_bar_prev) * noise_pred."),
+        (
+            math.sqrt(1 - b - (1 - b) / (1 - a) * (1 - a / b)),
+            f"{right}. With eta = 0 sigma is 0: leave it out.",
+        ),
     ]
 
 
@@ -332,6 +363,6 @@ def _clipping_note(fn: Callable, x_t: Tensor, noise: Tensor) -> list[str]:
     ):
         return ["Note: you clip the estimate of x_0 to [-1, 1], as samplers often do."]
     raise Wrong(
-        "It is right where x_0 lies in [-1, 1], and wrong where the estimate lies outside. Compute "
-        "it as it is, or clip x_0 alone."
+        "The step is right where the estimate of x_0 lies in [-1, 1], and wrong where it lies "
+        "outside. Leave the estimate as it is, or clip it to [-1, 1] and change nothing else."
     )

@@ -35,9 +35,9 @@ def check_sinusoidal_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResu
         fn,
         _sinusoidal_embedding,
         exercise=exercises.embed_timesteps,
-        praise="Well done: every timestep has its own hands, sine and cosine of each. Now change "
-        "something: swap the halves, or put sines and cosines in turn, and see that it still "
-        "passes; then make the base 100, and read what is said.",
+        praise="Well done: this is a clock with many hands, a sine and a cosine for each. Now "
+        "change something: swap the halves, or put sines and cosines in turn, and see "
+        "that it still passes; then make the base 100, and read what this check says.",
     )
 
 
@@ -71,7 +71,9 @@ def examine_embedding(fn: Callable) -> Reading:
         try:
             read_clock(embed(fn, torch.arange(T), d))
         except Wrong as error:
-            raise Wrong(f"With d_emb = 256 it is right, with d_emb = {d} not. {error}") from None
+            raise Wrong(
+                f"With d_emb = 256 it is right, with d_emb = {d} it is wrong. {error}"
+            ) from None
     return reading
 
 
@@ -85,8 +87,8 @@ def check_precision(emb: Tensor) -> None:
     if emb.dtype in (torch.float16, torch.bfloat16):
         raise Wrong(
             f"The embedding is {emb.dtype}, which is too coarse: near 1 its numbers lie "
-            f"{torch.finfo(emb.dtype).eps:.2g} apart, farther than neighbouring timesteps in most "
-            "dimensions that turn slowly. Compute in float32: t.float()."
+            f"{torch.finfo(emb.dtype).eps:.2g} apart. In most dimensions that turn slowly, "
+            "neighbouring timesteps are closer than that. Compute in float32: t.float()."
         )
 
 
@@ -96,7 +98,7 @@ def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
     if got == (rows, d):
         return
     reasons = {
-        (d, rows): "It is transposed: one row for each timestep, so t[:, None] * w[None, :].",
+        (d, rows): "It is transposed. Each timestep needs a row: t[:, None] * w[None, :].",
         (rows, d // 2): "Half is missing: each of the d/2 frequencies gives a sine and a cosine, "
         "joined by torch.cat([sin, cos], dim=-1).",
         (2 * rows, d // 2): "Sines and cosines are joined along the batch, dimension 0. Join them "
@@ -112,7 +114,7 @@ def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
     }
     raise Wrong(
         f"{rows} timestep{'s' * (rows > 1)} and d_emb = {d} must give shape {(rows, d)}, got "
-        f"{got}. " + reasons.get(got, "One row for each timestep, d_emb numbers in it.")
+        f"{got}. " + reasons.get(got, "Each timestep needs one row of d_emb numbers.")
     )
 
 
@@ -158,7 +160,9 @@ def _other_timesteps(fn: Callable) -> list[str]:
     for t, text in _ALSO:
         emb = _embedding_of(fn, t)
         if emb is None or emb.shape != (1, 64):
-            return [f"Note: {text} is not taken. The page's embedding takes it, too."]
+            return [
+                f"Note: your function does not take {text}. The page's embedding takes it, too."
+            ]
     half, whole = (_embedding_of(fn, torch.tensor([t])) for t in (0.5, 0))
     if half is not None and whole is not None and torch.equal(half, whole):
         return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
@@ -173,7 +177,7 @@ def _embedding_of(fn: Callable, t: object) -> Tensor | None:
 
 _ALSO = (
     (torch.tensor([500.0]), "a timestep in a floating tensor"),
-    (500, "a single number, such as 500,"),
+    (500, "a single number, such as 500"),
     (torch.tensor(500), "a 0-d tensor"),
 )
 
@@ -205,7 +209,9 @@ def _interleaved_embedding(fn: object) -> list[str]:
     even = torch.arange(half) * 2
     if torch.equal(sines, even) and torch.equal(cosines, even + 1):
         if matched.is_negative.any():
-            raise Wrong("The order is right, but some signs are not: sin(w_i t), not -sin(w_i t).")
+            raise Wrong(
+                "The order is right, but some signs are wrong. Write sin(w_i t), not -sin(w_i t)."
+            )
         return notes
     raise Wrong(_order_text(sines, cosines, even))
 
@@ -226,5 +232,5 @@ def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
         )
     return (
         f"{start}sin(w_0 t) stands at dimension {int(sines[0])}, cos(w_0 t) at {int(cosines[0])}, "
-        f"sin(w_1 t) at {int(sines[1])}. Wanted are 0, 1 and 2, and so on."
+        f"sin(w_1 t) at {int(sines[1])}. They belong at 0, 1 and 2, and so on."
     )

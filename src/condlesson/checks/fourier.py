@@ -73,15 +73,19 @@ def _check_kept(factory: Callable, module: nn.Module, features: Tensor) -> None:
     if trained:
         raise Wrong(
             f"{', '.join(trained)} is trained, as a parameter. Random Fourier features are drawn "
-            "once and stay: self.register_buffer(...)."
+            "once and not trained. Keep them with self.register_buffer(...)."
         )
     other = build(factory, D, text=f"{name_of(factory)}({D})")
     if torch.equal(_features(other, DRAWN), features):
         raise Wrong(
-            "Two objects have the same frequencies. They must be drawn anew for each, from a "
+            "Two objects have the same frequencies. Draw them anew for each object, from a "
             "normal distribution, without a fixed seed."
         )
-    call(other.load_state_dict, module.state_dict(), what="Loading the weights of one into another")
+    call(
+        other.load_state_dict,
+        module.state_dict(),
+        what="Loading the weights of one object into another",
+    )
     if not torch.allclose(_features(other, DRAWN), features, atol=1e-5):
         raise Wrong(
             "The frequencies are lost when the weights are saved and loaded: they are not in "
@@ -140,7 +144,7 @@ def _check_spread(turns: Tensor, options: dict, who: str) -> None:
         return
     raise Wrong(
         f"{who} have a standard deviation of {spread:.3g} turns in {num_timesteps} timesteps, "
-        f"where scale = {scale:g} belongs. {_spread_reason(spread, scale, num_timesteps)}".strip()
+        f"which should be scale = {scale:g}. {_spread_reason(spread, scale, num_timesteps)}".strip()
     )
 
 
@@ -152,14 +156,20 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
             "frequency of 1 makes one turn while t goes through all of them."
         )
     reasons = [
-        (SCALE / scale, "The argument is not used: take self.scale."),
-        (num_timesteps / T, "The argument is not used: divide by self.num_timesteps."),
+        (SCALE / scale, "The argument scale is not used: take self.scale."),
+        (
+            num_timesteps / T,
+            "The argument num_timesteps is not used: divide by self.num_timesteps.",
+        ),
         (180 / math.pi, "One turn is 2 pi radians, and not 360: torch.sin takes radians."),
         (1 / (2 * math.pi), "2 pi is missing: a frequency of 1 is one whole turn."),
-        (2 * math.pi, "There is one 2 pi too many."),
+        (2 * math.pi, "The factor 2 pi is there twice. Leave one of the two out."),
         (1 / scale, "The scale is not used: the standard deviation must be self.scale."),
         (scale, "You multiply by the scale twice."),
-        (1 / math.sqrt(scale), "The scale is no variance, but a standard deviation: no sqrt."),
+        (
+            1 / math.sqrt(scale),
+            "self.scale is the standard deviation, not the variance. Take no square root of it.",
+        ),
         (1 / num_timesteps, "t is divided by num_timesteps twice."),
     ]
     return next((text for value, text in reasons if 0.8 < ratio / value < 1.25), "")
@@ -168,21 +178,27 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
 def _check_normal(turns: Tensor) -> None:
     spread = turns.square().mean().sqrt().item()
     positive = (turns > 0).double().mean().item()
+    if turns.mean() > 4 * turns.std():
+        raise Wrong(
+            f"The frequencies have a mean of {turns.mean():.3g}, which should be 0. The first "
+            "number of a normal distribution is its mean: write std=self.scale."
+        )
     if not 0.35 < positive < 0.65:
         raise Wrong(
-            f"{positive:.0%} of the frequencies are positive; of a normal distribution around 0 it "
-            "is half. torch.rand draws from 0 to 1, torch.randn from the normal distribution."
+            f"{positive:.0%} of the frequencies are positive; in a normal distribution around 0 "
+            "half of them are. torch.rand draws from 0 to 1, torch.randn from the normal "
+            "distribution."
         )
     if not 0.75 < spread / SCALE < 1.33:
         raise Wrong(
             f"The frequencies have a standard deviation of {spread:.3g} turns in {T} timesteps, "
-            f"where scale = {SCALE:g} belongs."
+            f"which should be scale = {SCALE:g}."
         )
     kurtosis = (turns.pow(4).mean() / turns.square().mean().square()).item()
     if not 2.3 < kurtosis < 4.5:
         raise Wrong(
-            f"The frequencies are not normally distributed: their kurtosis is {kurtosis:.2f}, "
-            "where 3 belongs. Take torch.randn or nn.init.normal_."
+            f"The frequencies are not normally distributed: their kurtosis is {kurtosis:.2f}, and "
+            "that of a normal distribution is 3. Take torch.randn or nn.init.normal_."
         )
 
 
@@ -193,6 +209,6 @@ def _check_options(factory: Callable) -> list[str]:
         except Wrong as error:
             if "TypeError" not in str(error):
                 raise
-            return [f"Note: the keyword {next(iter(options))} of the page is not taken."]
+            return [f"Note: your class does not take the page's keyword {next(iter(options))}."]
         _turns(factory, **options)
     return []

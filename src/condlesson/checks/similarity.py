@@ -1,6 +1,7 @@
 """Checks of further tasks of exercises 1 and 2: similarities of embeddings."""
 
 import math
+import re
 from collections.abc import Callable
 
 import torch
@@ -9,12 +10,16 @@ from torch import Tensor, nn
 from condlesson import embeddings, exercises
 from condlesson.checks.harness.answer import as_function, call_on, cured, shape
 from condlesson.checks.harness.cures import outer_cure
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
 
 __all__ = ["check_similarity_at", "check_similarity_matrix"]
 
-NO_SIGN = "It never goes below 0, and a cosine does. Leave cos as it is."
+NO_SIGN = (
+    "The result never goes below 0, and a cosine does. Use cos as it is, without a square or an "
+    "absolute value."
+)
 HALF_MINUS_ONE = "Note: your frequencies are those of half_minus_one; the page's are half."
 
 
@@ -53,7 +58,7 @@ def _similarity_at(fn: object) -> list[str]:
     try:
         got = _similarities(fn, square, 64)
     except Wrong:
-        return [*notes, "Note: distances of more than one dimension are not taken."]
+        return [*notes, "Note: your function takes distances of one dimension only."]
     _compare_other(got, square, 64, denominator)
     return notes
 
@@ -94,25 +99,29 @@ def _near(got: Tensor, expected: Tensor) -> bool:
 
 
 def _similarity_mistake(got: Tensor, right: Tensor, distance: Tensor) -> str:
-    at_0 = f"At distance 0 it says {got[0]:.4g}"
+    at_0 = f"At distance 0 your function returns {got[0]:.4g}"
     w = embeddings.sinusoidal_frequencies(256, dtype=torch.float64)
     angles = distance[:, None] * w
     if _near(got / 128, right):
-        return f"{at_0}, which must be 1: the sum over the hands is missing its 2 / d_emb."
+        return f"{at_0}, which must be 1: multiply the sum over the hands by 2 / d_emb."
     if _near(got * 2, right):
         return f"{at_0}, which must be 1: divide by the number of hands, d_emb / 2, not d_emb."
     if _near(got, angles.sin().mean(1)):
-        return f"{at_0}, which must be 1: it averages sines, and sin a sin b + cos a cos b is cos."
+        return (
+            f"{at_0}, which must be 1: you average sines, and sin a sin b + cos a cos b is "
+            "cos(a - b)."
+        )
     if _near(got, angles.cos().square().mean(1)):
         return NO_SIGN
     if abs(got[0] - 1) > 1e-3:
-        return f"{at_0}, which must be 1: every embedding is like itself."
+        return f"{at_0}, which must be 1: every embedding has the similarity 1 with itself."
     k = int((got - right).abs().argmax())
     if _near(got, torch.cos(math.pi / 180 * angles).mean(1)):
-        return "The angles are turned from degrees. They are radians already."
+        return "The angles are converted from degrees to radians. They are radians already."
     return (
-        f"At distance {int(distance[k])} it says {got[k]:.4f}; the embeddings themselves have a "
-        f"similarity of {right[k]:.4f}. Average cos(w_i * distance) over all frequencies w_i."
+        f"At distance {int(distance[k])} your function returns {got[k]:.4f}; the embeddings "
+        f"themselves have a similarity of {right[k]:.4f}. Average cos(w_i * distance) over all "
+        "frequencies w_i."
     )
 
 
@@ -142,7 +151,8 @@ def _similarity_matrix(answer: object) -> list[str]:
         x = scale * (torch.rand(rows, 1, generator=generator) + 0.5)
         x = x * (torch.randn(rows, d, generator=generator) + 0.5)
         what = f"{name_of(fn)}(embeddings) with shape {shape(x)}"
-        got = call_on(fn, x, what=what).detach().double()
+        with cured(_matrix_cure):
+            got = call_on(fn, x, what=what).detach().double()
         if got.shape != (rows, rows):
             raise Wrong(
                 f"{what} must return one number for each pair of rows, shape {(rows, rows)}, got "
@@ -150,6 +160,15 @@ def _similarity_matrix(answer: object) -> list[str]:
             )
         _compare(got, x.double(), what)
     return []
+
+
+def _matrix_cure(failure: Failure) -> str:
+    """Lengths that lost their dimension, or a product of rows with rows."""
+    if "must match the size" in failure.text and "keepdim" not in failure.code:
+        return "The lengths need a column, (N, 1): norm(dim=1, keepdim=True)."
+    if re.search(r"cannot be multiplied \((\d+x\d+) and \1\)|1D tensors expected", failure.text):
+        return "For all pairs of rows, multiply by the transposed matrix: x @ x.T."
+    return ""
 
 
 def _compare(got: Tensor, x: Tensor, what: str) -> None:
@@ -167,8 +186,8 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
          "by both lengths."),
         ((x @ x.T) / norms[:, None], "Only one of the two rows is divided by its length."),
         ((x @ x.T) / norms[None, :], "Only one of the two rows is divided by its length."),
-        ((x @ x.T) / x.norm().square(), "All were divided by one length, that of the whole matrix. "
-         "Each row has its own: norm(dim=1, keepdim=True)."),
+        ((x @ x.T) / x.norm().square(), "All rows were divided by one length, that of the "
+         "whole matrix. Each row has its own: norm(dim=1, keepdim=True)."),
         ((unit @ unit.T).abs(), "Signs are lost: similarities go down to -1."),
         (1 - unit @ unit.T, "This is the cosine distance, 1 - similarity."),
         (torch.cdist(x, x), "This is the Euclidean distance."),
@@ -181,10 +200,11 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
     reason = next((text for wrong, text in known if torch.allclose(got, wrong, atol=1e-4)), "")
     reason = reason or "Divide each row by its length, then take the dot product of every two rows."
     off = (got.diagonal() - 1).abs().max().item()
+    i, j = divmod(int((got - unit @ unit.T).abs().argmax()), len(got))
     symptom = (
         f"A row's similarity with itself is {got.diagonal()[0]:.3g}"
         if off > 1e-3
-        else f"The similarity of rows 0 and {len(got) - 1} is {got[0, -1]:.3f}"
+        else f"The similarity of rows {i} and {j} is {got[i, j]:.3f}"
     )
-    right = "1" if off > 1e-3 else f"{(unit @ unit.T)[0, -1]:.3f}"
+    right = "1" if off > 1e-3 else f"{(unit @ unit.T)[i, j]:.3f}"
     raise Wrong(f"{what}: {symptom}, which must be {right}. {reason}")

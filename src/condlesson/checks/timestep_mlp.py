@@ -67,8 +67,8 @@ def check_timestep_mlp(cls: Callable[[int, int], nn.Module]) -> CheckResult:
         _timestep_embedding,
         exercise=exercises.TimestepMLP,
         praise="Found. Without the activation the two layers would be one linear map of the "
-        "sinusoid, and no error would say so. Next, count how many parameters it would "
-        "waste.",
+        "sinusoid, and no error would say so. Next, count how many parameters would be "
+        "wasted.",
     )
 
 
@@ -88,7 +88,7 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
     if emb.shape != (len(DRAWN), d_emb):
         raise Wrong(
             f"{text} must make {shape((len(DRAWN), d_emb))} of {len(DRAWN)} timesteps, got "
-            f"{shape(emb)}. One row for each timestep, d_emb numbers in it."
+            f"{shape(emb)}. Each timestep needs one row of d_emb numbers."
         )
     check_precision(emb)
     trainable(module)
@@ -103,13 +103,16 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
 
 def _cure(failure: Failure, d_sinusoidal: int) -> str:
     """A layer of another width than what enters it, or an outer product without its dimension."""
+    layer = failure.layer or "A layer"
+    if failure.layer and DRAWN.shape in failure.shapes.values():
+        return f"{layer} gets t itself. Give it the sinusoid of t, d_sinusoidal numbers for each."
     match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
     if not match:
         return outer_cure(failure)
     return (
-        f"{failure.layer or 'A layer'} takes {match[2]} numbers and gets {match[1]}. The sinusoid "
-        f"is d_sinusoidal wide, here {d_sinusoidal}: nn.Linear(d_sinusoidal, d_emb), then "
-        "nn.Linear(d_emb, d_emb)."
+        f"{layer} takes {match[2]} numbers and gets {match[1]}. The sinusoid, d_sinusoidal = "
+        f"{d_sinusoidal} wide, goes into nn.Linear(d_sinusoidal, d_emb), and the result of that "
+        "into nn.Linear(d_emb, d_emb)."
     )
 
 
@@ -134,5 +137,6 @@ def _other_timesteps(factory: Callable) -> list[str]:
     if single == (1, 16):
         return []
     return [
-        "Note: a single number, such as t = 500, is not taken. The page's module takes it, too."
+        "Note: your module does not take a single number, such as t = 500. The page's module "
+        "takes it, too."
     ]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ def _unet_sinusoidal(answer: object) -> list[str]:
     x, t = _images(2, 28), torch.tensor([10, 700])
     with cured(_cure):
         model = build(factory, text=f"{name_of(factory)}()")
-    with cured(lambda failure: _silent_method(model, x, t), _cure):
+    with cured(partial(_wrong_method, model, x, t), _cure):
         out = _predict(model, x, t)
     if out.shape != x.shape:
         raise Wrong(
@@ -114,17 +115,25 @@ def _cure(failure: Failure) -> str:
             "TimestepEmbedding is a class. Make the layer in __init__, self.embedding = "
             "TimestepEmbedding(256, 512), and call that with t."
         )
+    if "must match" in failure.text and "non-singleton dimension 1" in failure.text:
+        return f"The shift needs {WIDE} numbers, one for each channel. {PATH}."
     return reshape_cure(failure, (2, WIDE))
 
 
-def _silent_method(model: nn.Module, x: Tensor, t: Tensor) -> str:
-    """Which method of the learner's returns nothing, where the error is in what calls it."""
-    silent = []
+def _wrong_method(model: nn.Module, x: Tensor, t: Tensor, failure: Failure) -> str:
+    """Which method of the learner's returns the wrong thing, where the error is in its caller."""
+    wrong = []
 
     def watched(name: str, method: Callable) -> Callable:
         def call_it(*args: object) -> object:
             result = method(*args)
-            silent.extend([name] * (result is None))
+            if result is None:
+                wrong.append(f"{name} returned None. End it with return.")
+            elif name == "condition" and result.shape != args[0].shape:
+                wrong.append(
+                    f"condition returned {shape(result)}, and h is {shape(args[0])}. Return h plus "
+                    "the shift."
+                )
             return result
 
         return call_it
@@ -138,7 +147,9 @@ def _silent_method(model: nn.Module, x: Tensor, t: Tensor) -> str:
     finally:
         for name in own:
             vars(model).pop(name, None)
-    return f"{silent[0]} returned None. End it with return." if silent else ""
+    if not wrong and "embed" not in own and "NoneType" in failure.text:
+        return "Your class has no embed, and UNet's own returns None. Is the name spelt right?"
+    return wrong[0] if wrong else ""
 
 
 def _is_own(model: nn.Module, name: str) -> bool:
@@ -161,8 +172,7 @@ def _wake(model: nn.Module) -> list[str]:
         for p in asleep.values():
             p.normal_(std=p[0].numel() ** -0.5)
     return [
-        f"Note: {name} starts at 0, so that what it makes is silent at first. It can learn."
-        for name in asleep
+        f"Note: {name} starts at 0, so its layer gives 0 at first. It can learn." for name in asleep
     ]
 
 
@@ -201,8 +211,8 @@ def _check_items(model: nn.Module) -> None:
             "dimension of t."
         )
     raise Wrong(
-        "In evaluation mode an image gets another prediction alone than in a batch: timesteps or "
-        "images influence one another. Nothing may mix along dimension 0."
+        "In evaluation mode an image gets one prediction alone and another one in a batch: "
+        "timesteps or images influence one another. Nothing may mix along dimension 0."
     )
 
 
@@ -222,15 +232,15 @@ def _check_entrance(entrance: Entrance | None) -> None:
         raise Wrong(f"The timestep enters {_where(entrance)}, and not at the bottleneck. {PATH}.")
     if entrance.channels > WIDE:
         raise Wrong(
-            f"The embedding stands beside the feature map, {entrance.channels} channels in all, "
-            f"and is not added to it. {PATH}."
+            f"The embedding is joined to the feature map, {entrance.channels} channels in all, "
+            f"and not added to it. {PATH}."
         )
     flat = entrance.change.flatten(1)
     if (flat - flat[:, :1]).abs().max() > 1e-4 * flat.abs().max() + 1e-6:
         raise Wrong(
-            "What the timestep changes differs from pixel to pixel of the bottleneck, so it is not "
-            "one number added to each channel. Reshape the projection to (B, 256, 1, 1), and add "
-            "it; multiply nothing."
+            "What the timestep changes differs from pixel to pixel of the bottleneck, so it is "
+            "not one number added to each channel. Reshape the projection to (B, 256, 1, 1), and "
+            "add it. Do not multiply by it."
         )
     if entrance.channels == WIDE and (flat[:, 0] - flat[0, 0]).abs().max() < 1e-6:
         raise Wrong(
@@ -263,7 +273,8 @@ def _check_elsewhere(model: nn.Module, entrance: Entrance, x: Tensor) -> None:
     if enters_behind(model, entrance, x):
         raise Wrong(
             "The timestep enters the network at a second place, too: with the bottleneck of "
-            f"another t the prediction still changes with t. Only this belongs: {PATH}."
+            "another t the prediction still changes with t. Let t enter at one place only: "
+            f"{PATH}."
         )
 
 

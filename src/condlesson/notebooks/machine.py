@@ -27,9 +27,10 @@ def cores() -> int:
     else:
         found = os.cpu_count() or 1
     for group in _groups():
-        quota, _, period = _read(group / "cpu.max").partition(" ")
-        if quota.isdigit() and period.strip().isdigit():
-            found = min(found, int(quota) // int(period))
+        quota = _read(group / "cpu.max").split()
+        quota = quota or [_read(group / f"cpu.cfs_{part}_us") for part in ("quota", "period")]
+        if all(number.isdigit() for number in quota):
+            found = min(found, int(quota[0]) // int(quota[1]))
     return max(1, found)
 
 
@@ -40,7 +41,8 @@ def free_memory() -> float:
         if line.startswith("MemAvailable:"):
             found.append(1024 * int(line.split()[1]))
     for group in _groups():
-        limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+        limit = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
+        used = _read(group / "memory.current") or _read(group / "memory.usage_in_bytes")
         if limit.isdigit() and used.isdigit():
             found.append(max(0, int(limit) - int(used) + _reclaimable(group)))
     return min(found)
@@ -48,18 +50,17 @@ def free_memory() -> float:
 
 def _reclaimable(group: Path) -> int:
     """Bytes of files that are kept in memory, and go when somebody needs the room."""
-    lines = (line.split() for line in _read(group / "memory.stat").splitlines())
-    return sum(int(value) for name, value in lines if name == "inactive_file")
+    stat = dict(line.split() for line in _read(group / "memory.stat").splitlines())
+    return int(stat.get("total_inactive_file") or stat.get("inactive_file", 0))
 
 
 def _groups() -> Iterator[Path]:
-    """The control groups that this process is in, of Linux's second version."""
+    """The control groups of this process; the first version has a tree for each kind."""
     for line in _read(OWN_GROUP).splitlines():
-        if line.startswith("0::"):
-            own = CGROUPS / line.removeprefix("0::").strip().lstrip("/")
-            yield from (
-                folder for folder in (own, *own.parents) if CGROUPS in (folder, *folder.parents)
-            )
+        _, kind, path = line.split(":", 2)
+        root = CGROUPS / kind  # "" in the second version
+        own = root / path.strip().lstrip("/")
+        yield from (folder for folder in (own, *own.parents) if root in (folder, *folder.parents))
 
 
 def _read(file: Path) -> str:

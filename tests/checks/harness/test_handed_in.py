@@ -55,7 +55,7 @@ def test_a_misspelt_name(notebook):
 
 def test_an_import_after_the_cell(notebook):
     notebook.user_ns["In"] += ["class AdaGN(nn.Module):\n    pass", "from condlesson import AdaGN"]
-    assert "imported the package's again" in check_adagn(conditioning.AdaGN).messages[0]
+    assert "own was imported again" in check_adagn(conditioning.AdaGN).messages[0]
 
 
 @pytest.mark.fault("the learner's cell stopped with an error", "the check says so")

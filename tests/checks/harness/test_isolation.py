@@ -92,9 +92,9 @@ def test_memory_is_bounded():
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda t, d: os._exit(0), "it left Python, as os._exit does"),
+        (lambda t, d: os._exit(0), "it called a function such as os._exit"),
         (lambda t, d: os.kill(os.getpid(), signal.SIGSEGV), "it crashed (SIGSEGV)"),
-        (lambda t, d: os.kill(os.getpid(), signal.SIGKILL), "it was killed"),
+        (lambda t, d: os.kill(os.getpid(), signal.SIGKILL), "the system stopped it"),
     ],
     ids=["exit", "crash", "killed"],
 )

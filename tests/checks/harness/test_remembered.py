@@ -82,8 +82,15 @@ def test_another_notebook_beside_it_is_kept_apart(start, tmp_path):
     ("cells", "reason"),
     [
         ((), "Its cell has not run. Run that cell"),
-        ((RIGHT.replace("):\n", ")\n"),), "Its cell stopped before it made one."),
-        ((RIGHT.replace("import torch", "import tork"),), "Its cell stopped before it made one."),
+        (
+            (RIGHT.replace("draw_timesteps", "draw_timestep"),),
+            "Did you mean your draw_timestep? It must be called draw_timesteps. Run that cell",
+        ),
+        ((RIGHT.replace("):\n", ")\n"),), "Its cell stopped with an error before it made one."),
+        (
+            (RIGHT.replace("import torch", "import tork"),),
+            "Its cell stopped with an error before it made one.",
+        ),
     ],
 )
 def test_a_name_that_is_not_there_is_said_and_does_not_pass(start, capsys, cells, reason):

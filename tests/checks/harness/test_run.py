@@ -172,7 +172,7 @@ def test_an_error_of_the_check_itself_is_told(error):
     found = ask(lambda answer: raising(error)())
     assert found.status == "wrong"
     assert found.messages[0].startswith(
-        f"The answer could not be examined: {type(error).__name__} at line"
+        f"Your code could not be examined: {type(error).__name__} at line"
     )
 
 
@@ -180,7 +180,7 @@ def test_an_error_around_the_examination_is_told(monkeypatch):
     monkeypatch.setattr(run, "own_state", raising(RuntimeError("no state")))
     found = ask(lambda answer: [])
     assert found.status == "wrong"
-    assert found.messages[0].startswith("The answer could not be examined: RuntimeError")
+    assert found.messages[0].startswith("Your code could not be examined: RuntimeError")
 
 
 def test_long_lines_are_cut():
@@ -264,7 +264,7 @@ def test_code_that_does_not_end_is_stopped(answer):
     found = checks.check_sinusoidal_embedding(answer)
     assert found.status == "wrong"
     [message] = found.messages
-    assert message.startswith("Too slow: it was still running after 0 seconds")
+    assert message.startswith("Too slow: your code was still running after 0 seconds")
     assert "It was at line " in message
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 

@@ -71,6 +71,8 @@ def call(function: Callable, *args: object, what: str) -> object:
     except PASSING:
         raise
     except NotImplementedError as error:
+        if "missing the required" in say(error):  # torch's own: there is no forward
+            raise _raised(error, what) from None
         raise NotDone(f"{what} is not written yet: NotImplementedError{_at(error)}.") from None
     except BaseException as error:
         vars(builtins).update(_BUILTINS)  # what follows needs them
@@ -94,7 +96,7 @@ def build(factory: Callable, *args: object, text: str) -> nn.Module:
 def tensor_from(value: object, what: str) -> Tensor:
     """A returned value as a finite, floating tensor on the CPU."""
     if value is None:
-        raise NotDone(f"{what} returned None. Does every path of it end in a return?")
+        raise NotDone(f"{what} returned None. Does every branch of it end with a return?")
     if value is Ellipsis or value is NotImplemented:
         raise NotDone(f"{what} returned {value}.")
     if isinstance(value, (tuple, list)):
@@ -103,9 +105,13 @@ def tensor_from(value: object, what: str) -> Tensor:
             "Join its parts with torch.cat or torch.stack."
         )
     if not isinstance(value, Tensor):
+        cure = (
+            "It can be called: are its parentheses missing?"
+            if callable(value)
+            else "Compute it with torch, so that devices and gradients work."
+        )
         raise Wrong(
-            f"{what} must return a torch.Tensor, got {_article(type(value).__name__)}. "
-            "Compute it with torch, so that devices and gradients work."
+            f"{what} must return a torch.Tensor, got {_article(type(value).__name__)}. {cure}"
         )
     value = _plain(value, what)
     if not value.is_floating_point():

@@ -27,33 +27,57 @@ _ROWS = (
      "write under `with torch.no_grad():`."),
     (r"cannot assign '.*' as parameter '(\w+)'", "{0} must stay an nn.Parameter. Set its values "
      "instead: nn.init.zeros_(self.layer.{0})."),
-    (r"before Module.__init__\(\)", "Call super().__init__() first in __init__."),
+    (r"before Module.__init__\(\)|'super' object has no", "Call super().__init__() first in "
+     "__init__."),
     (r"object has no attribute '_(?:parameters|modules|buffers)'", "Call super().__init__() first "
      "in __init__."),
-    (r"buffer name should be a string", "The name comes first, then the tensor: "
+    (r"buffer name should be a string|register_buffer\(\) missing", "The name comes first, "
+     'then the tensor: self.register_buffer("name", tensor).'),
+    (r"buffer name can", "Write the name without self. in it: "
      'self.register_buffer("name", tensor).'),
     (r"(?:\w+\.)*(\w+) is not a Module subclass", "nn.Sequential takes layers, not classes. Write "
      "the parentheses: nn.{0}()."),
-    (r"one element tensors can be converted|only length-1 arrays", "A function of math takes one "
-     "number. For all numbers of a tensor take the one of torch: torch.sin, torch.cos, torch.exp."),
+    (r"one element tensors can be converted|only length-1 arrays", "A function of the module "
+     "math takes one number. For a tensor use torch's functions: torch.sin, torch.cos, torch.exp."),
     (r"Can't call numpy\(\) on Tensor that requires grad", "No gradient goes through NumPy. Take "
      "torch's function of the same name."),
     (r"^(sin|cos|exp|log|sqrt)\(\): argument 'input' .* not (?:int|float)", "torch.{0} takes a "
-     "tensor. Of a Python number take math.{0}."),
+     "tensor. For a Python number use math.{0}."),
+    (r"argument 'input' .* must be Tensor, not [A-Z]\w+$", "That is the layer, not its result. "
+     "Call it: layer(x)."),
+    (r"builtin_function_or_method", "A function is named there and not called. Write the "
+     "parentheses: x.sqrt() in place of x.sqrt."),
+    (r"'(?:int|float|Tensor)' object is not callable", "Is an operator, such as *, missing before "
+     "the parentheses?"),
+    (r"bad operand type .*'(?:range|list)'|list indices must be", "A list or a range is no tensor. "
+     "Take torch.arange(n), or torch.tensor(values)."),
+    (r"tensor of dimension 0$|index of a 0-dim tensor", "That tensor is a single number, without "
+     "dimensions. Use it as it is."),
+    (r"^randint\(\)", "The size is a tuple, with a comma: torch.randint(low, high, (size,))."),
     (r"too many values to unpack", "split takes the size of a part, chunk the number of parts: "
      ".chunk(2, dim=-1) gives two."),
-    (r"argument 'tensors' .* not Tensor", "The tensors belong into one list: "
-     "torch.cat([a, b], dim=-1)."),
-    (r"Long and|and Long|long int|Integers to negative", "Whole numbers meet floating ones. "
-     "Convert the whole ones: t.float()."),
-    (r"Double|double", "One side is float64, the other float32. Convert the first: x.float()."),
+    (r"argument 'tensors' .* not Tensor", "Put the tensors into one list: torch.cat([a, b], "
+     "dim=-1)."),
+    (r"Long and|and Long|long int|Integers to negative", "Integers and floating numbers meet "
+     "here. Convert the integers: t.float()."),
+    (r"Double|double", "One side is float64, the other float32. Convert the float64 one: "
+     "x.float()."),
     (r"does not require grad and does not have a grad_fn", "The path from the parameters to the "
      "result is cut. Leave out detach, .data, .item and no_grad."),
     (r"allocate memory|not enough memory", "That is more memory than a check may use, and nothing "
      "in this exercise is so large. Look at the shapes."),
+    (r"name '(?:true|false|none)' is", "Python writes True, False and None."),
+    (r"type '\w+' is not subscriptable", "A call has round parentheses: nn.Linear(a, b)."),
     (r"name '(F|nn|math|torch|np)' is not defined", "Run the cell with the imports first."),
-    (r"name '(\w+)' is not defined", "Is {0} spelt as where it was made? What belongs to the "
-     "object needs self. in front."),
+    (r"name '(pi|sqrt|sin|cos|exp|log|cat|stack|outer|arange|zeros|ones|empty|rand|randn|randint|"
+     r"int64|float32)' is not defined", "Write torch.{0}."),
+    (r"name '(Linear|GroupNorm|Conv2d|Sequential|Parameter|GELU|SiLU|ReLU)' is not defined",
+     "Write nn.{0}."),
+    (r"name '(gelu|silu|relu|group_norm|normalize|cosine_similarity)' is not defined", "Write "
+     "F.{0}."),
+    (r"name '(\w+)' is not defined", "Is {0} spelt the same way where it was made?"),
+    (r"'torch.nn.functional' has no", "Functions of F are in small letters, such as F.gelu."),
+    (r"'torch.nn' has no", "Layers of nn begin with a capital letter, such as nn.Linear."),
     (r"referenced before assignment|not associated with a value", "The name gets its value only "
      "below this line, or in a branch that did not run."),
     (r"Expected more than 1 value per channel", "A batch norm needs more than one item: it makes "
@@ -62,15 +86,16 @@ _ROWS = (
      "of the class?"),
     (r"Boolean value of Tensor", "`if` needs one truth value, and a batch has many. Treat all "
      "timesteps alike, or take torch.where."),
-    (r"ints,? but (?:got|found element of type) float", "A size must be whole: divide with //."),
-    (r"ints,? ?but got Tensor|must be Number, not Tensor", "A size must be a whole number, and "
-     "this is a tensor. Are the arguments in their order?"),
+    (r"ints,? (?:not|but got|but found element of type) float", "A size must be an integer: "
+     "divide with //."),
+    (r"ints,? ?but (?:got|found element of type) Tensor|must be Number, not Tensor", "A size "
+     "must be an integer, and this is a tensor. Are the arguments in the right order?"),
 )  # fmt: skip
 
 
 def cure_of(failure: Failure) -> str:
     """The cure of an error, or what the tensors on its line look like, or ""."""
-    for look in (_handed_over, _activation, _tuple, _nothing, _class, _attribute, _row):
+    for look in (_handed_over, _activation, _tuple, _nothing, _class, _attribute, _own_name, _row):
         text = look(failure)
         if text:
             return text
@@ -92,7 +117,13 @@ def _handed_over(failure: Failure) -> str:
     is_call = re.search(r"positional argument|unexpected keyword", failure.text)
     if failure.code or not is_call:
         return ""
-    return "Keep the arguments of the exercise, in their order."
+    if "__init__() takes 1 positional" in failure.text:  # that of nn.Module
+        return (
+            "Is __init__ spelt with two underscores on each side, and does it take the arguments?"
+        )
+    is_method = re.match(r"\w+\.\w+\(", failure.text)
+    first = ", with self first" if is_method else ""
+    return f"Keep the arguments of the exercise, in their order{first}."
 
 
 def _activation(failure: Failure) -> str:
@@ -101,13 +132,13 @@ def _activation(failure: Failure) -> str:
         return ""
     name = match[1]
     return (
-        f"nn.{name}(x) makes a layer, with x as its option, and applies nothing to x. Write "
+        f"nn.{name}(x) makes a layer, with x as its option, and does not apply it to x. Write "
         f"{_FUNCTIONS[name]}(x); or make nn.{name}() in __init__, and call that in forward."
     )
 
 
 def _tuple(failure: Failure) -> str:
-    is_tuple = re.search(r"'tuple'|\btuple indices|not tuple$|got tuple", failure.text)
+    is_tuple = re.search(r"'tuple'|\btuple indices|Tensor, not tuple$|got tuple", failure.text)
     named = [name for name, value in failure.named.items() if isinstance(value, tuple)]
     if not is_tuple and not named:
         return ""
@@ -122,10 +153,10 @@ def _nothing(failure: Failure) -> str:
         return ""
     name = next((name for name, value in failure.named.items() if value is None), "")
     if not name:
-        return "Something there is None: a function without return gives None."
+        return "Something on this line is None. A function without return gives None."
     return (
         f"{name} is None. A function without return gives None, and so does "
-        "self.register_buffer(...): write that call alone, without a name and = in front."
+        "self.register_buffer(...): write that call alone, without a name and = before it."
     )
 
 
@@ -150,6 +181,13 @@ def _attribute(failure: Failure) -> str:
     )
 
 
+def _own_name(failure: Failure) -> str:
+    match = re.search(r"name '(\w+)' is not defined", failure.text)
+    if not match or match[1] not in failure.attributes:
+        return ""
+    return f"Your object has {match[1]}. Write self.{match[1]}."
+
+
 def outer_cure(failure: Failure) -> str:
     """Two vectors that were to meet as rows and columns: timesteps and frequencies."""
     vectors = {k: v for k, v in failure.shapes.items() if len(v) == 1}
@@ -157,17 +195,28 @@ def outer_cure(failure: Failure) -> str:
         return ""
     (one, first), (other, second) = list(vectors.items())[:2]
     return (
-        f"{one} is {first} and {other} is {second}, and every {one} must meet every {other}: write "
-        f"{one}[:, None] * {other}, one row for each {one}."
+        f"{one} is {first} and {other} is {second}. Each number of {one} needs a row, with one "
+        f"product for each number of {other}: write {one}[:, None] * {other}."
     )
 
 
 def reshape_cure(failure: Failure, shape: tuple[int, int]) -> str:
     """Numbers of this shape, (B, C), that meet a feature map as they are."""
-    name = next((name for name, found in failure.shapes.items() if found == shape), "")
-    if failure.kind != "RuntimeError" or not name:
+    if failure.kind != "RuntimeError":
         return ""
+    for name, found in failure.shapes.items():
+        if found == shape:
+            return _spread(f"{name} is {shape}", name)
+        if tuple(size for size in found if size > 1) == shape and found != (*shape, 1, 1):
+            return f"{name} is {found}, and must be {(*shape, 1, 1)}: one number for each channel."
+    sizes = re.search(r"tensor a \((\d+)\) must match .* tensor b \((\d+)\) .* 3$", failure.text)
+    if sizes and str(shape[1]) in sizes.groups() and len(failure.shapes) == 2:
+        return _spread("What meets the feature map is (B, C)", "x")
+    return ""
+
+
+def _spread(what: str, name: str) -> str:
     return (
-        f"{name} is {shape}, and the feature map (B, C, H, W). One number serves a whole channel: "
+        f"{what}, and the feature map (B, C, H, W). One number serves a whole channel: "
         f"{name}[:, :, None, None], which is (B, C, 1, 1)."
     )

@@ -14,6 +14,8 @@ __all__ = ["Cure", "Failure", "Shape", "failure_of", "said"]
 Shape = tuple[int, ...]
 _NAME = re.compile(r"(?<![\w.\"'])[a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*")
 
+_SAME_SHAPE = {"float", "long", "double", "to", "clone", "detach"}  # methods of a tensor
+
 
 class Failure(NamedTuple):
     """An error of an answer.
@@ -93,6 +95,8 @@ def _named(code: str, known: dict[str, object]) -> dict[str, object]:
     for name in dict.fromkeys(_NAME.findall(code)):
         first, *rest = name.split(".")
         value, missing = known.get(first, ...), first not in known
+        if isinstance(value, Tensor) and set(rest) <= _SAME_SHAPE:
+            name, rest = first, []
         for part in rest:
             inside = _attributes(value)
             value, missing = inside.get(part), missing or part not in inside

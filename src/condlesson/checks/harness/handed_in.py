@@ -13,7 +13,7 @@ from types import FunctionType
 
 from condlesson.checks.harness.location import frames_of_error
 
-__all__ = ["BOOK", "not_the_learners", "shell"]
+__all__ = ["BOOK", "misspelt", "not_the_learners", "shell"]
 
 BOOK = "CONDLESSON_BOOK"  # "1" in the build of the book, where no learner writes a cell
 
@@ -51,16 +51,21 @@ def _is_ours(answer: object) -> bool:
 
 def _reason(name: str, session: object) -> str:
     known = getattr(session, "user_ns", {})
-    made = {k for k, v in known.items() if getattr(v, "__module__", "") == "__main__"}
-    alike = difflib.get_close_matches(name, sorted(made - {name}), n=1, cutoff=0.8)
-    if alike:
-        return f"Did you mean your {alike[0]}? It must be called {name}."
+    if other := misspelt(name, known):
+        return other
     error = _error_of_the_cell(name)
     if error:
         return f"Your cell stopped with an error, and made nothing: {error}."
     if any(_makes(cell, name) for cell in known.get("In", ())):
-        return "Something has imported the package's again after your cell."
+        return "The package's own was imported again after your cell."
     return "Your cell has not run."
+
+
+def misspelt(name: str, known: dict) -> str:
+    """What to say if the learner's cells made something of nearly this name, or ""."""
+    made = {k for k, v in known.items() if getattr(v, "__module__", "") == "__main__"}
+    alike = difflib.get_close_matches(name, sorted(made - {name}), n=1, cutoff=0.8)
+    return f"Did you mean your {alike[0]}? It must be called {name}." if alike else ""
 
 
 def _makes(cell: str, name: str) -> bool:

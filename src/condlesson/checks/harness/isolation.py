@@ -134,7 +134,7 @@ def _end(child: int) -> int:
 
 def _ending(status: int) -> str:
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return "it was killed, as for more memory than there is"
+        return "the system stopped it, probably because there was too little memory"
     if os.WIFSIGNALED(status):
         return f"it crashed ({signal.Signals(os.WTERMSIG(status)).name})"
-    return "it left Python, as os._exit does"
+    return "it called a function such as os._exit"

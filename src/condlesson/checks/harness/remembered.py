@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from condlesson.checks.harness.handed_in import misspelt
 from condlesson.checks.harness.result import CheckResult, note_earlier, note_result, statuses
 
 __all__ = ["FILE", "hand_in", "remember"]
@@ -77,8 +78,9 @@ def _tell(result: CheckResult) -> None:
 
 
 def _why_missing(name: str) -> str:
-    reason = "Its cell stopped before it made one" if _cell_of(name) else "Its cell has not run"
-    return f"There is no {name} in this session. {reason}. Run that cell, then this one."
+    stopped = "Its cell stopped with an error before it made one." if _cell_of(name) else ""
+    reason = misspelt(name, _session().user_ns) or stopped or "Its cell has not run."
+    return f"There is no {name} in this session. {reason} Run that cell, then this one."
 
 
 def _cell_of(name: str) -> str:

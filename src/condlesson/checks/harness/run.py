@@ -96,7 +96,7 @@ def _examined(
     except TooSlow:
         status, messages = "wrong", [_too_slow("")]
     except Died as error:
-        status, messages = "wrong", [f"The answer ended its process before a result: {error}."]
+        status, messages = "wrong", [f"Your code ended Python before there was a result: {error}."]
     return CheckResult(name, status, [*messages, praise] if status == "passed" else messages)
 
 
@@ -139,7 +139,12 @@ def _open_messages(answer: object, exercise: object, otherwise: list[str]) -> li
     owner = found[0].owner  # what is built on something unfinished comes after it
     labelled = [gap for gap in found if gap.owner == owner and gap.label]
     if not labelled:
-        return ["Some of it is still open: a line does nothing yet. Fill it, and run this again."]
+        return [
+            (
+                "Some of it is still open: a line does nothing yet. Fill it in, and run this check "
+                "again."
+            )
+        ]
     labels = [gap.label for gap in labelled]
     is_base = isinstance(answer, type) and owner != answer.__name__
     whose = f" in {owner}, which {answer.__name__} is built on" if is_base else ""
@@ -159,7 +164,7 @@ def _listed(labels: list[str]) -> str:
 def _too_slow(place: str) -> str:
     where = f" It was at {place}." if place else ""
     return (
-        f"Too slow: it was still running after {SECONDS:.0f} seconds, where about one is "
+        f"Too slow: your code was still running after {SECONDS:.0f} seconds, and about one is "
         f"enough.{where} Is there a loop that does not end, or one over single timesteps?"
     )
 
@@ -167,7 +172,7 @@ def _too_slow(place: str) -> str:
 def _unexpected(error: BaseException) -> str:
     place = place_of_error(error)
     where = f" at {place}" if place else ""
-    return f"The answer could not be examined: {type(error).__name__}{where}: {say(error)}"
+    return f"Your code could not be examined: {type(error).__name__}{where}: {say(error)}"
 
 
 def name_of(answer: object, otherwise: str = "your_function") -> str:

@@ -49,12 +49,12 @@ def examine_perceptron(
     if last != "no activation":
         if is_whole or not last or last in BOUNDED:
             raise Wrong(
-                f"Behind the second layer stands {_named(last)}. The embedding must "
-                "be free to point anywhere, so it ends with the linear layer, W_2 h + b_2."
+                f"After the second layer there is {_named(last)}. The embedding must be able to "
+                "take every value, so end with the linear layer, W_2 h + b_2."
             )
         notes.append(
             f"Note: {last} stands before the projection{', as in most U-Nets' * (last == SILU)}. "
-            "The page has none. Both are fine."
+            "The page has no activation there. Both are fine."
         )
     notes += _check_activation(layers, embed, ACTIVATIONS[last])
     notes += _check_sinusoid(layers, embed, t)
@@ -86,9 +86,8 @@ def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
             after = activation_of(grid[: len(out)], out)
             return Layers(w_1, first, w_2, last), after
     raise Wrong(
-        f"The second bias does not reach the embedding: with all weights 0 and that bias from "
-        f"-{SPAN:g} to {SPAN:g}, the embedding hardly moves. Does the result of the last layer get "
-        "lost?"
+        "The second bias does not reach the embedding: with all weights 0 and that bias from "
+        f"-{SPAN:g} to {SPAN:g}, the embedding hardly moves. Is the result of the last layer used?"
     )
 
 
@@ -134,7 +133,7 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
         )
     if found in BOUNDED:
         raise Wrong(
-            f"The activation between the layers is {found}, which holds every value between "
+            f"The activation between the layers is {found}, which keeps every value between "
             f"{out.min():.2g} and {out.max():.2g}. Take a GELU."
         )
     if found in (GELU, "GELU in its tanh form"):
@@ -154,10 +153,10 @@ def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]
             "linear map. Put a GELU between them."
         )
     if is_pointwise:
-        return ["Note: the activation is none that we know; the page has GELU."]
+        return ["Note: this check does not know your activation. The page has GELU."]
     raise Wrong(
-        "Between the two linear layers stands more than an activation: numbers of the hidden "
-        "layer influence one another. A GELU works on each alone."
+        "There is more than an activation between the two linear layers: numbers of the hidden "
+        "layer influence one another. A GELU works on each number by itself."
     )
 
 
@@ -176,8 +175,8 @@ def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]
     bent = _bent_by(table)
     if bent:
         text = (
-            f"{bent} goes over the sinusoid before the first layer: its values run from "
-            f"{table.min():.2f} to {table.max():.2f} instead of -1 to 1. Leave that one out."
+            f"{bent} is applied to the sinusoid before the first layer: its values run from "
+            f"{table.min():.2f} to {table.max():.2f} instead of -1 to 1. Leave that {bent} out."
         )
     raise Wrong(f"The first layer does not see the sinusoid of exercise 1. {text}")
 
@@ -185,7 +184,9 @@ def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]
 def _put_gelu(layers: Layers, embed: Embed) -> str:
     bent = _bent_by(_first_input(layers, embed, ALL))
     return (
-        f"Your {bent} stands before both. Put it between them." if bent else "Put a GELU between."
+        f"Your {bent} stands before both layers. Put it between them."
+        if bent
+        else "Put a GELU between them."
     )
 
 
@@ -246,6 +247,6 @@ def _check_formula(layers: Layers, embed: Embed, after: Callable) -> None:
     matrix, bias = random[w_2].squeeze().double(), random[b_2].flatten().double()
     if not any(torch.allclose(out, hidden @ m + bias, atol=1e-3) for m in (matrix.T, matrix)):
         raise Wrong(
-            "Something more than the second linear layer stands behind the activation: the result "
-            "is not W_2 h + b_2. Leave it out, or put it into a block of its own."
+            "There is more than the second linear layer after the activation: the result is not "
+            "W_2 h + b_2. Leave it out, or put it into a block of its own."
         )

@@ -138,8 +138,8 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
     one, zero = torch.ones_like(affine.slope), torch.zeros_like(affine.slope)
     if _is_steady(affine, zero, one):
         return (
-            "Nothing is normalised: scale and shift go straight to the feature map, so that a "
-            "feature map ten times as large stays ten times as large. Normalise first: "
+            "Nothing is normalised: scale and shift are applied to the feature map as it is, so "
+            "that a feature map ten times as large stays ten times as large. Normalise first: "
             f"{asked.norm}."
         )
     for groups in (k for k in range(1, num_channels + 1) if num_channels % k == 0):
@@ -148,15 +148,16 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
     mean, size = _group_statistics(h, num_groups)
     if _is_steady(affine, mean, one):
         return (
-            f"The mean is subtracted, but nothing is divided by the deviation. Take {asked.norm}."
+            "The mean is subtracted, but the rest is not divided by the standard deviation. Take "
+            f"{asked.norm}."
         )
     if _is_steady(affine, zero, (mean.square() + size.square()).sqrt()):
         return (
-            "The norm divides by the size and leaves the mean in: it is an RMS norm. Group norm "
-            f"subtracts the group's mean first: {asked.norm}."
+            "The norm divides by the root mean square and subtracts no mean: it is an RMS norm. "
+            f"Group norm subtracts the group's mean first: {asked.norm}."
         )
     if _is_steady(affine, mean, size.square()):
-        return "The norm divides by the variance, not by its square root."
+        return "The norm divides by the variance. It must divide by its square root."
     order = torch.arange(num_channels).reshape(-1, num_groups).T.flatten()
     if _is_steady(
         Affine(affine.slope[:, order], affine.offset[:, order], affine.residual),
@@ -168,7 +169,7 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
         )
     residual = affine._replace(slope=affine.slope - 1)
     if _is_steady(residual, mean, size):
-        return "The feature map itself is added on top. The layer returns the modulated norm alone."
+        return "The feature map itself is added to the result. Return the modulated norm alone."
     return _before_the_norm(layer, h, t_emb, asked)
 
 
@@ -177,7 +178,7 @@ def _other_groups(groups: int, asked: WantedLayer) -> str:
             "channel by itself, which is an instance norm"}.get(groups, "")  # fmt: skip
     return (
         f"The norm works in {groups} group{'s' * (groups > 1)}{kind}, and {asked.num_groups} were "
-        f"asked for. Hand the number on: {asked.norm_of('num_groups', 'num_channels')}, here "
+        f"asked for. Pass num_groups on: {asked.norm_of('num_groups', 'num_channels')}, here "
         f"{asked.norm}."
     )
 
@@ -200,8 +201,8 @@ def _before_the_norm(layer: Layer, h: Tensor, t_emb: Tensor, asked: WantedLayer)
             f"{asked.formula}, with norm = {asked.norm}."
         )
     return (
-        "The normalised feature map is not what scale and shift go to: the same t_emb scales and "
-        "shifts each feature map differently. Normalise h first, and only then modulate: "
+        "Scale and shift are not applied to the normalised feature map: the same t_emb scales "
+        "and shifts each feature map differently. Normalise h first, and only then modulate: "
         f"{asked.formula}, with norm = {asked.norm}."
     )
 
@@ -222,8 +223,8 @@ def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor, asked: Want
     low = out.min().item()
     if low > -0.3:
         return (
-            f"No value of the result lies below {low:.2g}, so an activation goes over it. The "
-            "layer ends with the modulation; the activation is the block's."
+            f"No value of the result lies below {low:.2g}, so an activation is applied to it. End "
+            "with the modulation; the activation belongs to the block around this layer."
         )
     h_2 = h.clone()
     h_2[:, :, 0, 0] = h_2[:, :, 0, 1]  # two pixels with the same value
@@ -235,6 +236,6 @@ def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor, asked: Want
             "from pixel to pixel. One number serves a whole channel: x[:, :, None, None]."
         )
     return (
-        "Within a channel the result is not a straight line of the feature map. The layer is "
-        f"{asked.formula}, with one number of each kind for a channel."
+        "Within a channel the result is not a linear function of the feature map. The layer is "
+        f"{asked.formula}, with the same numbers for all pixels of a channel."
     )

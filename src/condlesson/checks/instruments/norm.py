@@ -106,8 +106,10 @@ def _groups_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     given = failure.numbers.get("num_groups"), failure.numbers.get("num_channels")
     if given == (asked.num_channels, asked.num_groups):
         return f"nn.GroupNorm takes the number of groups first, then the channels: {asked.norm}."
+    if given[0] == asked.num_groups:
+        return f"The norm gets {given[1]} channels, and h has {asked.num_channels}: {asked.norm}."
     return (
-        f"The norm was to have {asked.num_groups} groups. Use num_groups as it is handed in: "
+        f"The norm must have {asked.num_groups} groups. Use the argument num_groups: "
         f"{asked.norm_of('num_groups', 'num_channels')}, here {asked.norm}."
     )
 
@@ -122,7 +124,16 @@ def _width_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     out = asked.outputs
     if came == d_emb:
         return f"{layer} takes {wanted} numbers, and d_emb is {d_emb}: nn.Linear(d_emb, {out})."
-    return f"{layer} takes {wanted} numbers and gets {came}. Project t_emb, which is d_emb wide."
+    maps = (
+        f"{name} is {found}, a feature map"
+        for name, found in failure.shapes.items()
+        if len(found) == 4
+    )
+    seen = next(maps, f"it gets {came}")
+    return (
+        f"{layer} takes {wanted} numbers, and {seen}. Project t_emb, (B, d_emb); your layer is "
+        "called with (h, t_emb)."
+    )
 
 
 def _split_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
@@ -138,8 +149,8 @@ def _split_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
         if size[:2] == (BATCH, asked.num_channels // 2):
             return (
                 f"{name} is {size}, for half of the channels: the projection has "
-                f"{asked.num_channels} outputs, and a gamma and a beta for each channel are "
-                "2 * num_channels."
+                f"{asked.num_channels} outputs. A gamma and a beta for each channel need 2 * "
+                "num_channels."
             )
     return ""
 
@@ -154,9 +165,10 @@ def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
         scores = measure(layer, sizes, t_emb)
     if moved_by_t(scores.scale).any() or moved_by_t(scores.shift).any():
         raise Wrong(
-            "With all trainable parameters at 0 t_emb still has an effect: what projects it is "
-            "not among them, so an optimiser would not train it. Keep the layer as an attribute, "
-            "self.projection = nn.Linear(...), not in a plain list, and freeze nothing."
+            "With all trainable parameters set to 0, t_emb still has an effect: the layer that "
+            "projects it is not among them, so an optimiser would not train it. Keep the layer "
+            "as an attribute, self.projection = nn.Linear(...), not in a plain list, and freeze "
+            "nothing."
         )
 
 
@@ -172,8 +184,8 @@ def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
     for leaf, name in zip(leaves, ("h", "t_emb"), strict=True):
         if leaf.grad is None:
             raise Wrong(
-                f"No gradient reaches {name}: the layers in front of this one would not learn. "
-                "Leave out detach, .data and no_grad."
+                f"No gradient reaches {name}: the layers before this one would not learn. Leave "
+                "out detach, .data and no_grad."
             )
     unused = int((leaves[1].grad == 0).all(0).sum())
     if unused > 0.4 * t_emb.shape[1]:
@@ -194,7 +206,7 @@ def _deaf_text(layer: nn.Module, name: str, deaf: Tensor, run: Callable[[], Tens
             f"No gradient reaches {share}, though the result depends on it: the path is cut. Leave "
             "out detach, .data and no_grad."
         )
-    return f"{share} has no effect: make the layer as wide as what you use of it."
+    return f"{share} has no effect: make the layer only as wide as you need it."
 
 
 def apply_raw(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
@@ -270,13 +282,13 @@ def _check_dependence(scores: Scores, num_channels: int) -> None:
         )
     if not scaled.any():
         raise Wrong(
-            f"Gamma is missing: each channel is scaled by {scores.scale.mean():.3g} whatever t_emb "
-            f"is, and only shifted by it. Both belong: {FORMULA}."
+            f"Gamma is missing: each channel is scaled by {scores.scale.mean():.3g} whatever "
+            f"t_emb is, and only shifted by it. The layer needs both: {FORMULA}."
         )
     if not shifted.any():
         raise Wrong(
-            f"Beta is missing: each channel is scaled by t_emb, but nothing is added. Both belong: "
-            f"{FORMULA}."
+            "Beta is missing: each channel is scaled by t_emb, but nothing is added. The layer "
+            f"needs both: {FORMULA}."
         )
     for moved, name in ((scaled, "gamma"), (shifted, "beta")):
         if not moved.all():

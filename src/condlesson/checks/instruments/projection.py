@@ -62,7 +62,7 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
         ):
             if is_linear(undo(values), t_emb.double()):
                 return (
-                    f"{who.capitalize()} goes through {name} behind the projection, so that it "
+                    f"{who.capitalize()} goes through {name} after the projection, so that it "
                     f"cannot take every value. Use what the projection gives: {FORMULA}."
                 )
     for values, who in (
@@ -72,12 +72,12 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
     ):
         if values.min() >= -1e-6:
             return (
-                f"No {who} of any channel is ever negative, so an activation stands behind the "
+                f"No {who} of any channel is ever negative, so an activation stands after the "
                 f"projection. Use what the projection gives: {FORMULA}."
             )
     return (
-        "Gamma and beta are not linear in t_emb. One linear layer makes both: "
-        "[gamma, beta] = Linear(t_emb), without anything behind it."
+        "Gamma and beta are not linear in t_emb. One linear layer makes both: [gamma, beta] = "
+        "Linear(t_emb), with nothing after it."
     )
 
 
@@ -91,7 +91,7 @@ def parameter_notes(layer: nn.Module, sizes: tuple[int, int, int]) -> list[str]:
     if extra == 2 * num_channels:
         return [
             "Note: the norm keeps a scale and a shift of its own, as in most U-Nets. That is "
-            "fine; affine=False saves them, since gamma and beta can do the same."
+            "fine. affine=False leaves them out, since gamma and beta can do the same."
         ]
     if extra == -2 * num_channels:
         return ["Note: the projection has no bias. The page's has one; nn.Linear has by default."]

@@ -118,9 +118,10 @@ def _collisions(seen: Seen) -> str:
         return ""
     k = int(same[len(same) // 2])
     return (
-        f"t = {k} and t = {k + 1} get the same embedding, and so do {len(same)} pairs of "
-        "neighbours in all. Something rounds or clamps t: an integer division, or half precision, "
-        "in which 500 and 501 are the same. Divide with /, and compute in float32."
+        f"t = {k} and t = {k + 1} get the same embedding, like {len(same)} "
+        f"pair{'s' * (len(same) > 1)} of neighbouring timesteps in all. Something rounds or clamps "
+        "t: an integer division, or half precision, in which 500 and 501 are the same. Divide with "
+        "/, and compute in float32."
     )
 
 
@@ -167,8 +168,8 @@ def _angles(seen: Seen) -> str:
         return ""
     if (steps[0] - steps[0, 0]).abs().max() < 1e-3 * steps[0].abs().max():
         return (
-            "Every dimension is t itself, times the same number: one number, where a clock "
-            "with many hands belongs. Take the sines and cosines of w_i t."
+            "Every dimension is t itself, times the same number. A clock needs many hands, which "
+            "turn at different speeds. Take the sines and cosines of w_i t."
         )
     return "The values are angles, t times w_i. Their sines and cosines are missing."
 
@@ -203,8 +204,8 @@ def _halves(seen: Seen) -> str:
     few = min(sines, cosines)
     tell = f"none is a {less[:-1]}" if few == 0 else f"only {few} are {less}"
     return (
-        f"{max(sines, cosines)} of {seen.width} dimensions are {more}, and {tell}. From one of the "
-        "two alone, different timesteps look the same. Each frequency needs both."
+        f"{max(sines, cosines)} of {seen.width} dimensions are {more}, and {tell}. With one of "
+        "the two alone, different timesteps look the same. Each frequency needs both."
     )
 
 
@@ -236,9 +237,9 @@ def _speeds(hands: Hands) -> str:
     steps = w[::2].clamp(min=1e-9).log().diff()
     if distinct > 0.9 * half and steps.std() > 0.5 * steps.mean().abs():
         return (
-            f"The frequencies, from {w[0]:.3g} to {w[-1]:.3g}, are spread irregularly, as if drawn "
-            f"at random. Such features make a clock, too, but this exercise has the formula's: "
-            f"{FORMULA}."
+            f"The frequencies, from {w[0]:.3g} to {w[-1]:.3g}, are spread irregularly, as if "
+            "drawn at random. Such features make a clock, too, but this exercise asks for those "
+            f"of the formula: {FORMULA}."
         )
     if distinct != half:
         return f"Only {distinct} of the {half} frequencies differ from one another. {FORMULA}."
@@ -248,7 +249,7 @@ def _speeds(hands: Hands) -> str:
     right = wheel(2 * half)
     k = int((w[::2] / right - 1).abs().argmax())
     return (
-        f"The frequencies are off: w_{k} is {w[2 * k]:.4g}, and {right[k]:.4g} belongs. {FORMULA}."
+        f"The frequencies are wrong: w_{k} is {w[2 * k]:.4g} and must be {right[k]:.4g}. {FORMULA}."
     )
 
 

@@ -37,6 +37,7 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
     found.append(Wheel(wheel(d, steps=d), _SLOWEST.format(w=BASE ** (-(half - 1) / d), d=d)))
     found.append(Wheel(wheel(d, steps=half / 2), _TWICE.format(w=BASE ** (-2 * (half - 1) / half))))
     found.append(Wheel(wheel(d, steps=half) * BASE ** (-1 / half), _FROM_ONE))
+    found += [Wheel(BASE**-i / half, _POWER_FIRST), Wheel(BASE**-i, _UNDIVIDED)]
     for steps in (half + 1, half - 2, half - 0.5, d - 1, d - 2):
         found.append(Wheel(wheel(d, steps=steps), _STEPS.format(steps=steps, half=half)))
     for factor in (10.0, 100.0, fastest):
@@ -45,7 +46,7 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
     return found
 
 
-_SPEED = "The fastest hand must turn 1 radian a timestep: w_0 = 1."
+_SPEED = "The fastest hand must turn 1 radian in a timestep: w_0 = 1."
 _FACTORS = {
     1 / 1000: "t is divided by 1000 before it meets the frequencies: the fastest hand turns 1 "
     "radian in all the 1000 steps, so that the embeddings of all timesteps are nearly the same. "
@@ -65,16 +66,16 @@ _FACTORS = {
     f"fast. torch.sin takes radians. {_SPEED}",
 }  # fmt: skip
 _FACTOR = (
-    "The angles are {factor:.4g} times the formula's: t or the frequencies are multiplied by a "
-    f"number that does not belong there. {_SPEED}"
+    "The angles are {factor:.4g} times the formula's: t or the frequencies are multiplied by "
+    f"this number. Leave it out. {_SPEED}"
 )
 _HALVES = torch.float16, torch.bfloat16
 _COARSE = (
     "The frequencies are rounded to {dtype}, and the error grows with t. Compute them in float32."
 )
 _WHOLE = (
-    "The frequencies are cut to whole numbers, so that nearly all are 0: they have the dtype of "
-    "whole timesteps. Make t floating instead, t.float(), and leave the frequencies as they are."
+    "The frequencies are whole numbers, so that nearly all are 0. Did they get the integer dtype "
+    "of t? Make t floating instead, t.float(). Or is the exponent not divided by d/2?"
 )
 _BACKWARDS = (
     "t runs backwards: your row of t is the formula's row of {last} - t. Feed t itself, "
@@ -92,13 +93,21 @@ _RISING = (
     "w_i = 10000 ** (-i / (d/2))."
 )
 _SLOWEST = (
-    "The frequencies fall half as fast as they should: the slowest hand has w = {w:.3g}, where "
-    "about 1e-4 belongs. The exponent is 2i / d, that is i / (d/2), and not i / d; or the base is "
-    "100 and not 10000, which gives the same."
+    "The frequencies fall half as fast as they should: the slowest hand has w = {w:.3g}, and "
+    "must have about 1e-4. The exponent is 2i / d, that is i / (d/2), and not i / d; or the base "
+    "is 100 and not 10000, which gives the same."
 )
 _TWICE = (
-    "The frequencies fall twice as fast as they should: the slowest hand has w = {w:.2g}, where "
-    "about 1e-4 belongs. The exponent is i / (d/2): the 2 belongs there once."
+    "The frequencies fall twice as fast as they should: the slowest hand has w = {w:.2g}, and "
+    "must have about 1e-4. The exponent is i / (d/2), with the 2 only once."
+)
+_POWER_FIRST = (
+    "10000 ** -i / half is (10000 ** -i) / half, since ** comes before /. Write the parentheses: "
+    "10000 ** (-i / half)."
+)
+_UNDIVIDED = (
+    "The exponent is -i and not -i / (d/2), so that nearly all frequencies are almost 0. Write "
+    "10000 ** (-i / (d/2))."
 )
 _FROM_ONE = (
     "The frequencies start at i = 1, so that the fastest hand, one radian a step, is missing. "

@@ -31,8 +31,8 @@ def check_head(model: nn.Module, x: Tensor) -> None:
         if all(torch.allclose(out, function(last), atol=1e-5) for last, out in ends):
             if name:
                 raise Wrong(
-                    f"The prediction goes through {name}, and noise takes every value. End with "
-                    "the last convolution."
+                    f"The prediction goes through {name}, and noise can take every value. End "
+                    "with the last convolution."
                 )
             return
 
@@ -78,7 +78,8 @@ def path_notes(model: nn.Module, dead: list[str], clock: set[nn.Parameter]) -> l
     if dead:
         notes.append(
             f"Note: no gradient ever reaches {', '.join(dead[:3])}{', ...' * (len(dead) > 3)}. "
-            "These parameters are not used; are they left from the class that you started from?"
+            "These parameters are not used; are they left over from the class that you started "
+            "from?"
         )
     page = unet.UNetSinusoidal()
     ours = Counter(tuple(p.shape) for p in page.parameters() if p.ndim == 4)

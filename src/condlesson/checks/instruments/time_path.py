@@ -31,8 +31,8 @@ __all__ = [
 T = 1000
 D_SINUSOIDAL, D_EMB, WIDE = 256, 512, 256
 PATH = (
-    "Sinusoid and MLP, TimestepEmbedding(256, 512), then nn.Linear(512, 256), added to the 256 "
-    "channels of the bottleneck"
+    "The path of t is TimestepEmbedding(256, 512), sinusoid and MLP, then nn.Linear(512, 256), "
+    "added to the 256 channels of the bottleneck"
 )
 ACTIVATED = (
     "An activation stands between the projection and the bottleneck, so that the shift cannot take "
@@ -165,7 +165,7 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
             t=timesteps(x),
         )
     except Wrong as error:
-        raise Wrong(f"The timestep's path, in front of the projection: {error}") from None
+        raise Wrong(f"The timestep's path, before the projection: {error}") from None
 
 
 def bottleneck(model: nn.Module, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor:
