@@ -125,7 +125,7 @@ def test_one_seed_gives_no_interval_and_no_conclusion():
     assert (d.low, d.high) == (-math.inf, math.inf)
     assert d.winner is None
     assert said == (
-        "With one seed, adagn minus none is -0.05000 (50.0% of the loss of none). One seed gives "
+        "With one seed, adagn minus none is −0.05000 (50.0% of the loss of none). One seed gives "
         "no interval, so nothing follows from it about the two networks."
     )
 
