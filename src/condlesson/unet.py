@@ -166,7 +166,7 @@ class UNet(nn.Module):
 
 
 class UNetSimple(UNet):
-    """The draft's network: t / T through an MLP, added to half of the bottleneck.
+    """The scalar network: t / T through an MLP, added to half of the bottleneck.
 
     Args:
         width: As in `UNet`.

@@ -38,6 +38,13 @@ FIGURES = {
     "many small ones": lambda: plots.digits(
         np.zeros((2, 7, 4, 4)), columns=list("abcdefg"), rows=["r", "s"]
     ),
+    "one row": lambda: plots.digits(
+        np.zeros((1, 7, 4, 4)), columns=[f"told {k}" for k in range(7)]
+    ),
+    "rows of pictures": lambda: plots.samples({"a name": np.ones((10, 4, 4))}),
+    "a long legend": lambda: plots.curve_panels(
+        {"a title": {f"line {k}": [0, 1] for k in range(6)}}, [0, 1], xlabel="x", ylabel="y"
+    ),
     "long labels": lambda: (
         plots.differences({"a long label − another": ([0, 1], -1, 2)}, xlabel="x").figure
     ),
@@ -65,6 +72,40 @@ def test_panels_side_by_side_come_to_stand_below_one_another():
     above, below = (ax.get_position() for ax in figure.axes[:2])
     assert above.y0 > below.y1
     assert above.x0 == pytest.approx(below.x0)
+
+
+def test_one_row_becomes_two():
+    figure = FIGURES["one row"]()
+    narrow.squeeze(figure)
+    figure.canvas.draw()
+    boxes = [ax.get_position() for ax in figure.axes]
+    assert boxes[3].y0 > boxes[4].y1
+    assert boxes[4].x0 == pytest.approx(boxes[0].x0)
+
+
+def test_a_long_legend_stands_above_what_is_drawn():
+    figure = FIGURES["a long legend"]()
+    narrow.squeeze(figure)
+    figure.canvas.draw()
+    [ax] = figure.axes
+    assert ax.get_legend().get_window_extent().y0 > ax.title.get_window_extent().y1
+    assert ax.get_legend().get_window_extent().x1 < figure.bbox.x1
+
+
+def test_rows_of_pictures_are_broken_into_two():
+    pictures = np.arange(10)[:, None, None] * np.ones((10, 4, 4))
+    figure = plots.samples({"a": pictures, "b": pictures + 10})
+    narrow.squeeze(figure)
+    [image] = figure.axes[0].images
+    shown = np.asarray(image.get_array())[::4, ::4]
+    assert shown.tolist() == np.arange(20).reshape(4, 5).tolist()
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["a", "b"]
+
+
+def test_an_odd_number_of_pictures_stays_in_one_row():
+    figure = plots.samples({"a": np.ones((3, 4, 4))}, columns=3)
+    narrow.squeeze(figure)
+    assert figure.axes[0].images[0].get_array().shape == (4, 12)
 
 
 def test_a_notebook_of_the_book_shows_both(monkeypatch):

@@ -80,6 +80,13 @@ SHOWN = {
     ],
 }
 
+# Those that are an exercise: its label, and what runs there.
+ELSEWHERE = {
+    "no_activation": ("a-bug-in-the-mlp", "check_timestep_mlp(TimestepMLP)"),
+    "cancelled_shift": ("a-bug-in-the-block", "check_additive_block(AdditiveBlock)"),
+    "in_place": ("an-exhibit-the-line-that-does-not-train", "UNetInPlace()(x, t).mean()"),
+    "last_timestep": ("a-bug-in-the-draws", "check_draw_timesteps(draw_timesteps)"),
+}
 every_one = pytest.mark.parametrize("name", MISTAKES)
 # Seen in what trained networks predict.
 TRAINED = {"swapped_halves", "other_denominator", "told_index", "missing_root"}
@@ -216,14 +223,31 @@ def test_another_clock_is_told_from_swapped_halves():
 
 
 @every_one
+def test_the_museum_has_it(name):
+    mistake = MISTAKES[name]
+    page = Book().pages["museum"].text
+    assert f"\n### {mistake.title}\n" in page
+    label = re.sub(r"[^a-z0-9]+", "-", mistake.bug.lower()).strip("-")
+    assert page.count(f"`{label}`") == 1  # in the table of symptoms
+    assert mistake.source in page
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_bug_that_an_exercise_has_is_linked_from_the_museum(name):
+    mistake, (label, run) = MISTAKES[name], ELSEWHERE[name]
+    _, _, exhibit = Book().pages["museum"].text.partition(f"\n### {mistake.title}\n")
+    assert f"<{label}>`" in exhibit.partition("\n#")[0]
+    _, found, task = Book().pages[mistake.exercise].text.partition(f"({label})=\n### ")
+    assert found
+    assert run in task.partition("\n### ")[0]
+
+
+@pytest.mark.parametrize("name", [name for name in MISTAKES if name not in ELSEWHERE])
 def test_the_museum_shows_it(name):
     mistake = MISTAKES[name]
     page = Book().pages["museum"].text
     shown = mistake.code.__name__
     assert page.count(f'MISTAKES["{name}"].reveal(') == 1
-    assert f"\n### {mistake.title}\n" in page
-    label = re.sub(r"[^a-z0-9]+", "-", mistake.bug.lower()).strip("-")
-    assert page.count(f"`{label}`") == 1  # in the table of symptoms
     assert f"{{scaffold}} condlesson.museum.broken.{shown}\n" in page
     assert f"{{solution}} condlesson.museum.broken.{shown}\n" in page
     assert f"({mistake.source})" in page

@@ -148,13 +148,14 @@ def conclude(difference: PairedDifference) -> str:
         One to three sentences of plain text.
     """
     d, n = difference, len(difference.values)
-    size = f"{d.mean:+.5f} ({abs(d.relative):.1%} of the loss of {d.a})"
+    mean, low, high = (f"{x:+.5f}".replace("-", "−") for x in (d.mean, d.low, d.high))
+    size = f"{mean} ({abs(d.relative):.1%} of the loss of {d.a})"
     if n == 1:
         return (
             f"With one seed, {d.b} minus {d.a} is {size}. One seed gives no interval, so nothing "
             "follows from it about the two networks."
         )
-    numbers = f"the mean difference is {size}, 95 % interval {d.low:+.5f} to {d.high:+.5f}"
+    numbers = f"the mean difference is {size}, 95 % interval {low} to {high}"
     if d.winner:
         loser = d.a if d.winner == d.b else d.b
         return (

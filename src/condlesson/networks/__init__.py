@@ -74,6 +74,7 @@ WIDE = "256, 512, 512, GELU"
 GROUP = partial(nn.GroupNorm, UNET_GROUPS)  # the norm that UNetAdaGN has by default
 # The hues of Okabe and Ito, safe for colour-blind readers, dark enough for lines on white.
 GREY, ORANGE, BLUE, PINK, GREEN = "#4D4D4D", "#C05200", "#0072B2", "#B0568A", "#1C6E37"
+BROWN, NAVY = "#7A3300", "#00366B"  # darker than orange and blue: the same encodings, matched
 
 NETWORKS: dict[str, Network] = {
     "none": Network(UNet, Design(*NOTHING, "batch"), (GREY, "s", "-")),
@@ -85,12 +86,12 @@ NETWORKS: dict[str, Network] = {
     "simple_matched": Network(
         partial(UNetMatched, encoding="scalar"),
         Design("t / T, 256 times", NARROW, "half of the bottleneck", "adds", "batch"),
-        (ORANGE, "v", "--"),
+        (BROWN, "v", "--"),
     ),
     "sinusoidal_matched": Network(
         partial(UNetMatched, encoding="sinusoid"),
         Design("sinusoid", NARROW, "half of the bottleneck", "adds", "batch"),
-        (BLUE, "X", "--"),
+        (NAVY, "X", "--"),
     ),
     "sinusoidal": Network(
         UNetSinusoidal,

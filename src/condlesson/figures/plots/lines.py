@@ -85,6 +85,7 @@ def curve_panels(
             log_axis(ax)
         ax.legend()
     axes[-1, 0].set_xlabel(xlabel)
+    axes[-1, 0].xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 

@@ -1,7 +1,7 @@
 """The catalogue of silent bugs: what each is, where it lived, how it shows, what tells, the cure.
 
 The broken code itself is in `broken`, and what it shows in `symptoms`. The page
-"The museum of silent bugs" shows all of them, and their tests run every one through its check.
+"The museum of silent bugs" shows them, and their tests run every one through its check.
 
     MISTAKES["missing_one"].reveal()  # numbers, of the broken version and of the cured one
 """

@@ -72,7 +72,7 @@ MISTAKES = (
         code=broken.InPlaceUNet,
         check="check_unet_sinusoidal",
         message="(?i)in-?place",
-        where="the draft of this lesson; a thread with the same error is NWPU-MOC, issue 4",
+        where="an earlier version of this lesson; the same error is in NWPU-MOC, issue 4",
         source="https://github.com/lyongo/NWPU-MOC/issues/4",
         symptom="Predictions are right. The first backward pass raises a RuntimeError.",
         cure="h = h + shift: a new tensor, not the old one.",
