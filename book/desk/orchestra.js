@@ -26,6 +26,16 @@ desk.tool("orchestra", (tool) => {
     tool.refresh();
   };
   const t = () => tool.number("true");
+  // Blocks that are told the truth stay with it.
+  let before = t();
+  tool.input("true").addEventListener("input", () => {
+    for (const block of unet.BLOCKS) {
+      if (tool.number(block) !== before) continue;
+      tool.input(block).value = t();
+      tool.write(block, t());
+    }
+    before = t();
+  });
   tool.find(".desk-truth").addEventListener("click", () => tell(() => t()));
   tool.find(".desk-bottleneck").addEventListener("click", () =>
     tell((block) => (block === "bottleneck" ? 0 : t())));
@@ -46,7 +56,8 @@ desk.tool("orchestra", (tool) => {
       const lied = unet.BLOCKS.filter((block) => told[block].t !== true_);
       tool.say((lied.length ? `Lied to: ${lied.join(", ")}. ` : "All are told the truth. ")
         + (muted === "none" ? "" : `Muted: ${muted === "both" ? "gamma and beta" : muted}. `)
-        + `The error is ${print(wrong)}, ${print(wrong / least, 1)} times that of the truth.`);
+        + `The error is ${print(wrong)}`
+        + (lied.length || muted !== "none" ? `, ${print(wrong / least, 1)} times that of the truth.` : "."));
     });
   };
   return { change };

@@ -1,9 +1,10 @@
 // The start of the desk: how much of a network is loaded, and the reader's own file, which is read as
 // text.
 desk.tool("start", (tool) => {
-  tool.input("file").addEventListener("change", async ({ target }) => {
-    const [file] = target.files;
-    target.value = ""; // so that the same file can be opened again
+  const input = tool.input("file");
+  input.addEventListener("click", () => { input.value = ""; }); // the same file can be opened again
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
     if (!file) return;
     try {
       await running.open(networkFile.parse(await file.text()), tool);
