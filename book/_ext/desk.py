@@ -2,12 +2,13 @@
 
 Directives:
     desk NAME              a tool of the desk, from its template in `desk/`. With `:still:` and the
-                           name of a figure it moves into that figure: the still image stays until
-                           the network runs, in print and without scripts, and nothing shifts.
+                           name of a figure it moves into that figure: what this shows stays until
+                           the network runs, in print and without scripts, and nothing shifts. The
+                           figure may be one that moves.
 
 The scripts in `desk/` are shipped as two files: the engine, which also runs in a worker, and the
 tools. The networks are written once by `condlesson.figures.desk`, and kept until their runs or the
-code change; pages only say where they lie and how large they are.
+code change; the script only says where they lie and how large they are.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ TOOLS = (
     "ask",
     "weights",
     "tool",
+    "running",
     *("pad", "lie", "orchestra", "break", "find", "sample", "first"),
     "start",
 )
@@ -59,21 +61,23 @@ class Desk(SphinxDirective):
 class DeskTools(SphinxPostTransform):
     """Give each tool its HTML, inside its still figure if it has one."""
 
-    default_priority = 500  # when it is settled which of its forms an output is shown in
+    default_priority = 510  # behind the figures that move
     formats: ClassVar = ("html",)
 
     def run(self, **kwargs: object) -> None:
         """Do so for each tool of the page."""
         for node in list(self.document.findall(desk_tool)):
-            text = render(self.app, node["name"], node["still"] or f"desk-{node['name']}")
-            markup = nodes.raw("", text, format="html")
             if node["still"] is None:
                 kind = ["desk", f"desk-{node['name']}"]
+                markup = self._markup(node, f"desk-{node['name']}")
                 node.replace_self(nodes.container("", markup, classes=kind))
             else:
-                self._join(node, markup)
+                self._join(node)
 
-    def _join(self, node: desk_tool, markup: nodes.raw) -> None:
+    def _markup(self, node: desk_tool, figure: str, **context: object) -> nodes.raw:
+        return nodes.raw("", render(self.app, node["name"], figure, **context), format="html")
+
+    def _join(self, node: desk_tool) -> None:
         figures = self.document.findall(nodes.figure)
         figure = next((f for f in figures if node["still"] in f["ids"] + f["names"]), None)
         if figure is None:
@@ -81,24 +85,30 @@ class DeskTools(SphinxPostTransform):
                 f"{self.env.docname}: {{desk}} {node['name']} must name a figure of its page as "
                 f"still, got {node['still']!r}."
             )
-        image = figure.next_node(nodes.image)
-        parts = nodes.container("", image.deepcopy(), markup, classes=["desk-parts"])
+        shown, moves = figure[0], "moving" in figure
+        markup = self._markup(node, f"desk-{node['name']}" if moves else node["still"], moves=moves)
+        classes = ["desk-parts", *(["desk-instead"] if moves else [])]
         figure["classes"] += ["desk", f"desk-{node['name']}"]
-        figure.replace(image, parts)
+        figure.replace(shown, nodes.container("", shown.deepcopy(), markup, classes=classes))
         node.parent.remove(node)
 
 
-def render(app: Sphinx, name: str, figure: str) -> str:
+def render(app: Sphinx, name: str, figure: str, **context: object) -> str:
     """HTML of a tool; `figure` begins the ids in it."""
     templates = Environment(
         loader=FileSystemLoader(Path(app.srcdir, "desk")), autoescape=True, trim_blocks=True
     )
-    about = json.loads((files(app) / "desk" / "about.json").read_text("utf-8"))
-    for network in about["networks"].values():
-        for file in network["files"]:
-            file["address"] = f"{FOLDER}/{file['address']}"
+    about = read_about(files(app))
+    return templates.get_template(f"{name}.html").render(figure=figure, **about, **context)
+
+
+def read_about(folder: Path) -> dict:
+    """What `condlesson.figures.desk` says of the files in a folder, as pages address them."""
+    about = json.loads((folder / "desk" / "about.json").read_text("utf-8"))
+    for file in [file for network in about["networks"].values() for file in network["files"]]:
+        file["address"] = f"{FOLDER}/{file['address']}"
     about["first"]["sheet"]["file"] = f"{FOLDER}/{about['first']['sheet']['file']}"
-    return templates.get_template(f"{name}.html").render(figure=figure, **about)
+    return about
 
 
 def find_files(app: Sphinx, config: Config) -> None:
@@ -112,17 +122,21 @@ def find_files(app: Sphinx, config: Config) -> None:
     kept, source = Path(app.doctreedir), Path(app.srcdir, "desk")
     scripts = kept / "desk-scripts" / "desk"
     scripts.mkdir(parents=True, exist_ok=True)
-    for name, parts in (("engine", ENGINE), ("desk", TOOLS)):
-        texts = [(source / f"{part}.js").read_text("utf-8") for part in parts]
-        (scripts / f"{name}.js").write_text("\n".join(texts), "utf-8")
     networks = files(app)
+    about = read_about(networks)
+    known = {"networks": about["networks"], "digits": about["digits"]}
+    data = f"globalThis.deskFiles = {json.dumps(known, separators=(',', ':'))};"
+    for name, parts, texts in (("engine", ENGINE, []), ("desk", TOOLS, [data])):
+        texts += [(source / f"{part}.js").read_text("utf-8") for part in parts]
+        (scripts / f"{name}.js").write_text("\n".join(texts), "utf-8")
     config.html_static_path += map(str, (source / "desk.css", scripts.parent, networks))
     app.add_css_file("desk.css")
 
 
 def files(app: Sphinx) -> Path:
     """Folder of what `condlesson.figures.desk` writes; named by all that it is made of."""
-    made_of = [PACKAGE / name for name in MADE_BY] + sorted((PACKAGE / RECORDED).glob("*.npz"))
+    weights = sorted((PACKAGE / RECORDED).rglob("*-seed*[0-9].npz"))
+    made_of = [*(PACKAGE / name for name in MADE_BY), *weights]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
     folder = Path(app.doctreedir, f"desk-{digest[:16]}")
     if not (folder / "desk" / "about.json").is_file():

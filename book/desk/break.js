@@ -1,14 +1,14 @@
 // Break it while it runs: bugs of the museum as switches, on the reader's own digit.
 desk.tool("break", (tool) => {
-  const { error, noised, print, shared } = desk;
+  const { error, noised, print } = desk;
   const switches = [...tool.root.querySelectorAll("[data-bug]")];
 
-  return () => {
-    const t = tool.number("true"), x_t = noised(t), told = diffusion.everywhere(t);
+  const change = () => {
+    const t = tool.number("true"), x_t = noised(t);
     const on = switches.filter((input) => input.checked);
     const bugs = Object.fromEntries(on.map((input) => [input.dataset.bug, true]));
-    tool.estimate([{ x_t, t, told }, { x_t, t, told, bugs }], ([right, broken]) => {
-      const [least, wrong] = [right, broken].map(({ x_0 }) => error(x_0, shared.digit));
+    tool.estimate({ x_t, t, bugs }, (broken, right) => {
+      const [wrong, least] = [broken, right].map(({ x_0 }) => error(x_0));
       tool.show("noised", x_t, `noised, t = ${t}`);
       tool.show("right", right.x_0, "right code");
       tool.show("broken", broken.x_0, on.length ? "with the bug" : "no bug yet");
@@ -19,4 +19,5 @@ desk.tool("break", (tool) => {
         : `No bug is on: the error is ${print(least)}.`);
     });
   };
+  return { change };
 });

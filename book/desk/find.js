@@ -79,10 +79,14 @@ desk.tool("find", (tool) => {
 
   // A new digit, noise or network is a new round; the slider is none.
   let of = null;
-  return () => {
-    const now = [shared.digit, shared.seed, shared.network];
-    if (of?.every((value, k) => value === now[k])) return;
-    of = now;
+  const change = () => {
+    if (of === shared.changes) return;
+    of = shared.changes;
     begin();
   };
+  const rest = () => {
+    tool.stop();
+    tool.say("");
+  };
+  return { change, rest };
 });

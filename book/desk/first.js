@@ -1,14 +1,10 @@
 // The first screen: a noised six, what the network makes of it, and two marks on one track, the true
 // and the told timestep. It shows recorded frames; on request the network itself runs.
 desk.tool("first", (tool) => {
-  const { error, paint, print } = desk;
-  const { first, digit: text, files } = JSON.parse(tool.find("[data-first]").dataset.values);
-  const { file, columns, size } = first.sheet;
-  const digit = Float32Array.from(atob(text), (letter) => letter.charCodeAt(0) / 127.5 - 1);
-  const noise = desk.unpack(first.noise);
-  const button = tool.find(".desk-live"), still = matchMedia("(prefers-reduced-motion: reduce)");
-  const sheet = new Image();
-  let live = false, truth = { t: null };
+  const { error, print, shared } = desk;
+  const first = JSON.parse(tool.find("[data-first]").dataset.values);
+  const { file, columns, size } = first.sheet, noise = desk.unpack(first.noise);
+  const still = matchMedia("(prefers-reduced-motion: reduce)"), sheet = new Image();
 
   const nearest = (list, t) =>
     list.reduce((best, value, k) => (Math.abs(value - t) < Math.abs(list[best] - t) ? k : best), 0);
@@ -41,20 +37,17 @@ desk.tool("first", (tool) => {
     say(t, told, first.errors[j][k], first.errors[j][nearest(first.told, t)]);
   };
   const showLive = (t, told) => {
-    const x_t = diffusion.addNoise(digit, t, noise);
-    const request = (said) => ({ network: "adagn", x_t, t, told: diffusion.everywhere(said) });
-    const known = truth.t === t;
-    tool.estimate(known ? [request(told)] : [request(told), request(t)], ([lied, right]) => {
-      if (right) truth = { t, x_0: right.x_0 };
+    const x_t = diffusion.addNoise(shared.digit, t, noise);
+    tool.estimate({ x_t, t, told: diffusion.everywhere(told) }, (lied, truth) => {
       tool.show("noised", x_t, `noised to t = ${t}`);
       tool.show("answer", lied.x_0, `told ${told}`);
-      say(t, told, error(lied.x_0, digit), error(truth.x_0, digit));
+      say(t, told, error(lied.x_0), error(truth.x_0));
     });
   };
   const update = () => {
     const t = tool.number("true"), told = tool.number("told");
     turn(told);
-    if (live) showLive(t, told);
+    if (shared.network !== null) showLive(t, told);
     else if (sheet.complete && sheet.naturalWidth) showRecorded(t, told);
   };
 
@@ -79,21 +72,6 @@ desk.tool("first", (tool) => {
     update();
     if (!still.matches) sweep(performance.now());
   };
-  for (const name of ["true", "told"]) tool.input(name).addEventListener("input", update);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    const total = files.reduce((sum, part) => sum + part.size, 0);
-    const show = (bytes) => { button.textContent = `Loading: ${Math.round(bytes / total * 100)} %`; };
-    try {
-      const parts = await weights.fetchParts("adagn", files, show, new AbortController().signal);
-      await weights.install("adagn", parts);
-      live = true;
-      button.textContent = "Live";
-      update();
-    } catch (failure) {
-      button.disabled = false;
-      button.textContent = failure.message;
-    }
-  });
   turn(tool.number("told"));
+  return { change: update, rest: update };
 });

@@ -1,8 +1,7 @@
 // A divided orchestra: every block is told a time of its own, and gamma or beta can be muted.
 desk.tool("orchestra", (tool) => {
-  const { error, noised, print, shared } = desk;
+  const { error, noised, print } = desk;
   const SHOWN = 32, LIMIT = 1; // channels, and the largest value that fits
-  let truth = { of: null };
 
   // Bars of a block's first channels, up from the middle for what is above 0.
   const bars = (values) => Array.from(values?.subarray(0, SHOWN) ?? [], (value, k) => {
@@ -11,6 +10,7 @@ desk.tool("orchestra", (tool) => {
   }).join("");
   const drawBars = (scores) => {
     for (const block of unet.BLOCKS) {
+      tool.input(block).disabled = !scores[block]; // nothing there is told the time
       for (const kind of ["gamma", "beta"]) {
         tool.find(`[data-bars="${block}-${kind}"]`).setAttribute("d", bars(scores[block]?.[kind]));
       }
@@ -26,31 +26,39 @@ desk.tool("orchestra", (tool) => {
     tool.refresh();
   };
   const t = () => tool.number("true");
+  // Blocks that are told the truth stay with it.
+  let before = t();
+  tool.input("true").addEventListener("input", () => {
+    for (const block of unet.BLOCKS) {
+      if (tool.number(block) !== before) continue;
+      tool.input(block).value = t();
+      tool.write(block, t());
+    }
+    before = t();
+  });
   tool.find(".desk-truth").addEventListener("click", () => tell(() => t()));
   tool.find(".desk-bottleneck").addEventListener("click", () =>
     tell((block) => (block === "bottleneck" ? 0 : t())));
 
-  return () => {
-    const x_t = noised(t()), muted = tool.input("mute").value;
+  const change = () => {
+    const true_ = t(), x_t = noised(true_), muted = tool.input("mute").value;
     const told = Object.fromEntries(unet.BLOCKS.map((block) => [block, {
       t: tool.number(block),
       gamma: !["gamma", "both"].includes(muted),
       beta: !["beta", "both"].includes(muted),
     }]));
-    const of = [t(), shared.seed, shared.network, shared.digit];
-    const known = truth.of?.every((value, k) => value === of[k]);
-    const right = { x_t, t: t(), told: diffusion.everywhere(t()) };
-    tool.estimate([{ x_t, t: t(), told }, ...(known ? [] : [right])], ([played, asWritten]) => {
-      if (asWritten) truth = { of, x_0: asWritten.x_0 };
-      const [wrong, least] = [played, truth].map(({ x_0 }) => error(x_0, shared.digit));
-      tool.show("noised", x_t, `noised, t = ${of[0]}`);
+    tool.estimate({ x_t, t: true_, told }, (played, truth) => {
+      const [wrong, least] = [played, truth].map(({ x_0 }) => error(x_0));
+      tool.show("noised", x_t, `noised, t = ${true_}`);
       tool.show("truth", truth.x_0, "all told the truth");
       tool.show("played", played.x_0, "as told here");
       drawBars(played.scores);
-      const lied = unet.BLOCKS.filter((block) => told[block].t !== of[0]);
+      const lied = unet.BLOCKS.filter((block) => told[block].t !== true_);
       tool.say((lied.length ? `Lied to: ${lied.join(", ")}. ` : "All are told the truth. ")
         + (muted === "none" ? "" : `Muted: ${muted === "both" ? "gamma and beta" : muted}. `)
-        + `The error is ${print(wrong)}, ${print(wrong / least, 1)} times that of the truth.`);
+        + `The error is ${print(wrong)}`
+        + (lied.length || muted !== "none" ? `, ${print(wrong / least, 1)} times that of the truth.` : "."));
     });
   };
+  return { change };
 });

@@ -4,7 +4,6 @@
 desk.tool("pad", (tool) => {
   const FINE = 112, PEN = 5.5, STEP = 4, BOX = 20, SIZE = 28;
   const pad = tool.find(".desk-drawing"), context = pad.getContext("2d", { willReadFrequently: true });
-  const samples = JSON.parse(tool.find("[data-digits]").content.textContent);
   let pen = { x: FINE / 2, y: FINE / 2, down: false };
 
   // Ink between 0 and 1 at each fine pixel.
@@ -65,8 +64,8 @@ desk.tool("pad", (tool) => {
   };
 
   const take = (digit, words) => {
-    tool.show("digit", digit, `as the network gets it: ${words}`);
     desk.share({ digit });
+    tool.show("digit", digit, `as the network gets it: ${words}`);
   };
   const takeDrawing = () => {
     const digit = normalised();
@@ -75,9 +74,8 @@ desk.tool("pad", (tool) => {
     tool.say("Your drawing is the digit now. It stays in this browser.");
   };
   const takeSample = (k) => {
-    const digit = Float32Array.from(atob(samples[k]), (letter) => letter.charCodeAt(0) / 127.5 - 1);
     clear();
-    take(digit, `a ${k} of the test images`);
+    take(desk.sample(k), `a ${k} of the test images`);
   };
 
   const place = ({ clientX, clientY }) => {
@@ -85,6 +83,7 @@ desk.tool("pad", (tool) => {
     return { x: (clientX - box.left) / box.width * FINE, y: (clientY - box.top) / box.height * FINE };
   };
   pad.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary || event.button !== 0) return;
     pad.setPointerCapture(event.pointerId);
     pen = { ...place(event), down: false };
     line(pen, pen);
@@ -95,7 +94,7 @@ desk.tool("pad", (tool) => {
     line(pen, to);
     pen = { ...to, down: false };
   });
-  pad.addEventListener("pointerup", takeDrawing);
+  pad.addEventListener("lostpointercapture", takeDrawing); // let go, or taken away
 
   // By keyboard: arrows move the pen, space puts it down or lifts it.
   const showPen = () => {
@@ -128,9 +127,10 @@ desk.tool("pad", (tool) => {
     clear();
     tool.say("The pad is empty. The digit stays until you have drawn another.");
   });
-  tool.input("sample").addEventListener("input", ({ target }) => {
+  tool.input("sample").addEventListener("change", ({ target }) => {
     takeSample(Number(target.value));
     tool.say(`A ${target.value} of the test images is the digit now.`);
   });
   takeSample(6);
+  return { rest() {} };
 });

@@ -52,5 +52,18 @@ desk.tool("sample", (tool) => {
   });
   tool.find(".desk-another").addEventListener("click", () => { share({ seed: shared.seed + 1 }); begin(); });
 
-  return () => { if (shared.network !== null) show(); };
+  // Steps of another network are none of this one.
+  let of = null;
+  const change = () => {
+    if (of !== shared.network) rest();
+    of = shared.network;
+    show();
+  };
+  const rest = () => {
+    tool.stop();
+    draw.textContent = "Draw a digit";
+    [steps, slider.value] = [[], 0];
+    tool.say("");
+  };
+  return { change, rest };
 });

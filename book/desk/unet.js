@@ -10,6 +10,12 @@ globalThis.unet = (() => {
   const empty = (channels, size) =>
     ({ data: new Float32Array(channels * size * size), channels, size });
 
+  // Place of a number in a matrix whose columns lie in bundles, each of them row by row: `multiply`
+  // then reads on and on. From row to row of the whole matrix it would miss the cache each time.
+  const OUTPUTS = 2, TILES = 4; // columns of a bundle
+  const inBundles = (wide, rows, row, column) =>
+    (column - column % wide) * rows + row * wide + column % wide;
+
   // --- 3 x 3 convolution, by Winograd's F(4 x 4, 3 x 3): from tiles of 6 x 6 numbers to tiles of
   // 4 x 4 with 36 multiplications in place of 144. Lavin and Gray 2016, arXiv:1509.09308.
 
@@ -42,7 +48,7 @@ globalThis.unet = (() => {
     d[at + 3 * step] = tilt + 8 * steep + d[at + 5 * step];
   };
 
-  // Filters (out, in, 3, 3), spread. Order: place in the tile, input channel, output channel.
+  // Filters (out, in, 3, 3), spread: for each place in the tile a matrix (in, out), in bundles.
   const spreadFilters = function* (weight, outputs, inputs) {
     const spread = new Float32Array(36 * inputs * outputs);
     const tile = new Float64Array(36);
@@ -53,14 +59,15 @@ globalThis.unet = (() => {
         }
         for (let column = 0; column < 3; column++) spreadFilter(tile, column, 6);
         for (let row = 0; row < 6; row++) spreadFilter(tile, 6 * row, 1);
-        for (let e = 0; e < 36; e++) spread[(e * inputs + i) * outputs + o] = tile[e];
+        const to = inBundles(OUTPUTS, inputs, i, o);
+        for (let e = 0; e < 36; e++) spread[e * inputs * outputs + to] = tile[e];
       }
       yield;
     }
     return spread;
   };
 
-  // A map cut into tiles that overlap by two, spread. Order: place in the tile, channel, tile.
+  // A map cut into tiles that overlap by two, spread: for each place a matrix (channel, tile).
   const spreadTiles = ({ data, channels, size }, across, tiles) => {
     const spread = new Float64Array(36 * channels * tiles);
     const tile = new Float64Array(36);
@@ -77,22 +84,23 @@ globalThis.unet = (() => {
         }
         for (let column = 0; column < 6; column++) spreadInput(tile, column, 6);
         for (let row = 0; row < 6; row++) spreadInput(tile, 6 * row, 1);
-        for (let e = 0; e < 36; e++) spread[(e * channels + c) * tiles + p] = tile[e];
+        const to = inBundles(TILES, channels, c, p);
+        for (let e = 0; e < 36; e++) spread[e * channels * tiles + to] = tile[e];
       }
     }
     return spread;
   };
 
-  // For each place the product of two matrices, (in, out) and (in, tiles). Nearly all the time of a
-  // pass is spent here: two output channels by four tiles at once fit into the registers.
+  // For each place the product (out, tiles) of two matrices in bundles, (in, out) and (in, tiles).
+  // Most of the time of a pass is spent here: what a bundle of each makes fits into the registers.
   const multiply = (places, filters, spread, inputs, outputs, tiles) => {
     const product = new Float64Array(places * outputs * tiles);
     for (let e = 0; e < places; e++) {
-      for (let o = 0; o < outputs; o += 2) {
-        for (let p = 0; p < tiles; p += 4) {
+      for (let o = 0; o < outputs; o += OUTPUTS) {
+        for (let p = 0; p < tiles; p += TILES) {
           let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
-          let f = e * inputs * outputs + o, s = e * inputs * tiles + p;
-          for (let i = 0; i < inputs; i++, f += outputs, s += tiles) {
+          let f = (e * outputs + o) * inputs, s = (e * tiles + p) * inputs;
+          for (const end = f + OUTPUTS * inputs; f < end; f += OUTPUTS, s += TILES) {
             const a = filters[f], b = filters[f + 1];
             const x0 = spread[s], x1 = spread[s + 1], x2 = spread[s + 2], x3 = spread[s + 3];
             a0 += a * x0; a1 += a * x1; a2 += a * x2; a3 += a * x3;
@@ -106,12 +114,12 @@ globalThis.unet = (() => {
     }
     return product;
   };
-  const wholeFours = (n) => 4 * Math.ceil(n / 4);
+  const wholeBundles = (n) => TILES * Math.ceil(n / TILES);
 
   const convolve = (network, name, map) => {
     const filters = network.filters[name], bias = network.tensors[`${name}.bias`];
     const outputs = bias.length, across = Math.ceil(map.size / 4);
-    const tiles = wholeFours(across * across); // those beyond are zero, and are not read
+    const tiles = wholeBundles(across * across); // those beyond are zero, and are not read
     const spread = spreadTiles(map, across, tiles);
     const product = multiply(36, filters, spread, map.channels, outputs, tiles);
     const made = empty(outputs, map.size);
@@ -134,15 +142,20 @@ globalThis.unet = (() => {
 
   // --- the other layers
 
+  // A matrix (rows, columns) in bundles; columns that are missing in the last are zero.
+  const bundle = (Kind, matrix, rows, columns, wide) => {
+    const made = new Kind(rows * wide * Math.ceil(columns / wide));
+    for (let k = 0; k < matrix.length; k++) {
+      made[inBundles(wide, rows, Math.floor(k / columns), k % columns)] = matrix[k];
+    }
+    return made;
+  };
+
   // Transposed 2 x 2 convolution with stride 2, weight (in, out, 2, 2): each pixel becomes four.
   const enlarge = (network, name, { data, channels, size }) => {
-    const weight = network.tensors[`${name}.weight`], bias = network.tensors[`${name}.bias`];
-    const outputs = bias.length, pixels = size * size, tiles = wholeFours(pixels);
-    const rows = new Float64Array(channels * tiles);
-    for (let c = 0; c < channels; c++) {
-      rows.set(data.subarray(c * pixels, (c + 1) * pixels), c * tiles);
-    }
-    const product = multiply(1, weight, rows, channels, 4 * outputs, tiles);
+    const bias = network.tensors[`${name}.bias`], outputs = bias.length, pixels = size * size;
+    const rows = bundle(Float64Array, data, channels, pixels, TILES), tiles = wholeBundles(pixels);
+    const product = multiply(1, network.filters[name], rows, channels, 4 * outputs, tiles);
     const made = empty(outputs, 2 * size);
     for (let k = 0; k < made.data.length; k++) {
       const x = k % made.size, row = Math.floor(k / made.size);
@@ -323,9 +336,11 @@ globalThis.unet = (() => {
   function* build(tensors) {
     const filters = {};
     for (const [name, weight] of Object.entries(tensors)) {
-      if (!/(conv_[12]|head\.0)\.weight$/.test(name)) continue;
-      const layer = name.replace(".weight", ""), outputs = tensors[`${layer}.bias`].length;
-      filters[layer] = yield* spreadFilters(weight, outputs, weight.length / outputs / 9);
+      const [, layer, up] = /(.*conv_[12]|head\.0|(up_.))\.weight$/.exec(name) ?? [];
+      if (!layer) continue;
+      const outputs = tensors[`${layer}.bias`].length * (up ? 4 : 1);
+      filters[layer] = up ? bundle(Float32Array, weight, weight.length / outputs, outputs, OUTPUTS)
+        : yield* spreadFilters(weight, outputs, weight.length / outputs / 9);
     }
     return { tensors, filters };
   }

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from condlesson import alphas_cumprod, linear_beta_schedule, load_model, load_run
+from condlesson import alphas_cumprod, linear_beta_schedule
 from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to
+from condlesson.figures.desk import networks
 from condlesson.training import TrainConfig, make_model
 from tests.browser.firefox import firefox
 from tests.browser.site import Visit, as_file
@@ -21,6 +22,13 @@ WAIT = 240_000  # milliseconds; a busy machine takes its time
 # What the tools work on, as the page's own scripts know it.
 SHARED = """JSON.stringify({
   digit: [...desk.shared.digit], noised: [...desk.noised(400)], network: desk.shared.network })"""
+
+
+FIRST = next(iter(networks()))  # which is started
+
+
+def network():
+    return networks()[FIRST][1]
 
 
 class Desk:
@@ -95,9 +103,7 @@ def check_lie(desk):
     desk.set("lie", "told", 100)
     said = desk.says("lie", "told 100, .* times")
     shared = desk.shared()
-    lied, right = denoise_lied_to(
-        load_model(load_run("adagn", 42)), shared["noised"], 400, [100, 400]
-    )
+    lied, right = denoise_lied_to(network(), shared["noised"], 400, [100, 400])
     wrong, least = ((x - shared["digit"]).square().mean().sqrt().item() for x in (lied, right))
     assert number(r"digit by (\d\.\d+)", said) == pytest.approx(wrong, abs=0.01)  # int8
     assert number(r"(\d+\.\d) times", said) == pytest.approx(wrong / least, abs=0.1)
@@ -119,26 +125,26 @@ def test_it_runs_from_a_folder_without_a_network(opened):
 
 def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(opened):
     desk = opened()
-    before = [address for address in desk.visit.asked if "adagn-" in address]
+    before = [address for address in desk.visit.asked if f"/{FIRST}-" in address]
     desk.start()
-    after = {address for address in desk.visit.asked if "adagn-" in address}
+    after = {address for address in desk.visit.asked if f"/{FIRST}-" in address}
     assert not before and len(after) > 3
     size = sum(len(desk.page.request.get(address).body()) for address in after)
-    label = desk.page.locator(".desk-start select[name='network'] option").first.inner_text()
+    label = desk.page.locator(".desk-start .desk-network option").first.inner_text()
     assert f"{size / 1e6:.1f} MB" in label
 
 
 def test_loading_can_be_stopped_and_goes_on(opened):
     desk = opened()
     held = []
-    desk.page.route("**/adagn-3.js", lambda route: held.append(route))
+    desk.page.route(f"**/{FIRST}-3.js", lambda route: held.append(route))
     desk.page.locator(".desk-start .desk-begin").click()
-    desk.says("start", "Loaded 0.7 MB of")
-    desk.page.locator(".desk-start .desk-stop").click()
+    desk.says("start", "Loaded 0.7 of")
+    desk.page.locator(".desk-start .desk-begin", has_text="Stop loading").click()
     held[0].continue_()
     desk.says("start", "Stopped")
     desk.start()
-    assert sum("adagn-1.js" in address for address in desk.visit.asked) == 1
+    assert sum(f"/{FIRST}-1.js" in address for address in desk.visit.asked) == 1
 
 
 def test_a_digit_is_drawn_by_pointer(opened):
@@ -239,9 +245,101 @@ def test_a_network_of_ones_own_is_opened_and_others_are_refused(opened, tmp_path
     chooser.set_input_files(tmp_path / "wrong.js")
     assert "This is no network for the desk" in desk.says("start", "no network")
     chooser.set_input_files(tmp_path / "mine.js")
-    desk.says("start", "my-first-network runs on this page")
+    desk.says("start", "This network runs on this page: my-first-network")
     assert desk.shared()["network"] == "yours"
     assert desk.page.evaluate("window.ran ?? null") is None
+
+
+def shift(desk):
+    """How far the layout has moved since this was first asked."""
+    return desk.page.evaluate("""() => {
+      window.moved ??= { by: 0 };
+      moved.observer ??= new PerformanceObserver((list) => {
+        for (const { value } of list.getEntries()) moved.by += value;
+      });
+      moved.observer.observe({ type: "layout-shift" });
+      return moved.by;
+    }""")
+
+
+@pytest.mark.parametrize("name, tool", [("index", "first"), ("inside", "lie"), ("desk", "break")])
+@pytest.mark.parametrize("width", [1300, 390])
+def test_a_button_starts_and_stops_the_network_and_nothing_shifts(opened, site, name, tool, width):
+    desk = opened(f"{site}/{name}.html", viewport={"width": width, "height": 900})
+    button = desk.tool(tool).locator(".desk-begin")
+    button.scroll_into_view_if_needed()
+    shift(desk)
+    button.press("Enter")
+    desk.page.wait_for_selector("html.desk-runs")
+    desk.says(tool, r"error is|misses the digit")
+    assert button.inner_text() == "Stop the network"
+    button.press("Enter")
+    desk.page.wait_for_selector("html:not(.desk-runs)")
+    desk.says(tool, "The network has stopped")
+    assert button.inner_text() == "Start the network"  # there is nothing left to load
+    assert button.evaluate("it => it === document.activeElement")
+    assert shift(desk) < 0.01
+    assert desk.visit.complaints == []
+
+
+def test_inside_the_network_takes_the_place_of_the_recorded_lies(opened, site):
+    desk = opened(f"{site}/inside.html")
+    recorded = desk.tool("lie").locator(".moving-stage")
+    recorded.scroll_into_view_if_needed()
+    assert recorded.is_visible()
+    assert desk.tool("lie").locator(".desk-fields").is_hidden()
+    desk.tool("lie").locator(".desk-begin").click()
+    desk.says("lie", "misses the digit")
+    assert recorded.is_hidden()
+    before = desk.pixels("lie", "clean")
+    desk.tool("lie").locator(".desk-digit").select_option("3")
+    desk.says("lie", "misses the digit")
+    assert desk.tool("lie").locator(".desk-fields").is_visible()
+    desk.page.wait_for_timeout(2000)
+    assert not np.array_equal(desk.pixels("lie", "clean"), before)
+
+
+def test_on_paper_is_what_was_recorded(opened):
+    desk = opened().start()
+    desk.says("lie", "misses the digit")
+    desk.page.emulate_media(media="print")
+    assert desk.tool("lie").locator("img").first.is_visible()
+    assert desk.tool("lie").locator(".desk-stage").is_hidden()
+
+
+def test_another_network_can_be_chosen_while_one_is_loaded(opened):
+    desk = opened()
+    held = []
+    desk.page.route(f"**/{FIRST}-2.js", lambda route: held.append(route))
+    desk.page.locator(".desk-start .desk-begin").click()
+    desk.says("start", "Loaded 0.5 of")
+    desk.page.locator(".desk-start .desk-network").select_option("sinusoidal")
+    desk.says("start", "This network runs on this page: sinusoidal")
+    assert desk.shared()["network"] == "sinusoidal"
+    held[0].continue_()
+    desk.page.locator(".desk-start .desk-network").select_option(FIRST)
+    desk.says("start", "This network runs on this page: adagn")
+    assert sum(f"/{FIRST}-1.js" in address for address in desk.visit.asked) == 1
+
+
+def test_a_finger_draws_and_the_page_stays_where_it_is(opened):
+    desk = opened(viewport={"width": 390, "height": 844}, has_touch=True)
+    pad = desk.page.locator(".desk-drawing")
+    pad.scroll_into_view_if_needed()
+    before, box = desk.shared()["digit"], pad.bounding_box()
+    top = desk.page.evaluate("scrollY")
+    touch = desk.page.context.new_cdp_session(desk.page)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 5
+    for kind, places in (
+        ("touchStart", [(x, y)]),
+        *(("touchMove", [(x, y + 10 * k)]) for k in range(8)),
+        ("touchEnd", []),
+    ):
+        points = [{"x": x, "y": y} for x, y in places]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    desk.says("pad", "Your drawing is the digit")
+    assert not torch.equal(desk.shared()["digit"], before)
+    assert desk.page.evaluate("scrollY") == top
 
 
 def test_in_firefox_a_lie_is_told_by_pointer_and_keyboard(site, tmp_path):
@@ -256,6 +354,6 @@ def test_in_firefox_a_lie_is_told_by_pointer_and_keyboard(site, tmp_path):
         said = started.evaluate(wait.format(f"{says}.includes('told 999')", says))
         shared = json.loads(started.evaluate(SHARED))
     x_t, digit = (torch.tensor(shared[k]).view(1, 1, 28, 28) for k in ("noised", "digit"))
-    lied = denoise_lied_to(load_model(load_run("adagn", 42)), x_t, 400, [999])[0]
+    lied = denoise_lied_to(network(), x_t, 400, [999])[0]
     wrong = (lied - digit).square().mean().sqrt().item()
     assert number(r"digit by (\d\.\d+)", said) == pytest.approx(wrong, abs=0.01)

@@ -15,11 +15,8 @@ from condlesson.experiment import analysis, plan
 from condlesson.experiment.comparison import runs_of
 from condlesson.experiment.judge_records import load_judge, noised_test_images
 from condlesson.experiment.judges import guess_timesteps
-from condlesson.experiment.runs import (
-    list_runs,
-    load_model,
-    load_run,
-)
+from condlesson.experiment.runs import list_runs
+from condlesson.figures.desk import networks
 from condlesson.sampling import predict_x_0
 from condlesson.telling import CONDITIONED, clock_by_noise_size, predict_divided
 
@@ -79,32 +76,40 @@ def test_averages_agree_where_the_last_weights_do_not():
     assert level == pytest.approx(1, abs=0.02)
 
 
+@pytest.fixture(scope="module")
+def played():
+    """The networks with AdaGN that a reader can start on the desk."""
+    return [model for run, model in networks().values() if run.config.variant == "adagn"]
+
+
 @torch.no_grad()
-def test_the_finest_blocks_listen_most(trained):
+def test_the_finest_blocks_listen_most(played):
     x_0 = to_model_range(load_subset().test_images[:16])
     noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
     schedule = alphas_cumprod(linear_beta_schedule())
     x_t, truth = q_sample(x_0, 400, noise, schedule), dict.fromkeys(CONDITIONED, 400)
 
-    def error(**lies):
-        noise_pred = predict_divided(trained, x_t, truth | lies)
+    def error(model, **lies):
+        noise_pred = predict_divided(model, x_t, truth | lies)
         estimate = predict_x_0(x_t, 400, noise_pred, schedule).clamp(-1, 1)
         return (estimate - x_0).square().mean(dim=(1, 2, 3)).sqrt().mean().item()
 
-    worse = {block: error(**{block: 0}) / error() for block in truth}
-    finest = [worse.pop(block) for block in ("enc_1", "dec_1")]
-    assert min(finest) > 1.5
-    assert max(worse.values()) < 1.15  # the bottleneck among them
+    for model in played:
+        worse = {block: error(model, **{block: 0}) / error(model) for block in truth}
+        finest = [worse.pop(block) for block in ("enc_1", "dec_1")]
+        assert min(finest) > 1.5
+        assert max(worse.values()) < 1.15  # the bottleneck among them
 
 
 @torch.no_grad()
-def test_the_size_of_noise_shows_the_time(trained):
+def test_the_size_of_noise_shows_the_time(played):
     x_t, t = (values[::16] for values in noised_test_images(load_subset()))
     candidates = range(25, 1000, 50)
     early = t < 500
     by_judge = (guess_timesteps(load_judge("noise"), x_t) - t).abs()
-    errors = (clock_by_noise_size(trained, x_t, candidates) - t).abs()
-    assert errors[early].median() < 2.5 * by_judge[early].median() < 50
-    assert errors[~early].median() < 100
-    other = load_model(load_run("sinusoidal", seed=42))
+    for model in played:
+        errors = (clock_by_noise_size(model, x_t, candidates) - t).abs()
+        assert errors[early].median() < 2.5 * by_judge[early].median() < 50
+        assert errors[~early].median() < 100
+    other = networks()["sinusoidal"][1]
     assert (clock_by_noise_size(other, x_t, candidates) - t).abs().median() > 50

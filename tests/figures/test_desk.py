@@ -10,8 +10,10 @@ from PIL import Image
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
-from condlesson.experiment.runs import load_model, load_run
-from condlesson.figures.desk import RUNS, TOLD, TRUE, write_files
+from condlesson.experiment.runs import RECORDED_DIR, run_name
+from condlesson.figures import desk
+from condlesson.figures.desk import TOLD, TRUE, networks, write_files
+from condlesson.training import TrainConfig
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +27,22 @@ def written(tmp_path_factory):
 
 def test_every_network_is_there_with_its_size(written):
     folder, about = written
-    assert list(about["networks"]) == list(RUNS)
-    for variant, network in about["networks"].items():
-        assert network["run"] == RUNS[variant]
+    assert list(about["networks"]) == list(networks())
+    for name, (run, _) in networks().items():
+        network = about["networks"][name]
+        assert network["run"] == run.name
+        assert network["label"] == f"{run.config.variant}, {run.config.images:,} images"
         for file in network["files"]:
             path = folder / file["address"]
             assert path.stat().st_size == file["size"] < 1_000_000
-            assert f'"variant": "{variant}"' in path.read_text()[:300]
+            assert f'"name": "{run.name}"' in path.read_text()[:300]
+
+
+def test_a_run_that_is_not_recorded_is_not_offered(monkeypatch):
+    missing, there = TrainConfig(seed=41), TrainConfig(variant="adagn")
+    runs = {"drawing": (missing, RECORDED_DIR), "adagn": (there, RECORDED_DIR)}
+    monkeypatch.setattr(desk, "RUNS", runs)
+    assert {name: run.name for name, (run, _) in networks().items()} == {"adagn": run_name(there)}
 
 
 def test_nothing_else_is_written(written):
@@ -58,7 +69,7 @@ def test_the_first_screen_shows_what_the_network_makes(written):
     noise = torch.tensor(steps * first["noise"]["step"]).float().view(x_0.shape)
     j, k = TRUE.index(450), TOLD.index(100)
     x_t = q_sample(x_0, 450, noise, alphas_cumprod(linear_beta_schedule()))
-    estimate = denoise_lied_to(load_model(load_run("adagn", 42)), x_t, 450, [100])[0]
+    estimate = denoise_lied_to(next(iter(networks().values()))[1], x_t, 450, [100])[0]
     error = (estimate - x_0).square().mean().sqrt().item()
     assert first["errors"][j][k] == pytest.approx(error, abs=2e-3)
     for row, column, image in ((0, j, x_t), (1 + j, k, estimate)):

@@ -6,22 +6,31 @@ the book's build, which keeps it as long as neither the runs nor this code chang
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment import plan
 from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
-from condlesson.experiment.runs import RECORDED_DIR, load_model, read_run
+from condlesson.experiment.runs import RECORDED_DIR, Run, load_model, read_expected, run_name
 from condlesson.figures.moving import pack, sheet
+from condlesson.training import TIERS
 
-__all__ = ["RUNS", "first_frames", "sample_digits", "write_files"]
+__all__ = ["first_frames", "networks", "sample_digits", "write_files"]
 
-# The runs whose networks the desk has, by variant. The first one is there from the start.
-RUNS = {"adagn": "adagn-seed42-12800x5", "sinusoidal": "sinusoidal-seed42-12800x5"}
+SMALL = TIERS["small"]
+# The runs whose networks the desk offers, by its name for them, and where they lie. A page starts
+# the first of those that are recorded; that of the draft's size draws best.
+RUNS = {
+    "drawing": (plan.DRAFT[0], plan.MATRIX_DIR),
+    "adagn": (replace(SMALL, variant="adagn"), RECORDED_DIR),
+    "sinusoidal": (replace(SMALL, variant="sinusoidal"), RECORDED_DIR),
+}
 PART_SIZE = 500_000  # characters; a script of this size loads in a second or so on a slow line
 # The first screen's true timesteps, and those told.
 TRUE = tuple(range(50, 1000, 100))
@@ -31,30 +40,41 @@ TOLD = tuple(range(0, 1000, 50))
 def write_files(folder: str | Path) -> None:
     """Write the parts of each network, and ``about.json``, which says what is there.
 
-    ``about.json`` holds ``networks``, for each variant the ``run`` and its ``files`` with their
-    ``size`` in bytes; ``digits``, as `sample_digits` gives them; and ``first``, as `first_frames`,
-    its sheet in ``first.webp``.
+    ``about.json`` holds ``networks``, for each name the ``label`` that a reader is shown, the
+    ``run``, and its ``files`` with their ``size`` in bytes; ``digits``, as `sample_digits` gives
+    them; and ``first``, as `first_frames`, its sheet in ``first.webp``.
 
     Args:
         folder: Where they go; it is made.
     """
-    folder, networks = Path(folder), {}
+    folder, offered = Path(folder), {}
     folder.mkdir(parents=True, exist_ok=True)
-    for variant, name in RUNS.items():
-        run = read_run(RECORDED_DIR / name)
-        parts = network_file(load_model(run), run.config, run.name, part_size=PART_SIZE)
+    for name, (run, model) in networks().items():
         files = []
+        parts = network_file(model, run.config, run.name, part_size=PART_SIZE)
         for k, part in enumerate(parts, 1):
-            path = folder / f"{variant}-{k}.js"
+            path = folder / f"{name}-{k}.js"
             path.write_text(part, "utf-8")
             files.append({"address": path.name, "size": path.stat().st_size})
-        networks[variant] = {"run": run.name, "files": files}
+        label = f"{run.config.variant}, {run.config.images:,} images"
+        offered[name] = {"label": label, "run": run.name, "files": files}
     first = first_frames()
     address = first["sheet"].pop("address")
     (folder / "first.webp").write_bytes(base64.b64decode(address.split(",")[1]))
     first["sheet"]["file"] = "first.webp"
-    about = {"networks": networks, "digits": sample_digits(), "first": first}
+    about = {"networks": offered, "digits": sample_digits(), "first": first}
     (folder / "about.json").write_text(json.dumps(about, separators=(",", ":")), "utf-8")
+
+
+def networks() -> dict[str, tuple[Run, nn.Module]]:
+    """The networks that the desk offers, by its names for them, the first one first.
+
+    Raises:
+        RunError: A run or its weights are damaged.
+    """
+    there = {n: at for n, at in RUNS.items() if (at[1] / f"{run_name(at[0])}.json").is_file()}
+    runs = {name: read_expected(*at) for name, at in there.items()}
+    return {name: (run, load_model(run, there[name][1])) for name, run in runs.items()}
 
 
 def sample_digits() -> list[str]:
@@ -66,14 +86,14 @@ def sample_digits() -> list[str]:
 
 @torch.no_grad()
 def first_frames() -> dict[str, object]:
-    """The six of the first screen: noised, and estimated for each pair of timesteps.
+    """The six of the first screen: noised, and estimated by the first network, for each pair.
 
     Returns:
         ``true`` and ``told``, the timesteps; ``noise``, packed; ``errors``, a row for each true
         timestep; and ``sheet``, the noised images in its first row, and then the estimates, a row
         for each true timestep. See `condlesson.figures.moving` for what is packed and a sheet.
     """
-    model = load_model(read_run(RECORDED_DIR / RUNS["adagn"]))
+    _, model = next(iter(networks().values()))
     data = load_subset()
     x_0 = to_model_range(data.test_images[data.test_labels == 6][:1])
     noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))

@@ -244,6 +244,7 @@ DIRECTIVES: dict[str, tuple] = {
     "dropdown": (Translator._dropdown, *LOOKS),
     "predict": (Translator._predict, "right", "cells", "mistake", "stop", "whole-section"),
     "predictions": (Translator._nothing,),  # a notebook does not know what was answered on pages
+    "desk": (Translator._nothing, "still"),  # a network in JavaScript runs on pages
     "admonition": (Translator._admonition, "class"),
     **dict.fromkeys(ADMONITIONS, (Translator._admonition, "class")),
     "bibliography": (Translator._nothing, "style", "all"),  # each notebook ends with what it cites

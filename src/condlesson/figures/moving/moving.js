@@ -61,7 +61,7 @@ window.moving = (() => {
 
   const start = (root, make) => {
     const stage = root.querySelector(".moving-stage");
-    const inputs = [...root.querySelectorAll("input, select")];
+    const inputs = [...root.querySelectorAll(".moving-parts :is(input, select)")];
     const draw = make(JSON.parse(root.querySelector("[data-moving]").dataset.values));
     let zones = [];
 
