@@ -23,18 +23,12 @@ ARCHIVE = BUILT / "condlesson-lesson.zip"
 # --toc: a relative path would be looked for in book/.
 BUILD = ["book", "--config", "_config.yml", "--toc", str(ROOT / "_toc.yml"), "--path-output", "."]
 BUILD += ["-n", "-W", "--keep-going"]
-# jsonschema, by which Jupyter Book reads its settings, would make forty grammars of addresses
-# beyond ASCII at each start, a third of a build of nothing. It does without where there are none.
-GRAMMARS = "rfc3987_syntax"
-JUPYTER_BOOK = (
-    f"import sys; sys.modules[{GRAMMARS!r}] = None; from jupyter_book.cli.main import main; main()"
-)
 IN_WHEEL = ("src", "book", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT")
 
 
 def pages() -> None:
     """Run the pages that changed, and build the pages alone."""
-    run("-c", JUPYTER_BOOK, "build", *BUILD)
+    run("-m", "tools.run_book", *BUILD)
     print(f"The pages are at {SITE / 'index.html'}", flush=True)
 
 
@@ -42,7 +36,7 @@ def links() -> None:
     """Ask for every address outside the book that it names; pages run only if they must."""
     builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
     try:
-        run("-c", JUPYTER_BOOK, "build", *builder, *BUILD)
+        run("-m", "tools.run_book", *builder, *BUILD)
     except SystemExit:
         found = (BUILT / "linkcheck" / "output.txt").read_text("utf-8").splitlines()
         print("Addresses that do not answer:", file=sys.stderr)
