@@ -38,7 +38,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from tools.build import BUILD
+from tools.build import BUILD, alone
 from tools.run_book import run_book
 
 HOST = "127.0.0.1"
@@ -114,7 +114,7 @@ class Rebuild:
         started = time.perf_counter()
         said = Both(sys.stderr)
         try:
-            with contextlib.redirect_stderr(said):
+            with alone(), contextlib.redirect_stderr(said):
                 run_book(*self.arguments)
         except (Exception, SystemExit) as error:
             if not isinstance(error, SystemExit):  # which has told already
