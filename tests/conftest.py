@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import sys
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,13 +10,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+import tools.run_book  # noqa: F401 (what it leaves out, builds leave out)
 from condlesson import alphas_cumprod, linear_beta_schedule, load_subset
 from condlesson.experiment import canaries, recording
 from condlesson.experiment.outputs import CANARY_SIZES
 from condlesson.training import TrainConfig
-from tools.build import GRAMMARS
-
-sys.modules[GRAMMARS] = None  # as in a build
 
 # Four steps an epoch, as float32 as the canary.
 TINY = TrainConfig(

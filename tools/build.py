@@ -12,9 +12,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from condlesson.notebooks.addresses import repository_url
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "_build"
@@ -23,18 +30,12 @@ ARCHIVE = BUILT / "condlesson-lesson.zip"
 # --toc: a relative path would be looked for in book/.
 BUILD = ["book", "--config", "_config.yml", "--toc", str(ROOT / "_toc.yml"), "--path-output", "."]
 BUILD += ["-n", "-W", "--keep-going"]
-# jsonschema, by which Jupyter Book reads its settings, would make forty grammars of addresses
-# beyond ASCII at each start, a third of a build of nothing. It does without where there are none.
-GRAMMARS = "rfc3987_syntax"
-JUPYTER_BOOK = (
-    f"import sys; sys.modules[{GRAMMARS!r}] = None; from jupyter_book.cli.main import main; main()"
-)
 IN_WHEEL = ("src", "book", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT")
 
 
 def pages() -> None:
     """Run the pages that changed, and build the pages alone."""
-    run("-c", JUPYTER_BOOK, "build", *BUILD)
+    run("-m", "tools.run_book", *BUILD)
     print(f"The pages are at {SITE / 'index.html'}", flush=True)
 
 
@@ -42,7 +43,7 @@ def links() -> None:
     """Ask for every address outside the book that it names; pages run only if they must."""
     builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
     try:
-        run("-c", JUPYTER_BOOK, "build", *builder, *BUILD)
+        run("-m", "tools.run_book", *builder, *BUILD)
     except SystemExit:
         found = (BUILT / "linkcheck" / "output.txt").read_text("utf-8").splitlines()
         print("Addresses that do not answer:", file=sys.stderr)
@@ -116,13 +117,32 @@ def book() -> None:
 STEPS = {step.__name__: step for step in (pages, links, claims, notebooks, wheel, book)}
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other process builds in this folder, and let none begin meanwhile.
+
+    The tools that `run` starts hold on to it as well, should this process be killed.
+    """
+    BUILT.mkdir(exist_ok=True)
+    with (BUILT / ".lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        if fcntl:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Another build is at work in this folder. This one waits.", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def run(*arguments: object, folder: object = ROOT) -> None:
     """Run this Python in a folder.
 
     Raises:
         SystemExit: it fails; what it says was shown.
     """
-    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=folder, check=False)
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, check=False, close_fds=False)
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -135,7 +155,8 @@ def main(step: str = "book") -> None:
     """
     if step not in STEPS:
         raise ValueError(f"step must be one of {', '.join(STEPS)}, got {step}.")
-    STEPS[step]()
+    with alone():
+        STEPS[step]()
 
 
 if __name__ == "__main__":

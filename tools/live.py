@@ -38,7 +38,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from tools.build import BUILD, GRAMMARS
+from tools.build import BUILD, alone
+from tools.run_book import run_book
 
 HOST = "127.0.0.1"
 BUILT, SERVED, FAULT = Path("_build/html"), Path("_build/live"), Path("_build/live-fault.txt")
@@ -108,17 +109,15 @@ class Rebuild:
 
     def __call__(self, *, changed_paths: Sequence[Path]) -> None:
         """Build, and serve what came out if it is sound."""
-        from jupyter_book.cli.main import main as jupyter_book
-
         # It looks at all objects that there are, and one of PyTorch's is deprecated.
         warnings.filterwarnings("ignore", module="sphinx_external_toc")
         started = time.perf_counter()
         said = Both(sys.stderr)
         try:
-            with contextlib.redirect_stderr(said):
-                jupyter_book(["build", *self.arguments], standalone_mode=False)
+            with alone(), contextlib.redirect_stderr(said):
+                run_book(*self.arguments)
         except (Exception, SystemExit) as error:
-            if not isinstance(error, RuntimeError | SystemExit):  # these it has told already
+            if not isinstance(error, SystemExit):  # which has told already
                 print(f"{type(error).__name__}: {error}", file=said)
             FAULT.write_text(COLOURS.sub("", said.getvalue()) or "The build failed.")
             print("The build failed. The pages of the last sound one are served still.")
@@ -178,7 +177,6 @@ def check_port(port: str) -> None:
 def main(port: str) -> None:
     """Build, serve, and build again after each change, until it is interrupted."""
     check_port(port)
-    sys.modules[GRAMMARS] = None  # as in a build
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()  # the children need not look through what they never change

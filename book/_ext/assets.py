@@ -123,6 +123,7 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     sheet = _kept(app, sheets, used, script)
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
     _remove_parts(static, own)
+    _remove_superseded(Path(app.outdir))
     _name_versions(Path(app.outdir))
 
 
@@ -289,6 +290,14 @@ def _remove_parts(static: Path, own: Iterable[str]) -> None:
                 path.rmdir()
         elif not is_ours and path.name not in KEPT and name.parts[0] != "images":
             path.unlink()
+
+
+def _remove_superseded(out: Path) -> None:
+    """Remove images that no page shows any more: outputs of cells that have run again."""
+    pages = " ".join(path.read_text("utf-8") for path in out.glob("*.html"))
+    for image in out.glob("_images/*"):
+        if image.name not in pages:
+            image.unlink()
 
 
 def setup(app: Sphinx) -> dict:

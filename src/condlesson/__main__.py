@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
+        _refuse_empty(args)
         return args.call(args)
     except (RunError, ValueError, OSError, ModuleNotFoundError, RuntimeError) as error:
         print(f"condlesson: {error}", file=sys.stderr)
@@ -44,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
+
+
+def _refuse_empty(args: argparse.Namespace) -> None:
+    """An empty name, as of a variable of the shell that is not set, would be this folder."""
+    for name, value in vars(args).items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise ValueError(f"{name} must have a value, got an empty one.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -83,6 +83,15 @@ def test_a_page_has_a_policy_and_nothing_that_it_forbids(name):
     assert tree("style") == []
 
 
+def test_an_image_that_no_page_shows_any_more_is_removed(tmp_path):
+    (tmp_path / "a.html").write_text('<img src="_images/new.svg" srcset="_images/n.webp 2x"/>')
+    (tmp_path / "_images").mkdir()
+    for name in ("old.svg", "new.svg", "n.webp"):
+        (tmp_path / "_images" / name).touch()
+    assets._remove_superseded(tmp_path)
+    assert {path.name for path in tmp_path.glob("_images/*")} == {"new.svg", "n.webp"}
+
+
 @pytest.mark.fault("a build ends while it writes the style sheet", "the next one writes it whole")
 def test_a_sheet_that_was_cut_short_is_not_kept(tmp_path, monkeypatch):
     app = SimpleNamespace(doctreedir=tmp_path)

@@ -38,7 +38,8 @@ BROKEN = {  # pages, and what is named
 def tiny_book(folder: Path, text: str, *, check_runs: bool = False) -> Path:
     """The book's settings and extensions around one page."""
     (folder / "tools").mkdir(exist_ok=True)
-    for name in ("Makefile", "_config.yml", "requirements.txt", "pyproject.toml", "tools/build.py"):
+    copied = ("Makefile", "_config.yml", "requirements.txt", "pyproject.toml")
+    for name in (*copied, "tools/build.py", "tools/run_book.py"):
         shutil.copy2(ROOT / name, folder / name)
     for name in ("_ext", "_static", "_templates", "desk"):
         shutil.copytree(ROOT / "book" / name, folder / "book" / name)

@@ -1,5 +1,7 @@
 """Questions in a browser: by keyboard and by pointer, kept and forgotten, and without scripts."""
 
+import json
+
 import pytest
 
 from tests.book.built import PAGES, page
@@ -110,6 +112,36 @@ def test_nothing_breaks_where_storage_is_forbidden(context, storage):
         assert answer(opened.page).locator("table").is_visible()
         opened.page.goto(as_file("takeaways"))
         assert "answered none" in opened.page.locator(".predictions-told").inner_text()
+        assert opened.complaints == []
+
+
+@pytest.mark.fault(
+    "the browser keeps something else under the name of the answers", "it is no answer"
+)
+@pytest.mark.parametrize(
+    "stored",
+    ["5", "[]", "[[1]]", '"text"', "{", *(f'{{"{QUESTION}": {it}}}' for it in ("5", "[]", "null"))],
+)
+def test_what_is_kept_and_is_no_answer_counts_for_nothing(context, stored):
+    kept = f"localStorage['condlesson-predictions'] = {json.dumps(stored)}"
+    context.add_init_script(f"if (!sessionStorage.begun) {{ sessionStorage.begun = 1; {kept}; }}")
+    with visit(context, as_file("exercise-1")) as opened:
+        box(opened.page).locator("input").nth(2).check()
+        box(opened.page).locator("button").click()
+        assert "As you predicted." in box(opened.page).get_by_role("status").inner_text()
+        opened.page.goto(as_file("takeaways"))
+        assert "You have answered 1 of" in opened.page.locator(".predictions-told").inner_text()
+        assert opened.complaints == []
+
+
+@pytest.mark.parametrize("choice", [1.5, 0, 99, "1", -1])
+def test_a_choice_that_a_question_has_not_leaves_it_open(context, choice):
+    kept = json.dumps(json.dumps({QUESTION: {"choice": choice, "surprised": False}}))
+    context.add_init_script(f"localStorage['condlesson-predictions'] = {kept}")
+    with visit(context, as_file("exercise-1")) as opened:
+        assert not box(opened.page).locator("button").is_enabled()
+        count = len(page("exercise-1").select("details.predict"))
+        assert opened.page.locator("fieldset.predict-box").count() == count
         assert opened.complaints == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from condlesson.__main__ import main
 from condlesson.data import SUBSET_DIR
+from condlesson.notebooks import export, pages
 from condlesson.training import TrainConfig
 
 SRC = Path(__file__).parents[2] / "src"
@@ -39,3 +40,17 @@ def recorded(tmp_path_factory, one_thread, few_lies):
 def nothing_seen(tmp_path, monkeypatch):
     """No run was found well before."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def small_book(tmp_path, monkeypatch):
+    """One page in the place of the book's."""
+    (tmp_path / "a.md").write_text("---\nkernelspec:\n  name: python3\n---\n\n# A page\n")
+    (tmp_path / "references.bib").touch()
+    monkeypatch.setattr(export, "Book", lambda: pages.Book(tmp_path))
+
+    def numbers(paths, report):
+        return {path.stem: {} for path in paths}
+
+    monkeypatch.setattr(export, "measure", numbers)
+    return tmp_path

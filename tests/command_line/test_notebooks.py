@@ -1,23 +1,8 @@
 import pytest
 
 from condlesson.__main__ import main
-from condlesson.notebooks import export, pages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def small_book(tmp_path, monkeypatch):
-    """One page in the place of the book's."""
-    (tmp_path / "a.md").write_text("---\nkernelspec:\n  name: python3\n---\n\n# A page\n")
-    (tmp_path / "references.bib").touch()
-    monkeypatch.setattr(export, "Book", lambda: pages.Book(tmp_path))
-
-    def numbers(paths, report):
-        return {path.stem: {} for path in paths}
-
-    monkeypatch.setattr(export, "measure", numbers)
-    return tmp_path
 
 
 def test_notebooks_are_written(small_book, tmp_path, capsys):

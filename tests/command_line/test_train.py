@@ -112,7 +112,10 @@ FAULTS = {
     f"train --images 128 --val-images 1025 --data {SUBSET_DIR} --out out": "at most 1024, got 1025",
     f"train --threads -1 --data {SUBSET_DIR} --out out": "threads must be at least 1, got -1.",
     f"train --threads 0 --data {SUBSET_DIR} --out out": "threads must be at least 1, got 0.",
-    f"train --data {SUBSET_DIR} --out=": "out must name a folder, got an empty name.",
+    f"train --data {SUBSET_DIR} --out=": "out must have a value, got an empty one.",
+    "train --data= --out out": "data must have a value, got an empty one.",
+    "runs list --dir=": "dir must have a value, got an empty one.",
+    "runs collect a --out=": "out must have a value, got an empty one.",
     f"train --width {10**22} --data {SUBSET_DIR} --out out": "width must be at most 4,096",
     f"train --num-timesteps 100 --data {SUBSET_DIR} --out out": "alpha_bar would still be 0.36",
     f"train --variant simple --num-timesteps 500 --data {SUBSET_DIR} --out out": (

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -91,6 +92,25 @@ def test_a_tool_that_fails_ends_the_build_with_its_status():
     with pytest.raises(SystemExit) as ended:
         build.run("-c", "raise SystemExit(3)")
     assert ended.value.code == 3
+
+
+@pytest.mark.fault("two builds at once in one folder", "the second waits, and says so")
+def test_a_second_build_waits_until_the_first_and_its_tools_have_ended(folder):
+    waiter = f"from tools import build; build.BUILT = build.Path({str(build.BUILT)!r})\n"
+    waiter += "with build.alone(): print('begun')"
+    hold = "import time; print('held', flush=True); time.sleep(60)"
+    with build.alone():
+        command = [sys.executable, "-c", hold]
+        tool = subprocess.Popen(command, close_fds=False, stdout=subprocess.PIPE, text=True)
+        assert tool.stdout.readline() == "held\n"
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", waiter], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert waiting.stdout.readline() == "Another build is at work in this folder. This one waits.\n"
+    assert waiting.poll() is None
+    tool.kill()  # not its own doing: what is killed lets go
+    assert waiting.communicate(timeout=60)[0] == "begun\n"
+    tool.communicate()
 
 
 def pytest_that(status: int, ran: list):

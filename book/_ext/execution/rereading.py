@@ -44,7 +44,7 @@ class Complaints(logging.Handler):
         if isinstance(place, Node):
             place = get_node_location(place)
         name = (place[0] if isinstance(place, tuple) else place or "").partition(":")[0]
-        env = self.app.env
+        env = getattr(self.app, "env", None)  # none while the settings are read
         names = {name, env.path2doc(name)} & env.found_docs if env else set()
         self.pages |= names or {ALL}
 

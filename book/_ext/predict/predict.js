@@ -4,8 +4,11 @@
   const KEY = "condlesson-predictions";
   let kept; // on this page, where the browser keeps nothing
   const read = () => {
-    try { kept ??= JSON.parse(localStorage.getItem(KEY)); } catch { /* nothing was kept */ }
-    return kept ??= {};
+    if (kept) return kept;
+    let found = {};
+    try { found = Object(JSON.parse(localStorage.getItem(KEY))); } catch { /* nothing was kept */ }
+    const isAnswer = ([, answer]) => Number.isInteger(answer?.choice); // else it is not ours
+    return kept = Object.fromEntries(Object.entries(found).filter(isAnswer));
   };
   const write = (answers) => {
     kept = answers;

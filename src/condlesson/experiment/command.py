@@ -103,8 +103,6 @@ def _check(args: argparse.Namespace, config: TrainConfig) -> None:
     """Refuse what can be seen to go wrong before images are read."""
     if args.threads is not None and args.threads < 1:
         raise ValueError(f"threads must be at least 1, got {args.threads}.")
-    if not args.out:
-        raise ValueError("out must name a folder, got an empty name.")
     _check_clock(config)
 
 

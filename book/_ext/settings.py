@@ -1,0 +1,174 @@
+"""Says what is wrong in _config.yml and _toc.yml, before a page runs.
+
+Jupyter Book and Sphinx ignore settings that they do not know, and end with a traceback at others.
+What can be told from the files alone, `wrong_files` tells before Jupyter Book starts. The names of
+Sphinx's own settings, and of the theme's options, are known once the extensions are loaded.
+"""
+
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from difflib import get_close_matches
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import yaml
+from jupyter_book.config import PATH_YAML_DEFAULT, get_validator
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+
+__all__ = ["setup", "wrong_files"]
+
+logger = logging.getLogger(__name__)
+
+CONFIG, TOC = "_config.yml", "_toc.yml"
+UNLISTED = {("project",), ("parse", "myst_substitutions")}  # read, though in no list
+SUFFIXES = ("", ".md", ".ipynb", ".rst")
+
+
+def wrong_files(root: Path) -> list[str]:
+    """What is wrong with the two files of a book, a sentence each; names of settings included.
+
+    Args:
+        root: Folder of the two files; the pages are in `book`.
+    """
+    config, toc = (_tree(root / name) for name in (CONFIG, TOC))
+    if told := [tree for tree in (config, toc) if isinstance(tree, str)]:
+        return told
+    return [*_wrong_config(root, config), *_wrong_toc(root, toc)]
+
+
+def _tree(path: Path) -> yaml.MappingNode | str:
+    """The keys and values of a file with their lines, or what is wrong with it."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        return f"{path.name} is missing beside the folder book. Take it from the repository again."
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"{path.name}, line {line}: it must be UTF-8 text. Save it as UTF-8."
+    except yaml.MarkedYAMLError as error:
+        mark = error.context_mark or error.problem_mark
+        return (
+            f"{path.name}, line {mark.line + 1}: it is no YAML: {error.problem}. Indent by spaces, "
+            "and close brackets and quotes."
+        )
+    if not isinstance(tree, yaml.MappingNode):
+        return f"{path.name} must hold keys with values, as `title: My book`, and holds none."
+    return tree
+
+
+def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
+    schema = get_validator().schema["properties"]
+    defaults = yaml.safe_load(PATH_YAML_DEFAULT.read_text("utf-8"))
+    known = {*UNLISTED, *_paths(schema, lambda entry: entry.get("properties", {}))}
+    known.update(_paths(defaults, lambda value: value if isinstance(value, dict) else {}))
+    yield from _wrong_names(tree, known)
+    settings = yaml.safe_load((root / CONFIG).read_text("utf-8"))
+    for error in get_validator().iter_errors(settings):
+        yield f"{CONFIG}: {': '.join(map(str, error.path))}: {error.message}. Give it such a value."
+    sphinx = settings.get("sphinx") or {}
+    local = sphinx.get("local_extensions") or {}
+    sys.path.extend(str(root / folder) for folder in local.values())  # as Jupyter Book will
+    for name in [*(sphinx.get("extra_extensions") or []), *local]:
+        if not _spec(name):
+            above, _, last = name.rpartition(".")
+            parent = _spec(above) if above else None
+            near = pkgutil.iter_modules(parent and parent.submodule_search_locations)
+            cure = _cure(last if parent else name.partition(".")[0], {it.name for it in near})
+            yield f"{CONFIG}: there is no Sphinx extension {name}. {cure}"
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # what it lies in
+        return None
+
+
+def _paths(entries: dict, inside: Callable, at: tuple = ()) -> Iterator[tuple]:
+    """Each name of a tree with all that it lies in."""
+    for name, entry in entries.items():
+        yield (*at, name)
+        yield from _paths(inside(entry), inside, (*at, name))
+
+
+def _wrong_names(tree: yaml.MappingNode, known: Collection[tuple], at: tuple = ()) -> Iterator[str]:
+    """Names that are not known, where those at their place are, and names that stand twice."""
+    names = {path[-1] for path in known if path[:-1] == at}
+    seen = set()
+    for key, value in tree.value:
+        place = f"{CONFIG}, line {key.start_mark.line + 1}: {': '.join((*at, key.value))}"
+        if names and key.value not in names:
+            yield f"{place} is no setting of Jupyter Book. {_cure(key.value, names)}"
+        if key.value in seen:
+            yield f"{place} stands there twice, and the first one would not count. Remove one."
+        seen.add(key.value)
+        if isinstance(value, yaml.MappingNode):
+            yield from _wrong_names(value, known, (*at, key.value))
+
+
+def _wrong_toc(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
+    try:
+        parse_toc_yaml(root / TOC)
+    except MalformedError as error:
+        yield f"{TOC}: {error}. Write it as the entries beside it."
+    for key, value in _entries(tree):
+        if not any((root / "book" / f"{value.value}{suffix}").is_file() for suffix in SUFFIXES):
+            pages = {path.stem for path in (root / "book").glob("*.md")}
+            line = key.start_mark.line + 1
+            yield f"{TOC}, line {line}: there is no page {value.value}. {_cure(value.value, pages)}"
+
+
+def _entries(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.ScalarNode]]:
+    """Keys and values that name a page."""
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value in ("file", "root"):
+            yield key, value
+        yield from _entries(value)
+    if isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from _entries(entry)
+
+
+def _cure(name: str, names: Collection[str]) -> str:
+    near = get_close_matches(name, names, 1)
+    return f"Is {near[0]} meant?" if near else "Take it out, or look up how it is spelt."
+
+
+def check_names(app: Sphinx, config: Config) -> None:
+    """End the build if a name under `sphinx: config:` is none of Sphinx or its extensions."""
+    names = config.values
+    _end_if(
+        f"sphinx: config: {name} is no setting of Sphinx or of an extension. {_cure(name, names)}"
+        for name in config.overrides
+        if name not in names
+    )
+
+
+def check_options(app: Sphinx) -> None:
+    """End the build if an option is none of the theme's."""
+    if app.builder.format == "html":
+        names = app.builder.theme.get_options()
+        _end_if(
+            f"html_theme_options: {name} is no option of the theme. {_cure(name, names)}"
+            for name in app.config.html_theme_options
+            if name not in names
+        )
+
+
+def _end_if(faults: Iterable[str]) -> None:
+    if told := [f"{CONFIG}: {fault}" for fault in faults]:
+        logger.error("\n".join(told))
+        raise SystemExit(1)
+
+
+def setup(app: Sphinx) -> dict:
+    """Look as soon as the names are known."""
+    app.connect("config-inited", check_names, priority=0)
+    app.connect("builder-inited", check_options, priority=0)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,64 @@
+"""A build that is killed at a random moment leaves nothing that the next one takes for whole."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.book.built import ROOT
+from tests.book.test_same_bytes import contents
+from tests.book.tiny import Tiny
+from tests.conftest import outside_make
+
+pytestmark = [pytest.mark.weekly, pytest.mark.unsampled]
+
+SEEDS = range(6)
+
+
+def kill_build(tiny, seconds):
+    """Begin a build, and kill it with all that it started, unless it ends before."""
+    tiny.log.write_text("")
+    sources = f"{tiny.folder / 'src'}{os.pathsep}{ROOT / 'src'}"
+    process = subprocess.Popen(
+        ["make", "-o", f"{sys.prefix}/.installed", "html", f"VENV={sys.prefix}"],
+        cwd=tiny.folder,
+        env=outside_make() | {"PYTHONPATH": sources},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The site of a build that nobody disturbed, and the seconds that it took."""
+    tiny = Tiny(tmp_path_factory.mktemp("whole") / "book")
+    begun = time.monotonic()
+    sound, _, output = tiny.build()
+    assert sound, output
+    return contents(tiny.folder / "_build" / "html"), time.monotonic() - begun
+
+
+@pytest.mark.fault(
+    "a build is killed at a random moment, with all that it started",
+    "the next one gives the same bytes, and nothing need be cleaned by hand",
+)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_build_after_a_kill_gives_the_same_site(seed, whole, tmp_path):
+    site, seconds = whole
+    chance = random.Random(seed)
+    tiny = Tiny(tmp_path / "book")
+    for _ in range(chance.choice((1, 2))):
+        kill_build(tiny, chance.uniform(0.1, 1) * seconds)
+    sound, _, output = tiny.build()
+    assert sound, output
+    assert contents(tiny.folder / "_build" / "html") == site

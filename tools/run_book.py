@@ -1,0 +1,39 @@
+"""Runs Jupyter Book, and says in a sentence what is wrong with its settings."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# jsonschema, by which Jupyter Book reads its settings, would make forty grammars of addresses
+# beyond ASCII at each start, a third of a build of nothing. It does without where there are none.
+GRAMMARS = "rfc3987_syntax"
+sys.modules[GRAMMARS] = None
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+
+def run_book(*arguments: str) -> None:
+    """Build the book in this process, if its settings are right.
+
+    Args:
+        arguments: Those of `jupyter-book build`.
+
+    Raises:
+        SystemExit: They are wrong, or the build failed; what was wrong has been told.
+    """
+    from jupyter_book.cli.main import main
+
+    from settings import wrong_files
+
+    if told := wrong_files(ROOT):
+        print(*told, sep="\n", file=sys.stderr)
+        raise SystemExit(1)
+    try:
+        main(["build", *arguments], standalone_mode=False)
+    except RuntimeError as error:
+        if not error.__cause__:  # which Sphinx has told
+            raise
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    run_book(*sys.argv[1:])
