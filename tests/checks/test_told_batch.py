@@ -76,14 +76,14 @@ WRONG = {
     "the wrong way round": ({DROP: DROP.replace("<", ">")}, "the wrong way round"),
     "twice": (
         {DROP: f"{DROP}; {DROP}"},
-        "With dropout = 0.2, 3",
+        "With dropout = 0.2, ",
     ),
     "0 for no class": ({DROP: DROP.replace("null", "0")}, "becomes 0, which is a class"),
     "-1 for no class": ({DROP: DROP.replace("null", "-1")}, "becomes -1, for which there is no"),
     "a share written down": ({DROP: DROP.replace("< p", "< 0.1")}, "With dropout = 0 labels are"),
     "one share or none": (
         {DROP: DROP.replace("< p", "< 0.2 * (p > 0)")},
-        "With dropout = 0.7, 2",
+        "With dropout = 0.7, ",
     ),
     "the first images": ({ROWS: "rows = torch.arange(B)"}, "nothing is drawn"),
     "seeded": ({ROWS: f"torch.manual_seed(0); {ROWS}"}, "a seed that is set in the function"),
