@@ -1,4 +1,4 @@
-"""The best noise prediction for known images, against a plain loop and against other predictions."""
+"""The best noise prediction for known images, against a plain loop and other predictions."""
 
 import math
 
@@ -75,5 +75,5 @@ def test_what_is_wrong_is_refused(known, draw):
         IdealModel(images, labels, schedule, 1)
     with pytest.raises(ValueError, match=r"labels must be among .* or 2, got \[7\]"):
         known(draw(2, 1, 2, 2), torch.tensor([3, 3]), torch.tensor([7, 0]))
-    with pytest.raises(ValueError, match="t must lie in 0 .. 999"):
+    with pytest.raises(ValueError, match=r"t must lie in 0 \.\. 999"):
         known(draw(1, 1, 2, 2), torch.tensor([1000]), torch.tensor([0]))
