@@ -44,6 +44,8 @@ _PUBLIC = {
         "sample_ddpm",
         "timestep_sequence",
     ),
+    "guidance": ("GuidedModel", "guided_prediction"),
+    "ideal": ("IdealModel",),
     "data": ("load_mnist", "load_subset", "to_model_range"),
     "training": ("TrainConfig", "TrainState", "train"),
     "experiment.runs": ("COMPARED", "SEEDS", "list_runs", "load_model", "load_outputs", "load_run"),

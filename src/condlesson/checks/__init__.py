@@ -15,10 +15,13 @@ from condlesson.checks.additive_block import check_additive_block
 from condlesson.checks.diffusion import check_ddim_update, check_draw_timesteps
 from condlesson.checks.embedding import check_interleaved_embedding, check_sinusoidal_embedding
 from condlesson.checks.fourier import check_random_fourier_features
+from condlesson.checks.guidance import check_guided_prediction
 from condlesson.checks.harness.remembered import hand_in, remember
 from condlesson.checks.harness.result import CheckResult, progress
 from condlesson.checks.similarity import check_similarity_at, check_similarity_matrix
+from condlesson.checks.time_and_class import check_time_and_class
 from condlesson.checks.timestep_mlp import check_timestep_embedding, check_timestep_mlp
+from condlesson.checks.told_batch import check_told_batch
 from condlesson.checks.unet import check_unet_sinusoidal
 
 __all__ = [
@@ -28,13 +31,16 @@ __all__ = [
     "check_additive_gn",
     "check_ddim_update",
     "check_draw_timesteps",
+    "check_guided_prediction",
     "check_interleaved_embedding",
     "check_random_fourier_features",
     "check_similarity_at",
     "check_similarity_matrix",
     "check_sinusoidal_embedding",
+    "check_time_and_class",
     "check_timestep_embedding",
     "check_timestep_mlp",
+    "check_told_batch",
     "check_unet_sinusoidal",
     "check_zero_init_adagn",
     "hand_in",

@@ -1,0 +1,134 @@
+"""Classifier-free guidance: a network's prediction with a class, moved away from that without one.
+
+    noise_pred = uncond + s * (cond - uncond)
+
+s is the guidance scale: 0 is the prediction without a class, 1 that with it, and above 1 the class
+counts for more than the network says. The paper writes the same as (1 + w) * cond - w * uncond, so
+that s = 1 + w. The name of a weight does not tell which of the two it is: `CONVENTIONS` does.
+
+Source: Ho and Salimans 2022, equation 6, arXiv:2207.12598.
+"""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+import torch
+from torch import Tensor, nn
+
+from condlesson.arguments import check_choice
+from condlesson.inputs import one_for_each
+
+__all__ = ["CONVENTIONS", "GuidedModel", "guidance_scale", "guided_prediction"]
+
+# What has to be added to a weight to make it the scale.
+CONVENTIONS = {"conditional_at_1": 0, "conditional_at_0": 1}
+
+
+def guidance_scale(weight: float, convention: str = "conditional_at_1") -> float:
+    """The guidance scale s of a weight in either convention.
+
+    s = weight in ``"conditional_at_1"`` (diffusers, DiT), 1 + weight in ``"conditional_at_0"`` (the
+    paper).
+
+    Args:
+        weight: Any finite number; what makes s negative guides away from the class.
+        convention: One of `CONVENTIONS`.
+
+    Raises:
+        TypeError: weight is no number.
+        ValueError: weight is not finite, or convention is unknown.
+    """
+    check_choice("convention", convention, CONVENTIONS)
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise TypeError(f"weight must be a number, got {weight!r}.")
+    if not math.isfinite(weight):
+        raise ValueError(f"weight must be finite, got {weight}. It is 0 to 10 as a rule.")
+    return weight + CONVENTIONS[convention]
+
+
+def guided_prediction(
+    model: Callable, x_t: Tensor, t: Tensor, labels: Tensor, null_label: int, scale: float
+) -> Tensor:
+    """Predict the noise with guidance: one call of the model, on a batch of twice the size.
+
+    noise_pred = cond + scale * (cond - uncond)
+
+    Args:
+        model: Called as model(x_t, t, labels); returns the predicted noise, of the shape of x_t.
+        x_t: Noisy images of shape (B, ...).
+        t: Integer timesteps of shape (B,), 0 is the least noise.
+        labels: Classes of shape (B,).
+        null_label: The label that stands for "no class".
+        scale: The guidance scale s; 0 is without the class, 1 with it.
+
+    Returns:
+        The guided prediction, of the shape of x_t.
+
+    Source: Ho and Salimans 2022, equation 6, arXiv:2207.12598.
+    """
+    # TODO 1: one batch of twice the size. Each image and each timestep is in it two
+    # times, once with its label and once with null_label. torch.cat joins along dim 0.
+    told = torch.cat([labels, torch.full_like(labels, null_label)])  # (2 B,)
+    noise_pred = model(torch.cat([x_t, x_t]), torch.cat([t, t]), told)  # (2 B, ...)
+    # END TODO
+    # TODO 2: take the two halves apart again, in the same order, and go from the one
+    # without the class to the one with it, scale times as far.
+    cond, uncond = noise_pred.chunk(2)  # (B, ...) each
+    return uncond + scale * (cond - uncond)
+    # END TODO
+
+
+class GuidedModel(nn.Module):
+    """A network that is told a class, as a model of x_t and t alone: what a sampler takes.
+
+    Args:
+        network: Called as network(x_t, t, labels), for instance a `UNetAdaGN` with num_classes.
+        labels: Classes of shape (B,); None for no class.
+        weight: Guidance weight, as in `guidance_scale`.
+        convention: One of `CONVENTIONS`.
+        null_label: The label that stands for "no class"; by default that of the network's
+            class_embedding.
+
+    Raises:
+        TypeError: weight is no number.
+        ValueError: weight is not finite, convention is unknown, or no null_label is found; in the
+            call, there is not one label for each image.
+    """
+
+    def __init__(
+        self,
+        network: Callable,
+        labels: Tensor | None,
+        weight: float = 1.0,
+        *,
+        convention: str = "conditional_at_1",
+        null_label: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.scale = guidance_scale(weight, convention)
+        self.network = network
+        self.register_buffer("labels", labels, persistent=False)
+        if null_label is None:
+            null_label = getattr(getattr(network, "class_embedding", None), "null", None)
+        if null_label is None:
+            raise ValueError(
+                f"null_label must be given: {type(network).__name__} has no class_embedding that "
+                "says it. With ten classes 0 .. 9 it is 10 in most code."
+            )
+        self.null_label = null_label
+
+    def forward(self, x_t: Tensor, t: int | Tensor) -> Tensor:
+        """Predict the noise in x_t (B, ...) at t, of shape (B,) or one for all."""
+        t = one_for_each(t, x_t)
+        if self.labels is None:
+            nothing = torch.full((len(x_t),), self.null_label, device=x_t.device)
+            return self.network(x_t, t, nothing)
+        if self.labels.shape != x_t.shape[:1]:
+            raise ValueError(
+                f"labels must have the shape ({len(x_t)},), one class for each image, got "
+                f"{tuple(self.labels.shape)}. One class for all: torch.full(({len(x_t)},), 7)."
+            )
+        if self.scale == 1:  # at half the cost
+            return self.network(x_t, t, self.labels)
+        return guided_prediction(self.network, x_t, t, self.labels, self.null_label, self.scale)

@@ -1,0 +1,143 @@
+"""Batches of images with labels, some of them withheld: right answers, and mistakes."""
+
+import pytest
+import torch
+
+from condlesson import exercises
+from condlesson.checks import check_told_batch
+from tests.answers import blank
+from tests.checks.variants import assert_passed, assert_wrong, cell, edited
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CODE = """\
+import numpy as np
+def draw(images, labels, B, null, p, training):
+    rows = torch.randint(0, len(images), (B,))
+    x, y = images[rows], labels[rows]
+    if training:
+        y = torch.where(torch.rand(B) < p, null, y)
+    return x, y
+"""
+ROWS = "rows = torch.randint(0, len(images), (B,))"
+DROP = "y = torch.where(torch.rand(B) < p, null, y)"
+PAIR = "x, y = images[rows], labels[rows]"
+SAME = "each batch withholds the same number of labels"
+RIGHT = {
+    "as the task": {},
+    "permuted": {ROWS: "rows = torch.randperm(len(images))[:B]"},
+    "NumPy": {ROWS: "rows = torch.from_numpy(np.random.choice(len(images), B, replace=False))"},
+    "a loader": {
+        ROWS: "data = torch.utils.data.TensorDataset(images, labels)",
+        PAIR: "x, y = next(iter(torch.utils.data.DataLoader(data, B, shuffle=True)))",
+    },
+    "Bernoulli": {DROP: "y = torch.where(torch.bernoulli(torch.full((B,), p)).bool(), null, y)"},
+    "masked_fill": {DROP: "y = y.masked_fill(torch.rand(B) < p, null)"},
+    "a clone, changed in place": {DROP: "y = y.clone(); y[torch.rand(B) < p] = null"},
+    "what was indexed, in place": {DROP: "y[torch.rand(B) < p] = null"},
+    "kept": {DROP: "y = torch.where(torch.rand(B) >= p, y, null)"},
+    "by multiplication": {DROP: "k = (torch.rand(B) < p).long(); y = y * (1 - k) + null * k"},
+    "a loop": {
+        DROP: "y = torch.tensor([null if torch.rand(()) < p else int(k) for k in y])",
+    },
+    "a probability of 0 in evaluation": {
+        "if training:\n        ": "",
+        DROP: "y = torch.where(torch.rand(B) < p * training, null, y)",
+    },
+    "a list": {"return x, y": "return [x, y]"},
+    "index_select": {PAIR: "x, y = images.index_select(0, rows), labels.index_select(0, rows)"},
+    "int32": {PAIR: "x, y = images[rows], labels[rows].int()"},
+}
+NOTED = {
+    "a fixed number of labels": ({DROP: "y[torch.randperm(B)[: round(p * B)]] = null"}, SAME),
+    "the first labels of the batch": ({DROP: "y[: round(p * B)] = null"}, SAME),
+}
+WRONG = {
+    "per batch": ({DROP: "y = torch.where(torch.rand(1) < p, null, y)"}, "for a whole batch"),
+    "per batch, if": (
+        {DROP: "y = torch.full_like(y, null) if torch.rand(()) < p else y"},
+        "one number is drawn for the batch",
+    ),
+    "in evaluation": ({"if training:": "if True:"}, "Labels are withheld in evaluation, too"),
+    "only in evaluation": ({"if training:": "if not training:"}, "no label is withheld while"),
+    "never": ({DROP: "pass"}, "no label is withheld while training"),
+    "labels not drawn with the images": (
+        {PAIR: "x, y = images[rows], labels[:B]"},
+        "images have the label of another image",
+    ),
+    "labels drawn for themselves": (
+        {PAIR: f"x = images[rows]; {ROWS}; y = labels[rows]"},
+        "take images and labels from the same rows",
+    ),
+    "labels shuffled": (
+        {PAIR: "x, y = images[rows], labels[rows][torch.randperm(B)]"},
+        "images have the label of another image",
+    ),
+    "the wrong way round": ({DROP: DROP.replace("<", ">")}, "the wrong way round"),
+    "twice": (
+        {DROP: f"{DROP}; {DROP}"},
+        "With dropout = 0.2, ",
+    ),
+    "0 for no class": ({DROP: DROP.replace("null", "0")}, "becomes 0, which is a class"),
+    "-1 for no class": ({DROP: DROP.replace("null", "-1")}, "becomes -1, for which there is no"),
+    "a share written down": ({DROP: DROP.replace("< p", "< 0.1")}, "With dropout = 0 labels are"),
+    "one share or none": (
+        {DROP: DROP.replace("< p", "< 0.2 * (p > 0)")},
+        "With dropout = 0.7, ",
+    ),
+    "the first images": ({ROWS: "rows = torch.arange(B)"}, "nothing is drawn"),
+    "seeded": ({ROWS: f"torch.manual_seed(0); {ROWS}"}, "a seed that is set in the function"),
+    "the last image is missing": (
+        {ROWS: "rows = torch.randint(0, len(images) - 1, (B,))"},
+        "1 of 60 images never came",
+    ),
+    "the data set's labels in place": (
+        {DROP: "labels[rows[torch.rand(B) < p]] = null; y = labels[rows]"},
+        "what is withheld once is lost",
+    ),
+    "images withheld": (
+        {PAIR: "x, y = images[rows] + 0.5 * torch.randn(B, 1, 1, 1).mul(0).add(1), labels[rows]"},
+        "Withhold labels, and no pixels",
+    ),
+    "one-hot": (
+        {"return x, y": "return x, F.one_hot(y, null + 1)"},
+        "must return 20 images and 20 labels",
+    ),
+    "floating": ({"return x, y": "return x, y.float()"}, "Labels must stay integers"),
+    "labels alone": ({"return x, y": "return y"}, "must return two tensors"),
+    "all": (
+        {ROWS: "rows = torch.randperm(len(images))", "rand(B)": "rand(len(y))"},
+        "must return 20 images",
+    ),
+}
+
+
+@pytest.mark.parametrize("edits", RIGHT.values(), ids=RIGHT)
+def test_right_answers_pass(edits):
+    assert_passed(check_told_batch(cell(edited(CODE, edits))))
+
+
+@pytest.mark.parametrize(("edits", "note"), NOTED.values(), ids=NOTED)
+def test_usual_answers_pass_with_a_note(edits, note):
+    assert_passed(check_told_batch(cell(edited(CODE, edits))), note)
+
+
+@pytest.mark.parametrize(("edits", "fragment"), WRONG.values(), ids=WRONG)
+def test_the_mistake_is_named(edits, fragment):
+    assert_wrong(check_told_batch(cell(edited(CODE, edits))), fragment)
+
+
+def test_the_packages_own_passes_and_leaves_the_data_set_as_it_is():
+    assert_passed(check_told_batch(exercises.told_batch))
+    images, labels = torch.arange(8.0).reshape(8, 1), torch.arange(8)
+    shown, told = exercises.told_batch(images, labels, 1000, 8, 0.25, True)
+    assert torch.equal(labels, torch.arange(8))
+    assert 150 < (told == 8).sum() < 350
+    assert torch.equal(told[told < 8], shown[told < 8, 0].long())
+
+
+def test_an_empty_exercise_is_not_done():
+    result = check_told_batch(blank(exercises.told_batch))
+    assert result.status == "not done"
+    assert result.messages[0] == "TODO 1 and TODO 2 are still open."
+    assert check_told_batch(cell(edited(CODE, {"return x, y": "x, y"}))).status == "not done"

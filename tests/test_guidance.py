@@ -1,0 +1,143 @@
+"""Classifier-free guidance against that of diffusers, a plain loop, and what must hold of it."""
+
+import pytest
+import torch
+from diffusers.guiders import ClassifierFreeGuidance
+from torch import nn
+from torch.testing import assert_close
+
+from condlesson import GuidedModel, guided_prediction, sample_ddim, sample_ddpm
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.guidance import CONVENTIONS, guidance_scale
+from condlesson.unet import UNetAdaGN
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NULL = 3
+WEIGHTS = [-0.5, 0.0, 0.5, 1.0, 2.0, 7.5]
+LABELS = torch.tensor([0, 2, 1, 1])
+
+
+class Told(nn.Module):
+    """A stand-in for a network: each image, timestep and class has an answer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, x_t, t, labels):
+        self.calls.append((len(x_t), t.tolist(), labels.tolist(), self.training))
+        push = (t / 1000 + labels.square() - 1.5 * labels).reshape(-1, *[1] * (x_t.ndim - 1))
+        return torch.tanh(x_t * (1 + labels.reshape(push.shape)) + push)
+
+
+@pytest.fixture
+def batch(draw):
+    return draw(4, 1, 4, 4), torch.tensor([3, 500, 999, 0])
+
+
+@pytest.mark.parametrize("scale", WEIGHTS)
+def test_prediction_is_that_of_a_loop_over_single_images(batch, scale):
+    x_t, t = batch
+    rows = []
+    for image, step, label in zip(x_t, t, LABELS, strict=True):
+        cond = Told()(image[None], step[None], label[None])[0].double()
+        uncond = Told()(image[None], step[None], torch.tensor([NULL]))[0].double()
+        rows.append((1 - scale) * uncond + scale * cond)
+    guided = guided_prediction(Told(), x_t, t, LABELS, NULL, scale)
+    assert_close(guided, torch.stack(rows).float(), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_both_conventions_are_those_of_diffusers(batch, weight, convention):
+    x_t, t = batch
+    cond, uncond = Told()(x_t, t, LABELS), Told()(x_t, t, torch.full((4,), NULL))
+    theirs = ClassifierFreeGuidance(
+        guidance_scale=weight, use_original_formulation=convention == "conditional_at_0"
+    )
+    ours = GuidedModel(Told(), LABELS, weight, convention=convention, null_label=NULL)
+    expected = theirs.forward(cond, uncond).pred
+    assert_close(ours(x_t, t), expected, rtol=1e-5, atol=2e-6)
+
+
+def test_a_weight_of_the_paper_is_a_scale_less_one():
+    assert [guidance_scale(w, "conditional_at_0") for w in (-1, 0, 0.5)] == [0, 1, 1.5]
+    assert [guidance_scale(s) for s in (0, 1, 7.5)] == [0, 1, 7.5]
+
+
+def test_one_call_asks_with_and_without_the_class(batch):
+    network = Told()
+    GuidedModel(network, LABELS, 2.0, null_label=NULL)(*batch)
+    [(size, steps, labels, _)] = network.calls
+    assert size == 8
+    assert steps == [3, 500, 999, 0] * 2
+    assert labels == [0, 2, 1, 1, NULL, NULL, NULL, NULL]
+
+
+def test_without_guidance_the_network_is_asked_once_for_each_image(batch):
+    x_t, t = batch
+    for labels, weight, told in ((LABELS, 1.0, LABELS.tolist()), (None, 4.0, [NULL] * 4)):
+        network = Told()
+        out = GuidedModel(network, labels, weight, null_label=NULL)(x_t, t)
+        assert [call[2] for call in network.calls] == [told]
+        assert torch.equal(out, Told()(x_t, t, torch.tensor(told)))
+
+
+def test_a_scale_of_0_is_the_network_without_a_class(batch):
+    guided, bare = (GuidedModel(Told(), labels, 0.0, null_label=NULL) for labels in (LABELS, None))
+    assert torch.equal(guided(*batch), bare(*batch))
+
+
+@pytest.mark.parametrize("sample", [sample_ddpm, sample_ddim])
+def test_both_samplers_take_it_and_put_the_mode_of_the_network_back(draw, sample):
+    network, schedule = Told(), alphas_cumprod(linear_beta_schedule(6))
+    options = {"num_steps": 6} if sample is sample_ddim else {}
+    start, images = draw(4, 1, 4, 4), []
+    for weight in (1.0, 3.0):
+        generator = torch.Generator().manual_seed(2)
+        model = GuidedModel(network, LABELS, weight, null_label=NULL)
+        images.append(sample(model, start, schedule, generator=generator, **options))
+    assert not torch.allclose(*images)
+    assert {training for *_, training in network.calls} == {False}
+    assert network.training
+
+
+def test_the_network_of_the_lesson_says_its_null_label_itself(draw):
+    network = UNetAdaGN(8, num_classes=10).eval()
+    nn.init.normal_(network.class_embedding.weight)
+    x_t, t = draw(2, 1, 8, 8), torch.tensor([5, 700])
+    labels = torch.tensor([7, 0])
+    with torch.no_grad():
+        cond, uncond = network(x_t, t, labels), network(x_t, t)
+        guided = GuidedModel(network, labels, 3.0)(x_t, t)
+        assert_close(guided, uncond + 3 * (cond - uncond), rtol=1e-4, atol=1e-4)
+        assert_close(GuidedModel(network, None)(x_t, 5), network(x_t, 5))
+
+
+def test_labels_follow_the_model_and_are_no_part_of_what_is_saved():
+    model = GuidedModel(Told(), LABELS, null_label=NULL)
+    assert model.to("meta").labels.is_meta
+    assert not model.state_dict()
+
+
+WRONG = {
+    "an unknown convention": ({"convention": "paper"}, ValueError, "conditional_at_1, conditional"),
+    "a text": ({"weight": "7"}, TypeError, "weight must be a number, got '7'"),
+    "true": ({"weight": True}, TypeError, "weight must be a number, got True"),
+    "infinite": ({"weight": float("inf")}, ValueError, "weight must be finite, got inf"),
+    "no null label": ({"null_label": None}, ValueError, "Told has no class_embedding"),
+}
+
+
+@pytest.mark.parametrize(("options", "error", "match"), WRONG.values(), ids=WRONG)
+def test_a_wrong_option_is_refused(options, error, match):
+    with pytest.raises(error, match=match):
+        GuidedModel(Told(), LABELS, **{"null_label": NULL, **options})
+
+
+@pytest.mark.parametrize("labels", [LABELS[:2], LABELS[:1], LABELS[:, None]])
+def test_labels_that_are_not_one_for_each_image_are_refused(batch, labels):
+    for weight in (1.0, 2.0):
+        with pytest.raises(ValueError, match=r"labels must have the shape \(4,\), .* torch.full"):
+            GuidedModel(Told(), labels, weight, null_label=NULL)(*batch)
