@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from condlesson.conditioning import AdaGN
-from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.data import load_subset, to_model_range
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.exercises import TimeAndClass
 from condlesson.experiment.answers import QUESTIONS, answer
 from condlesson.experiment.comparison import paired_difference, runs_of
 from condlesson.experiment.runs import (
@@ -12,6 +14,8 @@ from condlesson.experiment.runs import (
     load_model,
     load_run,
 )
+from condlesson.guidance import GuidedModel
+from condlesson.ideal import IdealModel
 from condlesson.probes import (
     cosine_similarity_matrix,
     modulation,
@@ -157,3 +161,53 @@ def test_scalar_does_better_under_some_lies():
 def test_seeds_of_the_control_spread_by_more_than_two_per_cent(runs):
     final = [run.val_loss[-1] for run in runs["none"]]
     assert (max(final) - min(final)) / min(final) > 0.02
+
+
+@torch.no_grad()
+def test_the_part_of_the_class_is_the_same_at_every_timestep():
+    network, both = load_model(load_run("adagn", seed=42)), TimeAndClass(10, 512)
+    t = torch.arange(0, 1000, 25)
+    for block in ("enc_1", "bottleneck", "dec_1"):
+        layer = getattr(network, block).norm_1
+        three, none = (
+            torch.cat(modulation(layer, both(network.embed(t), torch.full_like(t, label))), dim=1)
+            for label in (3, 10)
+        )
+        part = three - none
+        assert part.abs().mean() > 0.1
+        assert (part - part[:1]).abs().max() < 1e-4
+
+
+def ideal():
+    data = load_subset()
+    images, labels = to_model_range(data.train_images[:512]), data.train_labels[:512].long()
+    return IdealModel(images, labels, alphas_cumprod(linear_beta_schedule()), 10)
+
+
+def test_the_class_helps_the_ideal_model_from_the_middle_on():
+    model, generator = ideal(), torch.Generator().manual_seed(11)
+    picks = torch.randint(0, 512, (150,), generator=generator)
+    noise, told = torch.randn(150, 1, 28, 28, generator=generator), model.labels[picks]
+    shares = {}
+    for t in (300, 500, 950):
+        x_t = q_sample(model.images[picks], t, noise, model.alphas_cumprod)
+        losses = [
+            (model(x_t, t, c) - noise).square().mean() for c in (told, torch.full_like(told, 10))
+        ]
+        shares[t] = (losses[0] / losses[1]).item()
+    assert shares[300] > 0.97
+    assert 0.4 < shares[500] < 0.65
+    assert 0.7 < shares[950] < 0.85
+
+
+def test_guidance_of_an_ideal_model_leaves_the_data():
+    model, wanted = ideal(), torch.arange(10)
+    start = torch.randn(10, 1, 28, 28, generator=torch.Generator().manual_seed(5))
+    options, away = {"num_steps": 20, "spacing": "trailing"}, {}
+    for scale in (0.0, 1.0, 2.0, 8.0):
+        guided = GuidedModel(model, wanted, scale, null_label=10)
+        drawn = sample_ddim(guided, start, model.alphas_cumprod, **options)
+        nearest = torch.cdist(drawn.flatten(1), model.images.flatten(1)).min(dim=1)
+        away[scale] = nearest.values.mean().item() / 28
+        assert scale < 1 or torch.equal(model.labels[nearest.indices], wanted)
+    assert max(away[0.0], away[1.0]) < 0.01 < 0.05 < away[2.0] < away[8.0]

@@ -166,6 +166,16 @@ def test_small_unets_mark_where_the_time_enters():
     assert (drawn["adagn"].count("+"), drawn["adagn"].count("×")) == (6, 6)
 
 
+def test_two_messages_meet_and_reach_every_block():
+    [ax] = plots.two_messages(500, 7).axes
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[-5:] == ["t = 500", "MLP", "class 7", "row 7", "+"]
+    assert (texts.count("×"), texts.count("+")) == (6, 6 + 1)
+    joined, *branches, time, label = (line.get_xdata() for line in ax.lines)
+    assert [x[0] for x in branches] == list(range(6))
+    assert time[-1] == label[-1] == joined[0]
+
+
 def test_digits_are_a_labelled_grid():
     figure = plots.digits(np.zeros((2, 3, 4, 4)), columns=["a", "b", "c"], rows=["x", "y"])
     assert [ax.get_title() for ax in figure.axes[:3]] == ["a", "b", "c"]

@@ -13,7 +13,7 @@ _DRAWN = {
     "embeddings": ("dials", "embedding_heatmap", "similarity_matrices"),
     "lines": ("bands", "curve_panels", "curves", "guesses"),
     "blocks": ("modulation_heatmaps", "modulation_lines", "movements", "shares", "spatial_path"),
-    "mechanism": ("adagn_steps", "small_unets"),
+    "mechanism": ("adagn_steps", "small_unets", "two_messages"),
     "results": ("differences", "forest", "lie_heatmaps", "training_curves"),
     "images": ("digits", "samples"),
 }

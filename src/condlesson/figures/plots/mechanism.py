@@ -1,4 +1,4 @@
-"""The lesson's mechanism as drawings: what AdaGN does, and where networks are told the time."""
+"""The lesson's mechanism as drawings: what AdaGN does, and what networks are told, and where."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from condlesson.figures.style import BETA, DIVERGING, GAMMA
 from condlesson.networks import Design
 
-__all__ = ["adagn_steps", "small_unets"]
+__all__ = ["adagn_steps", "small_unets", "two_messages"]
 
 SIZES = (28, 14, 7, 7, 14, 28)  # pixels of the six blocks, in the order of the path
 BOTTLENECK = 3
@@ -93,3 +93,33 @@ def _small_unet(ax: Axes, design: Design) -> None:
     ax.text(2.5, -21, encoding, ha="center", va="top", fontsize=10)
     ax.set(xlim=(-0.7, 5.7), ylim=(-28, 27))
     ax.set_axis_off()
+
+
+def two_messages(t: int, label: int) -> Figure:
+    """Draw how a timestep and a class become one embedding, which all blocks of a U-Net read.
+
+    Args:
+        t: The timestep that is told.
+        label: The class that is told.
+    """
+    figure, ax = plt.subplots(figsize=(7.2, 3.4))
+    ax.bar(range(len(SIZES)), SIZES, width=0.82, bottom=[-s / 2 for s in SIZES],
+           color=NORMS["group"])  # fmt: skip
+    plus, wire = -2.2, -24
+    line = {"color": "#4D4D4D", "linewidth": 1.5}
+    box = {"facecolor": "white", "edgecolor": "#4D4D4D"}
+    centred = {"ha": "center", "va": "center"}
+    ax.plot([plus, len(SIZES) - 1], [wire, wire], **line)
+    for k, size in enumerate(SIZES):
+        ax.plot([k, k], [wire, -size / 2], **line)
+        ax.text(k, size / 2 + 1, "×", color=GAMMA, ha="right", va="bottom", fontsize=13)
+        ax.text(k, size / 2 + 1, "+", color=BETA, ha="left", va="bottom", fontsize=13)
+    messages = ((f"t = {t}", "MLP", wire + 13), (f"class {label}", f"row {label}", wire - 13))
+    for told, how, height in messages:
+        ax.plot([-6.1, -4, plus], [height, height, wire], zorder=0, **line)
+        for x, text in ((-6.1, told), (-4, how)):
+            ax.text(x, height, text, fontsize=12, bbox={"boxstyle": "round", **box}, **centred)
+    ax.text(plus, wire, "+", fontsize=14, bbox={"boxstyle": "circle,pad=0.15", **box}, **centred)
+    ax.set(xlim=(-7.2, len(SIZES) - 0.4), ylim=(wire - 18, 26))
+    ax.set_axis_off()
+    return figure
