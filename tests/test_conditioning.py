@@ -104,6 +104,12 @@ def test_an_embedding_of_no_width_is_refused(layer):
         layer(64, 0)
 
 
+@pytest.mark.parametrize("sizes", [(10**22, 4, 1), (64, 10**22)])
+def test_sizes_that_no_layer_can_have_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"at most 2147483647, got 1\d{22}"):
+        AdaGN(*sizes)
+
+
 @pytest.mark.parametrize("shape", [(8, 4, 4), (1, 4, 4, 4), (8,), (1, 8, 2, 2, 2)])
 def test_feature_maps_that_do_not_fit_are_refused(draw, shape):
     with pytest.raises(ValueError, match=r"h must have the shape \(B, 8, H, W\), got .*h\[None\]"):

@@ -391,3 +391,9 @@ def test_fourier_widths_that_do_not_fit_are_refused(width, error):
 def test_features_of_no_timesteps_are_refused(num_timesteps):
     with pytest.raises(ValueError, match=f"num_timesteps must be at least 1, got {num_timesteps}"):
         RandomFourierFeatures(16, num_timesteps=num_timesteps)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), "16"])
+def test_a_spread_of_frequencies_that_is_none_is_refused(scale):
+    with pytest.raises(TypeError if scale == "16" else ValueError, match="scale must be"):
+        RandomFourierFeatures(16, scale=scale)

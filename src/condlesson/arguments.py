@@ -1,9 +1,12 @@
 """Refusals of arguments that are none of the choices, or no counts: the same words everywhere."""
 
+import math
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 
-__all__ = ["check_choice", "check_count", "check_integer"]
+__all__ = ["check_choice", "check_count", "check_integer", "check_positive"]
+
+LARGEST = 2**31 - 1  # of a count; torch takes no size far above
 
 
 def check_choice(name: str, value: object, choices: Iterable) -> None:
@@ -19,9 +22,17 @@ def check_integer(value: object, name: str) -> None:
         raise TypeError(f"{name} must be an integer, got {value!r}.")
 
 
-def check_count(value: int, name: str, *, minimum: int = 1, maximum: int | None = None) -> None:
+def check_positive(value: float, name: str) -> None:
+    """Refuse what is no number (TypeError), or not positive and finite (ValueError)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}.")
+
+
+def check_count(value: int, name: str, *, minimum: int = 1, maximum: int = LARGEST) -> None:
     """Refuse what is no integer (TypeError), or lies outside minimum .. maximum (ValueError)."""
     check_integer(value, name)
-    if value < minimum or (maximum is not None and value > maximum):
-        upper = "" if maximum is None else f" and at most {maximum}"
+    if not minimum <= value <= maximum:
+        upper = f" and at most {maximum}" if maximum < LARGEST or value > maximum else ""
         raise ValueError(f"{name} must be at least {minimum}{upper}, got {value}.")

@@ -12,7 +12,7 @@ arXiv:1709.07871 (feature-wise scale and shift); Wu and He 2018, arXiv:1803.0849
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.arguments import check_integer
+from condlesson.arguments import check_count, check_integer
 
 __all__ = ["AdaGN", "AdditiveGN", "add_to_channels"]
 
@@ -143,14 +143,13 @@ def check_groups(num_channels: int, num_groups: int, d_emb: int = 1) -> None:
     """Refuse channels that the groups do not divide, and an embedding of no width."""
     check_integer(num_channels, "num_channels")
     check_integer(num_groups, "num_groups")
-    check_integer(d_emb, "d_emb")
+    check_count(d_emb, "d_emb")
     if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
         raise ValueError(
             "num_channels must be a positive multiple of num_groups, "
             f"got {num_channels} channels and {num_groups} groups."
         )
-    if d_emb < 1:
-        raise ValueError(f"d_emb must be at least 1, got {d_emb}.")
+    check_count(num_channels, "num_channels")
 
 
 def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:

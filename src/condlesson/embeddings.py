@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.arguments import check_choice, check_count
+from condlesson.arguments import check_choice, check_count, check_positive
 
 __all__ = [
     "DENOMINATORS",
@@ -180,8 +180,8 @@ class RandomFourierFeatures(nn.Module):
         scale: Standard deviation of the frequencies, in turns per T timesteps.
 
     Raises:
-        TypeError: d_emb or num_timesteps is not an integer.
-        ValueError: d_emb is odd or below 2, or num_timesteps is below 1.
+        TypeError: d_emb or num_timesteps is not an integer, or scale no number.
+        ValueError: d_emb is odd or below 2, num_timesteps is below 1, or scale is not above 0.
 
     Source: Tancik et al. 2020, section 4, arXiv:2006.10739; for noise levels Song et al. 2021,
     arXiv:2011.13456, with the scale of 16 that is the default here.
@@ -197,6 +197,7 @@ class RandomFourierFeatures(nn.Module):
         super().__init__()
         check_count(d_emb, "d_emb", minimum=2)
         check_count(num_timesteps, "num_timesteps")
+        check_positive(scale, "scale")
         if d_emb % 2:
             raise ValueError(f"d_emb must be even, a sine and a cosine each, got {d_emb}.")
         self.num_timesteps = num_timesteps
@@ -395,7 +396,4 @@ def check_options(d_emb: int, max_period: float, denominator: str) -> None:
         check_count(d_emb, "d_emb", minimum=2)
     else:
         check_count(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
-    if isinstance(max_period, bool) or not isinstance(max_period, Real):
-        raise TypeError(f"max_period must be a number, got {max_period!r}.")
-    if not (max_period > 0 and math.isfinite(max_period)):
-        raise ValueError(f"max_period must be positive and finite, got {max_period}.")
+    check_positive(max_period, "max_period")
