@@ -1,5 +1,7 @@
 """The best noise prediction that there can be, where the data are a known set of images.
 
+It is the mean of the images x_i that fit, weighted by how well::
+
     E[x_0 | x_t] = sum_i p_i x_i,
     p = softmax over i of -|x_t - sqrt(alpha_bar_t) x_i|^2 / (2 (1 - alpha_bar_t))
 
