@@ -32,6 +32,8 @@ desk.tool("first", (tool) => {
   const showRecorded = (true_, told_) => {
     const j = nearest(first.true, true_), k = nearest(first.told, told_);
     const [t, told, n] = [first.true[j], first.told[k], first.told.length];
+    tool.write("true", t);  // what is shown, which is near what the marks say
+    tool.write("told", told);
     frame("noised", j, `noised to t = ${t}`);
     frame("answer", columns + j * n + k, `told ${told}`);
     say(t, told, first.errors[j][k], first.errors[j][nearest(first.told, t)]);

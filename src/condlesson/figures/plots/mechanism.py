@@ -102,7 +102,7 @@ def two_messages(t: int, label: int) -> Figure:
         t: The timestep that is told.
         label: The class that is told.
     """
-    figure, ax = plt.subplots(figsize=(7.2, 3.4))
+    figure, ax = plt.subplots(figsize=(5.8, 3.2))  # fits a phone as it is
     ax.bar(range(len(SIZES)), SIZES, width=0.82, bottom=[-s / 2 for s in SIZES],
            color=NORMS["group"])  # fmt: skip
     plus, wire = -2.2, -24
