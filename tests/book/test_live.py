@@ -115,7 +115,7 @@ def test_a_save_is_shown_and_a_broken_one_keeps_the_last_good_page(folder):
         assert "build-fault" not in shown
         shown = save(port, folder / "_config.yml", "title: How", "title: [How")
         assert "Mended words" in shown
-        assert "ParserError" in shown.partition("build-fault")[2]
+        assert "close brackets" in shown.partition("build-fault")[2]
         shown = save(port, folder / "_config.yml", "title: [How", "title: How")
         assert "build-fault" not in shown
 

@@ -47,10 +47,10 @@ class Desk:
     def tool(self, name):
         return self.page.locator(f".desk-{name}")
 
-    def says(self, name, words):
+    def says(self, name, words, state="visible"):
         """What a tool says, once these words are in it."""
         place = self.page.locator(f".desk-{name} .desk-says", has_text=re.compile(words))
-        place.wait_for()
+        place.wait_for(state=state)
         return place.inner_text()
 
     def set(self, name, control, value):
@@ -275,7 +275,7 @@ def test_a_button_starts_and_stops_the_network_and_nothing_shifts(opened, site, 
     assert button.inner_text() == "Stop the network"
     button.press("Enter")
     desk.page.wait_for_selector("html:not(.desk-runs)")
-    desk.says(tool, "The network has stopped")
+    desk.says(tool, "The network has stopped", state="attached")  # hidden where figures return
     assert button.inner_text() == "Start the network"  # there is nothing left to load
     assert button.evaluate("it => it === document.activeElement")
     assert shift(desk) < 0.01
@@ -285,7 +285,8 @@ def test_a_button_starts_and_stops_the_network_and_nothing_shifts(opened, site, 
 def test_inside_the_network_takes_the_place_of_the_recorded_lies(opened, site):
     desk = opened(f"{site}/inside.html")
     recorded = desk.tool("lie").locator(".moving-stage")
-    recorded.scroll_into_view_if_needed()
+    recorded.evaluate("it => it.scrollIntoView()")
+    desk.page.wait_for_selector("figure.moving-lies.moves")
     assert recorded.is_visible()
     assert desk.tool("lie").locator(".desk-fields").is_hidden()
     desk.tool("lie").locator(".desk-begin").click()

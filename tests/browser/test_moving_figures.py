@@ -64,11 +64,12 @@ class Figure:
         self.root.wait_for()
 
     def control(self, name):
-        return self.root.locator(f"[name='{name}']")
+        return self.root.locator(f".moving-controls [name='{name}']")
 
     def value(self, name):
         """Of a control, as the page shows it."""
-        return int(self.root.locator(f"output[data-value='{name}']").inner_text())
+        output = f".moving-controls output[data-value='{name}']"
+        return int(self.root.locator(output).inner_text())
 
     def press(self, name, *keys):
         self.control(name).focus()

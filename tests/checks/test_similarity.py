@@ -127,6 +127,10 @@ WRONG_AT = {
         lambda x, d: angles(x, d).cos(),
         "Average over the frequencies: the last dimension",
     ),
+    "another width wrong": (
+        lambda x, d: cosine_similarity_at(x, 256 if d == 8 else d),
+        "and d_emb = 8",
+    ),
     "one width only": (
         lambda x, d: cosine_similarity_at(x, 256),
         "wrong for distances of shape (9,) from 0 to 8 and d_emb = 64",

@@ -52,7 +52,8 @@ def _similarity_at(fn: object) -> list[str]:
         if not _near(got, right["half_minus_one"]):
             raise Wrong(_similarity_mistake(got, right["half"], distance))
         notes, denominator = [HALF_MINUS_ONE], "half_minus_one"
-    for other, d in ((distance[:9], 64), (torch.tensor([-5, 5, 300]), 4)):
+    few = torch.tensor([-5, 5, 300])
+    for other, d in ((distance[:9], 64), *((few, d) for d in (4, 8, 16, 34, 128, 512))):
         _compare_other(_similarities(fn, other, d), other, d, denominator)
     square = distance[:8].reshape(2, 4)
     try:
