@@ -1,5 +1,6 @@
 // What the tools of the desk have in common: the digit, the noise and the network that all of them
-// work on (`deskFiles` says what the site has), and how a tool reads its controls, shows images and says what happened.
+// work on (`deskFiles` says what the site has), and how a tool reads its controls, shows images and
+// says what happened.
 globalThis.desk = (() => {
   const SETTLED = 700; // milliseconds without a change, after which a screen reader is told
   const { digits } = deskFiles;

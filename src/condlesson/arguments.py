@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-__all__ = ["check_choice", "check_count", "check_integer", "check_positive"]
+__all__ = ["check_choice", "check_count", "check_integer", "check_number", "check_positive"]
 
 LARGEST = 2**31 - 1  # of a count; torch takes no size far above
 
@@ -22,10 +22,15 @@ def check_integer(value: object, name: str) -> None:
         raise TypeError(f"{name} must be an integer, got {value!r}.")
 
 
-def check_positive(value: float, name: str) -> None:
-    """Refuse what is no number (TypeError), or not positive and finite (ValueError)."""
+def check_number(value: object, name: str) -> None:
+    """Refuse what is no real number, with a TypeError; True and False are none here."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
+
+
+def check_positive(value: float, name: str) -> None:
+    """Refuse what is no number (TypeError), or not positive and finite (ValueError)."""
+    check_number(value, name)
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
 

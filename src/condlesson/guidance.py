@@ -11,12 +11,11 @@ Source: Ho and Salimans 2022, equation 6, arXiv:2207.12598.
 
 import math
 from collections.abc import Callable
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
-from condlesson.arguments import check_choice
+from condlesson.arguments import check_choice, check_number
 from condlesson.inputs import one_for_each
 
 __all__ = ["CONVENTIONS", "GuidedModel", "guidance_scale", "guided_prediction"]
@@ -40,8 +39,7 @@ def guidance_scale(weight: float, convention: str = "conditional_at_1") -> float
         ValueError: weight is not finite, or convention is unknown.
     """
     check_choice("convention", convention, CONVENTIONS)
-    if isinstance(weight, bool) or not isinstance(weight, Real):
-        raise TypeError(f"weight must be a number, got {weight!r}.")
+    check_number(weight, "weight")
     if not math.isfinite(weight):
         raise ValueError(f"weight must be finite, got {weight}. It is 0 to 10 as a rule.")
     return weight + CONVENTIONS[convention]
@@ -120,15 +118,14 @@ class GuidedModel(nn.Module):
 
     def forward(self, x_t: Tensor, t: int | Tensor) -> Tensor:
         """Predict the noise in x_t (B, ...) at t, of shape (B,) or one for all."""
-        t = one_for_each(t, x_t)
-        if self.labels is None:
-            nothing = torch.full((len(x_t),), self.null_label, device=x_t.device)
-            return self.network(x_t, t, nothing)
-        if self.labels.shape != x_t.shape[:1]:
+        t, labels, scale = one_for_each(t, x_t), self.labels, self.scale
+        if labels is None:  # without a class, which needs no guidance
+            labels, scale = torch.full((len(x_t),), self.null_label, device=x_t.device), 1
+        if labels.shape != x_t.shape[:1]:
             raise ValueError(
                 f"labels must have the shape ({len(x_t)},), one class for each image, got "
-                f"{tuple(self.labels.shape)}. One class for all: torch.full(({len(x_t)},), 7)."
+                f"{tuple(labels.shape)}. One class for all: torch.full(({len(x_t)},), 7)."
             )
-        if self.scale == 1:  # at half the cost
-            return self.network(x_t, t, self.labels)
-        return guided_prediction(self.network, x_t, t, self.labels, self.null_label, self.scale)
+        if scale == 1:  # at half the cost
+            return self.network(x_t, t, labels)
+        return guided_prediction(self.network, x_t, t, labels, self.null_label, scale)

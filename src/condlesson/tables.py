@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Table"]
+__all__ = ["Table", "true_minus"]
 
 _NUMBER = re.compile(r"[+−±]?\d[\d,.]*(?:e[+−-]?\d+)?(?: ?[%x×])?(?: ± [\d.]+)?|–?")
 
@@ -70,4 +70,9 @@ class Table:
 
 def _shown(cell: object) -> str:
     text = " to ".join(map(str, cell)) if isinstance(cell, tuple) else str(cell)
+    return true_minus(text)
+
+
+def true_minus(text: str) -> str:
+    """A number's text with a minus sign in the place of a hyphen."""
     return re.sub(r"^-(?=[\d.])", "−", text)

@@ -44,6 +44,13 @@ class Desk:
         self.page.wait_for_selector("html.desk-runs")
         return self
 
+    def begin_without(self, part):
+        """Begin to load, where one part of the network does not come; what lets it come."""
+        held = []
+        self.page.route(f"**/{FIRST}-{part}.js", lambda route: held.append(route))
+        self.page.locator(".desk-start .desk-begin").click()
+        return lambda: held[0].continue_()
+
     def tool(self, name):
         return self.page.locator(f".desk-{name}")
 
@@ -136,12 +143,10 @@ def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(opened):
 
 def test_loading_can_be_stopped_and_goes_on(opened):
     desk = opened()
-    held = []
-    desk.page.route(f"**/{FIRST}-3.js", lambda route: held.append(route))
-    desk.page.locator(".desk-start .desk-begin").click()
+    let_it_come = desk.begin_without(3)
     desk.says("start", "Loaded 0.7 of")
     desk.page.locator(".desk-start .desk-begin", has_text="Stop loading").click()
-    held[0].continue_()
+    let_it_come()
     desk.says("start", "Stopped")
     desk.start()
     assert sum(f"/{FIRST}-1.js" in address for address in desk.visit.asked) == 1
@@ -310,14 +315,12 @@ def test_on_paper_is_what_was_recorded(opened):
 
 def test_another_network_can_be_chosen_while_one_is_loaded(opened):
     desk = opened()
-    held = []
-    desk.page.route(f"**/{FIRST}-2.js", lambda route: held.append(route))
-    desk.page.locator(".desk-start .desk-begin").click()
+    let_it_come = desk.begin_without(2)
     desk.says("start", "Loaded 0.5 of")
     desk.page.locator(".desk-start .desk-network").select_option("sinusoidal")
     desk.says("start", "This network runs on this page: sinusoidal")
     assert desk.shared()["network"] == "sinusoidal"
-    held[0].continue_()
+    let_it_come()
     desk.page.locator(".desk-start .desk-network").select_option(FIRST)
     desk.says("start", "This network runs on this page: adagn")
     assert sum(f"/{FIRST}-1.js" in address for address in desk.visit.asked) == 1

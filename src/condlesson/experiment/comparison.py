@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from condlesson.arguments import check_choice
 from condlesson.experiment.intervals import mean_interval
 from condlesson.experiment.runs import Run, list_runs
-from condlesson.tables import Table
+from condlesson.tables import Table, true_minus
 from condlesson.training import TIERS, TrainConfig
 
 __all__ = [
@@ -148,7 +148,7 @@ def conclude(difference: PairedDifference) -> str:
         One to three sentences of plain text.
     """
     d, n = difference, len(difference.values)
-    mean, low, high = (f"{x:+.5f}".replace("-", "−") for x in (d.mean, d.low, d.high))
+    mean, low, high = (true_minus(f"{x:+.5f}") for x in (d.mean, d.low, d.high))
     size = f"{mean} ({abs(d.relative):.1%} of the loss of {d.a})"
     if n == 1:
         return (

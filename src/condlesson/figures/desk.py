@@ -49,7 +49,8 @@ def write_files(folder: str | Path) -> None:
     """
     folder, offered = Path(folder), {}
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (run, model) in networks().items():
+    there = networks()
+    for name, (run, model) in there.items():
         files = []
         parts = network_file(model, run.config, run.name, part_size=PART_SIZE)
         for k, part in enumerate(parts, 1):
@@ -58,7 +59,7 @@ def write_files(folder: str | Path) -> None:
             files.append({"address": path.name, "size": path.stat().st_size})
         label = f"{run.config.variant}, {run.config.images:,} images"
         offered[name] = {"label": label, "run": run.name, "files": files}
-    first = first_frames()
+    first = first_frames(next(iter(there.values()))[1])
     address = first["sheet"].pop("address")
     (folder / "first.webp").write_bytes(base64.b64decode(address.split(",")[1]))
     first["sheet"]["file"] = "first.webp"
@@ -85,15 +86,17 @@ def sample_digits() -> list[str]:
 
 
 @torch.no_grad()
-def first_frames() -> dict[str, object]:
-    """The six of the first screen: noised, and estimated by the first network, for each pair.
+def first_frames(model: nn.Module) -> dict[str, object]:
+    """The six of the first screen: noised, and estimated for each pair of timesteps.
+
+    Args:
+        model: Estimates; called as model(x_t, t).
 
     Returns:
         ``true`` and ``told``, the timesteps; ``noise``, packed; ``errors``, a row for each true
         timestep; and ``sheet``, the noised images in its first row, and then the estimates, a row
         for each true timestep. See `condlesson.figures.moving` for what is packed and a sheet.
     """
-    _, model = next(iter(networks().values()))
     data = load_subset()
     x_0 = to_model_range(data.test_images[data.test_labels == 6][:1])
     noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from condlesson.figures.style import BETA, DIVERGING, GAMMA
-from condlesson.networks import Design
+from condlesson.networks import GREY, Design
+from condlesson.tables import true_minus
 
 __all__ = ["adagn_steps", "small_unets", "two_messages"]
 
@@ -53,7 +54,7 @@ def adagn_steps(
             ax.grid(False)
         axes[k, 0].set_ylabel(f"told {told[k]}")
         axes[k, 2].set_xlabel(f"× {factors[k]:.2f}", color=GAMMA, fontweight="bold")
-        axes[k, 3].set_xlabel(f"{shifts[k]:+.2f}".replace("-", "−"), color=BETA, fontweight="bold")
+        axes[k, 3].set_xlabel(true_minus(f"{shifts[k]:+.2f}"), color=BETA, fontweight="bold")
     for ax, title in zip(axes[0], ("h", "GroupNorm", "× (1 + γ)", "+ β", "ReLU"), strict=True):
         ax.set_title(title, fontsize=13)
     axes[0, 2].title.set_color(GAMMA)
@@ -80,8 +81,7 @@ def small_unets(designs: Mapping[str, Design]) -> Figure:
 
 
 def _small_unet(ax: Axes, design: Design) -> None:
-    ax.bar(range(len(SIZES)), SIZES, width=0.82, bottom=[-s / 2 for s in SIZES],
-           color=NORMS[design.norm])  # fmt: skip
+    _blocks(ax, design.norm)
     told = {"every block": range(len(SIZES)), "–": ()}.get(design.place, (BOTTLENECK,))
     for k in told:
         top = SIZES[k] / 2 + 1
@@ -95,6 +95,11 @@ def _small_unet(ax: Axes, design: Design) -> None:
     ax.set_axis_off()
 
 
+def _blocks(ax: Axes, norm: str) -> None:
+    """The six blocks of a U-Net, as high as their feature maps."""
+    ax.bar(range(len(SIZES)), SIZES, width=0.82, bottom=[-s / 2 for s in SIZES], color=NORMS[norm])
+
+
 def two_messages(t: int, label: int) -> Figure:
     """Draw how a timestep and a class become one embedding, which all blocks of a U-Net read.
 
@@ -103,11 +108,10 @@ def two_messages(t: int, label: int) -> Figure:
         label: The class that is told.
     """
     figure, ax = plt.subplots(figsize=(5.8, 3.2))  # fits a phone as it is
-    ax.bar(range(len(SIZES)), SIZES, width=0.82, bottom=[-s / 2 for s in SIZES],
-           color=NORMS["group"])  # fmt: skip
+    _blocks(ax, "group")
     plus, wire = -2.2, -24
-    line = {"color": "#4D4D4D", "linewidth": 1.5}
-    box = {"facecolor": "white", "edgecolor": "#4D4D4D"}
+    line = {"color": GREY, "linewidth": 1.5}
+    box = {"facecolor": "white", "edgecolor": GREY}
     centred = {"ha": "center", "va": "center"}
     ax.plot([plus, len(SIZES) - 1], [wire, wire], **line)
     for k, size in enumerate(SIZES):
