@@ -36,14 +36,24 @@ globalThis.diffusion = (() => {
   // All blocks are told the same.
   const everywhere = (t) => Object.fromEntries(unet.BLOCKS.map((block) => [block, { t }]));
 
+  // The noise in x for a class: `scale` times the way from what is predicted without a class to what
+  // is predicted with it. Without a label the network is told none.
+  function* predictGuided(network, x, told, { label, scale = 1, bugs }) {
+    const noise = yield* unet.predict(network, x, told, { label, bugs });
+    if (label === undefined || scale === 1) return noise; // at half the cost
+    const without = yield* unet.predict(network, x, told, { bugs });
+    return mix(scale, noise, 1 - scale, without);
+  }
+
   // Draw an image, step by step. Yields nothing while it works, and { t, told, x_0, x } after each
-  // step. `always` is a timestep to tell at every step in place of the true one.
-  function* sample(network, x_T, { steps, always, bugs = {} }) {
+  // step. `always` is a timestep to tell at every step in place of the true one; `label` and `scale`
+  // are those of `predictGuided`.
+  function* sample(network, x_T, { steps, always, label, scale, bugs = {} }) {
     const visited = sequence(steps);
     let x = x_T;
     for (const [k, t] of visited.entries()) {
       const told = always ?? (bugs.told_indices ? steps - 1 - k : t);
-      const noise = yield* unet.predict(network, x, everywhere(told), { bugs });
+      const noise = yield* predictGuided(network, x, everywhere(told), { label, scale, bugs });
       const x_0 = estimate(x, t, noise);
       x = step(x, t, visited[k + 1] ?? -1, noise, bugs);
       yield { t, told, x_0, x };

@@ -21,8 +21,8 @@ globalThis.jobs = (() => {
       const noise = yield* unet.predict(networks[network], x_t, told, { bugs, see });
       return { noise, x_0: diffusion.estimate(x_t, t, noise), scores };
     },
-    *sample({ network, x_T, steps, always, bugs }) {
-      yield* diffusion.sample(networks[network], x_T, { steps, always, bugs });
+    *sample({ network, x_T, ...options }) {
+      yield* diffusion.sample(networks[network], x_T, options);
     },
     // For each of several told timesteps the clean image, and the size of the noise that is found.
     *find({ network, x_t, candidates }) {

@@ -3,14 +3,14 @@
 // whatever does not fit is refused with a sentence that says what.
 globalThis.networkFile = (() => {
   const LARGEST = 64e6; // characters
-  const VARIANTS = ["adagn", "sinusoidal"];
+  const VARIANTS = ["adagn", "adagn_class", "sinusoidal"];
   const D_SINUSOIDAL = 256, D_EMB = 512;
 
   const refuse = (why) => { throw new Error(`This is no network for the desk: ${why}`); };
 
   // Names and shapes of all weights of a network whose first block has `w` channels.
   const shapesOf = (variant, w) => {
-    const shapes = {};
+    const shapes = {}, isAdaptive = variant !== "sinusoidal";
     const linear = (name, to, from) => {
       shapes[`${name}.weight`] = [to, from];
       shapes[`${name}.bias`] = [to];
@@ -20,7 +20,7 @@ globalThis.networkFile = (() => {
       shapes[`${name}.weight`].push(side, side);
     };
     const norm = (name, channels) => {
-      const parts = ["weight", "bias", ...(variant === "adagn" ? [] : ["running_mean", "running_var"])];
+      const parts = ["weight", "bias", ...(isAdaptive ? [] : ["running_mean", "running_var"])];
       for (const part of parts) shapes[`${name}.${part}`] = [channels];
     };
     const blocks = { enc_1: [1, w], enc_2: [w, 2 * w], enc_3: [2 * w, 4 * w],
@@ -28,7 +28,7 @@ globalThis.networkFile = (() => {
     for (const [name, [from, to]] of Object.entries(blocks)) {
       conv(`${name}.conv_1`, to, from, 3);
       conv(`${name}.conv_2`, to, to, 3);
-      if (variant === "adagn") linear(`${name}.norm_1.projection`, 2 * to, D_EMB);
+      if (isAdaptive) linear(`${name}.norm_1.projection`, 2 * to, D_EMB);
       else norm(`${name}.norm_1`, to);
       norm(`${name}.norm_2`, to);
     }
@@ -41,7 +41,8 @@ globalThis.networkFile = (() => {
     conv("head.3", 1, w, 1);
     linear("time_embedding.linear_1", D_EMB, D_SINUSOIDAL);
     linear("time_embedding.linear_2", D_EMB, D_EMB);
-    if (variant === "sinusoidal") linear("time_projection", 8 * w, D_EMB);
+    if (!isAdaptive) linear("time_projection", 8 * w, D_EMB);
+    if (variant === "adagn_class") shapes["class_embedding.weight"] = [unet.NO_CLASS + 1, D_EMB];
     return shapes;
   };
 
@@ -93,7 +94,7 @@ globalThis.networkFile = (() => {
   const checkHead = ({ format, variant, width, num_timesteps: steps, tensors }) => {
     if (format !== 1) refuse(`its format must be 1, got ${JSON.stringify(format)}.`);
     if (!VARIANTS.includes(variant)) {
-      refuse(`its variant must be ${VARIANTS.join(" or ")}, got ${JSON.stringify(variant)}.`);
+      refuse(`its variant must be one of ${VARIANTS.join(", ")}, got ${JSON.stringify(variant)}.`);
     }
     if (!Number.isInteger(width) || width % 8 || width < 8 || width > 64) {
       refuse(`its width must be a multiple of 8 from 8 to 64, got ${JSON.stringify(width)}.`);

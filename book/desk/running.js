@@ -66,18 +66,26 @@ globalThis.running = (() => {
     else rest();
   };
 
+  const start = (name, tool) => {
+    choose(name, tool);
+    if (!isOn()) load(tool);
+  };
+
+  // Whether the network that runs can be told a class.
+  const isToldClass = () => networks[desk.shared.network]?.told_class ?? false;
+
   // Run the network that a file of the reader's holds.
   const open = async (part, tool) => {
     await weights.install("yours", [part]);
-    networks.yours = { label: String(part.name), files: [] };
+    const told_class = part.variant === "adagn_class";
+    networks.yours = { label: String(part.name), told_class, files: [] };
     installed.add("yours");
     for (const list of document.querySelectorAll(".desk-network")) {
       list.querySelector("[value=yours]")?.remove();
       list.add(new Option(`yours: ${part.name}`, "yours"));
     }
-    choose("yours", tool);
-    if (!isOn()) load(tool);
+    start("yours", tool);
   };
 
-  return { choose, open, toggle };
+  return { choose, isToldClass, open, start, toggle };
 })();

@@ -1,8 +1,11 @@
-// Sample: from noise to a digit by DDIM, step by step, forward and back.
+// Sample: from noise to a digit by DDIM, step by step, forward and back. A network that is told
+// classes draws the one that is asked for.
 desk.tool("sample", (tool) => {
   const { shared, share, print } = desk;
   const [draw, slider] = [tool.find(".desk-draw"), tool.input("step")];
-  let steps = [], started = 0;
+  const digits = [...tool.root.querySelectorAll("[data-digit]")];
+  const toldClass = tool.find(".desk-told"), startsClass = tool.find(".desk-untold button");
+  let steps = [], started = 0, asked = "", about = "";
 
   const show = () => {
     const k = Number(slider.value) - 1;
@@ -13,11 +16,20 @@ desk.tool("sample", (tool) => {
     tool.write("step", `${k + 1} of ${slider.max}`);
   };
 
+  const label = () => (asked && running.isToldClass() ? Number(asked) : undefined);
+  const scale = () => tool.number("scale");
+  // What a drawing was made with, where that is anything but the truth alone.
+  const describe = () => {
+    const guided = scale() === 1 ? ", without guidance"
+      : `, with a guidance scale of ${scale()}: two predictions a step`;
+    return (label() === undefined ? "" : ` It was asked for a ${asked}${guided}.`)
+      + (tool.input("tell").value === "true" ? "" : " It was told one timestep all the way.");
+  };
+
   const finish = () => {
     const seconds = (performance.now() - started) / 1000;
     draw.textContent = "Draw a digit";
-    const lie = tool.input("tell").value === "true" ? "" : " It was told one timestep all the way.";
-    tool.say(`${steps.length} steps took ${print(seconds, 1)} seconds.${lie} Go back and forth with `
+    tool.say(`${steps.length} steps took ${print(seconds, 1)} seconds.${about} Go back and forth with `
       + "the slider.");
   };
 
@@ -26,6 +38,7 @@ desk.tool("sample", (tool) => {
     const on = [...tool.root.querySelectorAll("[data-bug]:checked")];
     steps = [];
     started = performance.now();
+    about = describe();
     slider.max = count;
     slider.value = 0;
     draw.textContent = "Stop";
@@ -34,6 +47,7 @@ desk.tool("sample", (tool) => {
       x_T: diffusion.gaussian(784, shared.seed),
       steps: count,
       always: always === "true" ? undefined : Number(always),
+      ...(label() === undefined ? {} : { label: label(), scale: scale() }),
       bugs: Object.fromEntries(on.map((input) => [input.dataset.bug, true])),
     };
     tool.ask("sample", request, ({ step }) => {
@@ -51,18 +65,29 @@ desk.tool("sample", (tool) => {
     tool.say("Stopped.");
   });
   tool.find(".desk-another").addEventListener("click", () => { share({ seed: shared.seed + 1 }); begin(); });
+  for (const button of digits) {
+    button.addEventListener("click", () => {
+      asked = button.dataset.digit;
+      for (const other of digits) other.setAttribute("aria-pressed", other === button);
+      begin();
+    });
+  }
+  startsClass?.addEventListener("click", () => running.start("class", tool));
 
   // Steps of another network are none of this one.
   let of = null;
   const change = () => {
     if (of !== shared.network) rest();
     of = shared.network;
+    if (toldClass) toldClass.disabled = !running.isToldClass();
+    if (startsClass) startsClass.disabled = running.isToldClass();
     show();
   };
   const rest = () => {
     tool.stop();
     draw.textContent = "Draw a digit";
     [steps, slider.value] = [[], 0];
+    if (startsClass) startsClass.disabled = false;
     tool.say("");
   };
   return { change, rest };

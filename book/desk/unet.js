@@ -6,6 +6,7 @@ globalThis.unet = (() => {
   const GROUPS = 8; // of every group norm
   const EPS = 1e-5;
   const D_SINUSOIDAL = 256;
+  const NO_CLASS = 10; // the last row of the table of classes
 
   const empty = (channels, size) =>
     ({ data: new Float32Array(channels * size * size), channels, size });
@@ -260,10 +261,13 @@ globalThis.unet = (() => {
     });
   };
 
-  // t_emb, of 512 numbers. A label's embedding would be added to it here.
-  const embed = (network, t, bugs = {}) => {
+  // t_emb, of 512 numbers. To it the row of a class is added, where the network is told classes.
+  const embed = (network, t, bugs = {}, label = NO_CLASS) => {
     const hidden = linear(network, "time_embedding.linear_1", sinusoid(t, bugs));
-    return linear(network, "time_embedding.linear_2", bugs.no_activation ? hidden : hidden.map(gelu));
+    const t_emb = linear(
+      network, "time_embedding.linear_2", bugs.no_activation ? hidden : hidden.map(gelu));
+    const rows = network.tensors["class_embedding.weight"];
+    return rows ? t_emb.map((value, k) => value + rows[label * t_emb.length + k]) : t_emb;
   };
 
   // Gamma and beta of a block. `told` is { t, gamma, beta }; a false gamma or beta is muted.
@@ -285,13 +289,14 @@ globalThis.unet = (() => {
     return shift;
   };
 
-  // The noise in x_t, 28 x 28 numbers. `told` says what each block is told: { enc_1: { t: 400 }, ... }.
+  // The noise in x_t, 28 x 28 numbers. `told` says what each block is told: { enc_1: { t: 400 }, ... };
+  // `label` is the class that all are told, where the network is told one.
   // A generator: it pauses after every layer, so that a page can do something else in between.
   // `see` is called with the name and the result of each part, before that is worked on further.
-  function* predict(network, x_t, told, { bugs = {}, see = () => {} } = {}) {
+  function* predict(network, x_t, told, { label, bugs = {}, see = () => {} } = {}) {
     const addsTime = "time_projection.weight" in network.tensors;
     const embedded = {};
-    const embeddingFor = ({ t }) => embedded[t] ??= embed(network, t, bugs);
+    const embeddingFor = ({ t }) => embedded[t] ??= embed(network, t, bugs, label);
     const layer = (name, norm, map, playing) => {
       map = convolve(network, name, map);
       see(name, map);
@@ -345,5 +350,5 @@ globalThis.unet = (() => {
     return { tensors, filters };
   }
 
-  return { BLOCKS, build, embed, gelu, predict, score, sinusoid };
+  return { BLOCKS, NO_CLASS, build, embed, gelu, predict, score, sinusoid };
 })();

@@ -21,6 +21,7 @@ from condlesson.experiment.judge_records import judge_command, missing_judges, v
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import SUBSET
+from condlesson.experiment.told_classes import record_planned
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,10 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     collector.set_defaults(call=_collect)
     judger = commands.add_parser("judge", help="train and record a network that judges images")
     judger.add_argument("kind", choices=KINDS, help="what it judges")
-    judger.add_argument("--data", required=True, metavar="DIR", help="as of train")
-    judger.add_argument("--download", action="store_true", help="as of train")
-    judger.add_argument("--out", required=True, metavar="DIR", help="folder for its files")
     judger.set_defaults(call=_judge)
+    teller = commands.add_parser("classes", help="record what the network told classes does")
+    teller.set_defaults(call=_classes)
+    for sub in (judger, teller):
+        sub.add_argument("--data", required=True, metavar="DIR", help="as of train")
+        sub.add_argument("--download", action="store_true", help="as of train")
+        sub.add_argument("--out", required=True, metavar="DIR", help="folder for its files")
     writer = commands.add_parser("notebooks", help="write the exercise and solution notebooks")
     writer.add_argument("folder", metavar="DIR", help="gets the folders exercises and solutions")
     writer.add_argument(
@@ -131,6 +135,11 @@ def _record_judge(kind: str, out: str | Path, data: str, download: bool) -> None
     record = recording.record_judge(kind, load_images(data, download), out)
     scores = ", ".join(f"{name} {score:.4g}" for name, score in record.scores.items())
     print(f"{kind}: {scores}, recorded in {out}")
+
+
+def _classes(args: argparse.Namespace) -> int:
+    print(f"Recorded in {record_planned(load_images(args.data, args.download), args.out)}")
+    return 0
 
 
 def _list(args: argparse.Namespace) -> int:

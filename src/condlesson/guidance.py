@@ -50,7 +50,7 @@ def guided_prediction(
 ) -> Tensor:
     """Predict the noise with guidance: one call of the model, on a batch of twice the size.
 
-    noise_pred = cond + scale * (cond - uncond)
+    noise_pred = uncond + scale * (cond - uncond)
 
     Args:
         model: Called as model(x_t, t, labels); returns the predicted noise, of the shape of x_t.

@@ -18,8 +18,11 @@ from condlesson import (
     timestep_sequence,
     to_model_range,
 )
+from condlesson.experiment.network_file import network_file
+from condlesson.guidance import GuidedModel
 from condlesson.museum import broken
 from condlesson.sampling import ddim_step, predict_x_0
+from condlesson.training import TrainConfig, make_model
 from tests.browser.chromium import browser
 from tests.browser.engine import Engine, js, numbers, packed, trained, write_page
 from tests.browser.firefox import firefox
@@ -37,6 +40,18 @@ BLOCKS = ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1")
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
+TOLD_CLASS = TrainConfig(variant="adagn_class", width=8)
+
+
+def told_class():
+    """An untrained network that is told classes, and listens to them."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = make_model(TOLD_CLASS).eval()
+        torch.nn.init.normal_(model.class_embedding.weight)
+    return model
+
+
 @pytest.fixture(scope="module")
 def models():
     return {variant: trained(variant) for variant in VARIANTS}
@@ -48,6 +63,7 @@ def models():
 def engine(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("engine")
     networks = {f"{v}_{p}": packed(v, p) for v in VARIANTS for p in ("float32", "int8")}
+    networks["adagn_class"] = network_file(told_class(), TOLD_CLASS, "any", precision="float32")[0]
     address = write_page(folder, networks)
     if request.param == "firefox":
         with firefox(tmp_path_factory.mktemp("profile")) as started:
@@ -284,6 +300,28 @@ def test_each_step_of_ddim_is_the_packages(engine, models, variant):
         x = step["x"]  # each step from where the engine was
     whole = sample_ddim(models[variant], x_T, SCHEDULE, num_steps=10)
     torch.testing.assert_close(made[-1]["x"], whole, rtol=0, atol=2e-3)  # rounding, ten times
+
+
+@pytest.mark.parametrize("label", [0, 7, 10, None])
+def test_a_class_is_told_as_in_the_package(engine, label):
+    x_t, t = (value[6:7] for value in images(10))
+    with torch.no_grad():
+        expected = told_class()(x_t, t, None if label is None else torch.tensor([label]))
+    options = json.dumps({} if label is None else {"label": label})
+    told = f"diffusion.everywhere({t.item()}), {options}"
+    made = engine.floats(f"finish(unet.predict(networks.adagn_class, {js(x_t)}, {told}))[0]")
+    torch.testing.assert_close(made.view(x_t.shape), expected, **FLOAT32)
+
+
+@pytest.mark.parametrize("scale", [0, 1, 2.5])
+def test_guidance_is_that_of_the_package(engine, scale):
+    x_T = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(1))  # noqa: N806
+    made = drawn(engine, {"steps": 4, "label": 7, "scale": scale}, x_T, "adagn_class")
+    model = GuidedModel(told_class(), torch.tensor([7]), scale, null_label=10)
+    expected = sample_ddim(model, x_T, SCHEDULE, num_steps=4)
+    torch.testing.assert_close(made[-1]["x"], expected, rtol=0, atol=2e-3)
+    untold = drawn(engine, {"steps": 4}, x_T, "adagn_class")
+    assert (scale == 0) == torch.equal(untold[-1]["x"], made[-1]["x"])
 
 
 def test_a_sampler_can_tell_one_timestep_all_the_way(engine, models):

@@ -104,7 +104,7 @@ CASES = {
     "another format": (lambda c: changed(c, format=2), "its format must be 1, got 2"),
     "another variant": (
         lambda c: changed(c, variant="simple"),
-        'adagn or sinusoidal, got "simple"',
+        'one of adagn, adagn_class, sinusoidal, got "simple"',
     ),
     "no width": (lambda c: changed(c, width="8"), 'multiple of 8 from 8 to 64, got "8"'),
     "another width": (lambda c: changed(c, width=16), "must have the shape 16,1,3,3, got"),

@@ -99,7 +99,11 @@ def test_parts_are_together_the_whole():
 @pytest.mark.parametrize(
     "config, precision, message",
     [
-        (replace(CONFIG, variant="none"), "int8", "variant must be one of adagn, sinusoidal"),
+        (
+            replace(CONFIG, variant="none"),
+            "int8",
+            "variant must be one of adagn, adagn_class, sinusoidal",
+        ),
         (replace(CONFIG, num_timesteps=500), "int8", "num_timesteps must be 1000 .* got 500"),
         (CONFIG, "int4", f"precision must be one of {', '.join(PRECISIONS)}, got 'int4'"),
     ],

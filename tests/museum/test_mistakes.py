@@ -10,7 +10,7 @@ import torch
 from condlesson import checks, scaffold
 from condlesson.embeddings import sinusoidal_embedding
 from condlesson.experiment.runs import load_run
-from condlesson.museum import broken, symptoms
+from condlesson.museum import broken, class_symptoms, symptoms
 from condlesson.museum.exhibits import Choice, Question, Revealed, cured
 from condlesson.museum.mistakes import MISTAKES
 from condlesson.notebooks.pages import Book
@@ -78,6 +78,12 @@ SHOWN = {
         ("noise left", lambda x: x == pytest.approx(0.1**0.5), lambda x: x == pytest.approx(1)),
         ("contrast", lambda x: x < 0.5, lambda x: 0.8 < x < 1.2),
     ],
+    "deaf_network": [("change of the prediction", lambda x: x == 0, lambda x: x > 1e-5)],
+    "coin_of_each_block": [
+        ("share that no block", lambda x: 0.0005 < x < 0.0015, lambda x: 0.095 < x < 0.105),
+        ("share that some blocks", lambda x: 0.26 < x < 0.28, lambda x: x == 0),
+    ],
+    "no_guidance": [("change of the prediction", lambda x: x == 0, lambda x: x > 0.01)],
 }
 
 # Those that are an exercise: its label, and what runs there.
@@ -131,7 +137,7 @@ def test_the_cured_version_is_right(name):
         assert result.passed, result
     else:
         assert mistake.test(mistake.cured) == ""
-        assert mistake.test.__name__ in symptoms.__all__
+        assert mistake.test.__name__ in symptoms.__all__ + class_symptoms.__all__
 
 
 @every_one

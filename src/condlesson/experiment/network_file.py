@@ -25,7 +25,7 @@ from condlesson.training import TrainConfig
 
 __all__ = ["PRECISIONS", "VARIANTS", "export_run", "network_file"]
 
-VARIANTS = ("adagn", "sinusoidal")  # that the desk can run
+VARIANTS = ("adagn", "adagn_class", "sinusoidal")  # that the desk can run
 PRECISIONS = ("int8", "float32")
 FORMAT = 1
 NUM_TIMESTEPS = 1000  # of the desk's clock

@@ -28,6 +28,7 @@ SMALL = TIERS["small"]
 # the first of those that are recorded; that of the draft's size draws best.
 RUNS = {
     "drawing": (plan.DRAFT[0], plan.MATRIX_DIR),
+    "class": (plan.DRAFT[1], plan.MATRIX_DIR),
     "adagn": (replace(SMALL, variant="adagn"), RECORDED_DIR),
     "sinusoidal": (replace(SMALL, variant="sinusoidal"), RECORDED_DIR),
 }
@@ -40,9 +41,10 @@ TOLD = tuple(range(0, 1000, 50))
 def write_files(folder: str | Path) -> None:
     """Write the parts of each network, and ``about.json``, which says what is there.
 
-    ``about.json`` holds ``networks``, for each name the ``label`` that a reader is shown, the
-    ``run``, and its ``files`` with their ``size`` in bytes; ``digits``, as `sample_digits` gives
-    them; and ``first``, as `first_frames`, its sheet in ``first.webp``.
+    ``about.json`` holds ``networks``, for each name the ``label`` that a reader is shown,
+    whether it is ``told_class``, the ``run``, and its ``files`` with their ``size`` in bytes;
+    ``digits``, as `sample_digits` gives them; and ``first``, as `first_frames`, its sheet in
+    ``first.webp``.
 
     Args:
         folder: Where they go; it is made.
@@ -57,8 +59,12 @@ def write_files(folder: str | Path) -> None:
             path = folder / f"{name}-{k}.js"
             path.write_text(part, "utf-8")
             files.append({"address": path.name, "size": path.stat().st_size})
-        label = f"{run.config.variant}, {run.config.images:,} images"
-        offered[name] = {"label": label, "run": run.name, "files": files}
+        offered[name] = {
+            "label": f"{run.config.variant}, {run.config.images:,} images",
+            "told_class": run.config.told_class,
+            "run": run.name,
+            "files": files,
+        }
     first = first_frames(next(iter(there.values()))[1])
     address = first["sheet"].pop("address")
     (folder / "first.webp").write_bytes(base64.b64decode(address.split(",")[1]))

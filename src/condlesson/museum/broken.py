@@ -6,6 +6,7 @@ All are written for this lesson, after bugs that public code has had; `mistakes`
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 
 from condlesson.conditioning import AdaGN, add_to_channels
 from condlesson.embeddings import sinusoidal_embedding, sinusoidal_frequencies
-from condlesson.unet import UNetSinusoidal
+from condlesson.unet import UNetAdaGN, UNetSinusoidal
 
 __all__ = [
     "AlwaysZeroUNet",
     "CancelledShiftBlock",
+    "DeafUNet",
     "InPlaceUNet",
     "MissingOneAdaGN",
     "NoActivationEmbedding",
@@ -30,7 +32,9 @@ __all__ = [
     "other_denominator_embedding",
     "rootless_ddim_update",
     "swapped_halves_embedding",
+    "told_by_block",
     "told_indices",
+    "unguided_prediction",
     "unit_interval_embedding",
     "unscaled_betas",
 ]
@@ -243,3 +247,39 @@ def rootless_ddim_update(
     noise = (1 - alpha_bar_prev) * noise_pred
     # END CURE
     return torch.sqrt(alpha_bar_prev) * x_0 + noise
+
+
+# --- what to draw -----------------------------------------------------------------------------
+
+
+class DeafUNet(UNetAdaGN):
+    """Told the timestep, and the class."""
+
+    def __init__(self, width: int = 32) -> None:
+        # CURE: super().__init__(width, num_classes=10)
+        super().__init__(width)
+        # END CURE
+
+    def embed(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Embed timesteps (B,) and classes (B,) as (B, 512)."""
+        e = self.time_embedding(t)
+        return e + self.class_embedding(labels) if self.class_embedding is not None else e
+
+
+def told_by_block(labels: Tensor, num_blocks: int, null_label: int) -> Tensor:
+    """What each block is told of the labels (B,): (num_blocks, B), withheld from one in ten."""
+    # CURE: is_withheld = torch.rand(len(labels)) < 0.1
+    is_withheld = torch.rand(num_blocks, len(labels)) < 0.1
+    # END CURE
+    return torch.where(is_withheld, null_label, labels).expand(num_blocks, -1)
+
+
+def unguided_prediction(
+    model: Callable, x_t: Tensor, t: Tensor, labels: Tensor, null_label: int, scale: float
+) -> Tensor:
+    """Predict the noise with guidance."""
+    cond = model(x_t, t, labels)
+    # CURE: uncond = model(x_t, t, torch.full_like(labels, null_label))
+    uncond = model(x_t, t, labels)
+    # END CURE
+    return uncond + scale * (cond - uncond)

@@ -35,10 +35,12 @@ __all__ = [
     "merged_timesteps",
     "mismatch",
     "modulated_size",
+    "moved",
     "narrow_range",
     "nonlinearity",
     "registered",
     "remaining_image",
+    "seeded",
     "spoken_timesteps",
     "tells_timesteps",
     "told_block",
@@ -54,8 +56,8 @@ PAIR = torch.tensor([50, 950])
 
 
 @contextmanager
-def _seeded() -> Iterator[None]:
-    """Random draws of their own, the same each time."""
+def seeded() -> Iterator[None]:
+    """Random draws of their own, the same each time, and no gradients."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(42)
         yield
@@ -65,7 +67,7 @@ def _similarity(a: Tensor, b: Tensor) -> float:
     return F.cosine_similarity(a, b, dim=-1).item()
 
 
-def _moved(one: Tensor, other: Tensor) -> float:
+def moved(one: Tensor, other: Tensor) -> float:
     """Size of a difference, as a share of the size of the first."""
     return ((other - one).norm() / one.norm()).item()
 
@@ -174,18 +176,18 @@ def fits_checkpoint(embed: Embed) -> str:
 
 def nonlinearity(cls: Callable[[int, int], nn.Module]) -> Measured:
     """Whether one linear layer could stand in the place of the timestep MLP."""
-    with _seeded():
+    with seeded():
         emb = cls(D_EMB, 512)(torch.arange(NUM_TIMESTEPS)).double()
     sinusoid = sinusoidal_embedding(torch.arange(NUM_TIMESTEPS).double(), D_EMB)
     inputs = torch.cat([sinusoid, torch.ones(NUM_TIMESTEPS, 1, dtype=torch.float64)], dim=1)
     one_layer = inputs @ torch.linalg.lstsq(inputs, emb, driver="gelsd").solution
-    return {"error of a single linear layer in its place": _moved(emb, one_layer)}
+    return {"error of a single linear layer in its place": moved(emb, one_layer)}
 
 
 def registered(cls: Callable[[int, int], nn.Module]) -> Measured:
     """What an optimiser finds, and what it moves in ten steps."""
     t = torch.arange(0, NUM_TIMESTEPS, 10)
-    with _seeded(), torch.enable_grad():
+    with seeded(), torch.enable_grad():
         network = nn.Sequential(cls(D_EMB, 512), nn.Linear(512, 1))
         before = network[0](t).detach()
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -198,7 +200,7 @@ def registered(cls: Callable[[int, int], nn.Module]) -> Measured:
     found = sum(p.numel() for p in network.parameters()) - 513  # without the last layer's
     return {
         "parameters that an optimiser finds": found,
-        "movement of the embedding in ten steps": _moved(before, after),
+        "movement of the embedding in ten steps": moved(before, after),
         "loss after ten steps": loss.item(),
     }
 
@@ -206,7 +208,7 @@ def registered(cls: Callable[[int, int], nn.Module]) -> Measured:
 def kept_by_weights(cls: Callable[[int], nn.Module]) -> Measured:
     """Whether features are the same after their weights were saved and loaded."""
     t = torch.tensor([500])
-    with _seeded():
+    with seeded():
         saved, loaded = cls(D_EMB), cls(D_EMB)
         loaded.load_state_dict(saved.state_dict())
         return {"similarity of t = 500, saved and loaded": _similarity(saved(t), loaded(t))}
@@ -217,7 +219,7 @@ def kept_by_weights(cls: Callable[[int], nn.Module]) -> Measured:
 
 def modulated_size(cls: Callable[[int, int, int], nn.Module]) -> Measured:
     """How much of a normalised feature map an untrained layer lets through."""
-    with _seeded():
+    with seeded():
         layer, t_emb = cls(64, 512, 32), TimestepEmbedding()(torch.tensor([500]))
         out = layer(torch.randn(1, 64, 16, 16), t_emb)
     image = out.var(dim=(2, 3)).mean()
@@ -229,16 +231,16 @@ def modulated_size(cls: Callable[[int, int, int], nn.Module]) -> Measured:
 
 def told_block(cls: Callable[[int, int, int, int], nn.Module]) -> Measured:
     """How much the result of a block depends on the timestep."""
-    with _seeded():
+    with seeded():
         block, (one, other) = cls(16, 64, 512, 8), TimestepEmbedding()(PAIR)[:, None]
         h = torch.randn(4, 16, 16, 16)
-        moved = _moved(block(h, one), block(h, other))
-    return {"change of the output from t = 50 to t = 950": moved}
+        change = moved(block(h, one), block(h, other))
+    return {"change of the output from t = 50 to t = 950": change}
 
 
 def in_place(cls: Callable[[], nn.Module]) -> Measured:
     """Whether a network can predict, and whether it can learn."""
-    with _seeded(), torch.enable_grad():
+    with seeded(), torch.enable_grad():
         model = cls()
         loss = model(torch.randn(2, 1, 28, 28), PAIR).square().mean()
         with suppress(RuntimeError):
@@ -252,10 +254,10 @@ def in_place(cls: Callable[[], nn.Module]) -> Measured:
 
 def told_network(cls: Callable[[], nn.Module]) -> Measured:
     """How much the prediction of a network depends on the timestep."""
-    with _seeded():
+    with seeded():
         model, x = cls().eval(), torch.randn(1, 1, 28, 28)
         one, other = model(x.expand(2, -1, -1, -1), PAIR)
-    return {"change of the prediction from t = 50 to t = 950": _moved(one, other)}
+    return {"change of the prediction from t = 50 to t = 950": moved(one, other)}
 
 
 # --- training and sampling --------------------------------------------------------------------
@@ -263,7 +265,7 @@ def told_network(cls: Callable[[], nn.Module]) -> Measured:
 
 def draw_counts(draw: Callable[[int, int], Tensor]) -> Measured:
     """How often the first and the last timestep are drawn."""
-    with _seeded():
+    with seeded():
         t = draw(100_000, NUM_TIMESTEPS)
     return {f"draws of t = {k}, of 100,000": (t == k).sum().item() for k in (0, 998, 999)}
 

@@ -7,12 +7,12 @@ The broken code itself is in `broken`, and what it shows in `symptoms`. The page
 """
 
 from condlesson.museum.exhibits import Mistake
-from condlesson.museum.mistakes import block, diffusion, mlp, sinusoid
+from condlesson.museum.mistakes import block, diffusion, guidance, mlp, sinusoid
 
 __all__ = ["MISTAKES"]
 
 MISTAKES: dict[str, Mistake] = {
     mistake.name: mistake
-    for module in (sinusoid, mlp, block, diffusion)
+    for module in (sinusoid, mlp, block, diffusion, guidance)
     for mistake in module.MISTAKES
 }

@@ -1,0 +1,140 @@
+"""What a network makes of classes: measured as it is said, and guarded as a record."""
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from condlesson.__main__ import main
+from condlesson.experiment import told_classes
+from condlesson.experiment.outputs import from_bytes
+from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import Run
+from condlesson.experiment.told_classes import (
+    CONFIG,
+    Measured,
+    load_classes,
+    measure_classes,
+    record_classes,
+    verify_classes,
+)
+from condlesson.training import make_model
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+FEW = Measured((0.0, 1.0, 3.0), 2, 1, 2, 6, 2, 1, 2)
+
+
+class Listens(torch.nn.Module):
+    """Predicts its told class, or -1 for none, everywhere."""
+
+    def forward(self, x_t, t, labels=None):
+        said = torch.full((len(x_t),), -1) if labels is None else labels
+        said = torch.where(said == 10, -1, said)
+        return said.view(-1, 1, 1, 1).expand_as(x_t) / 10
+
+
+@pytest.fixture(scope="module")
+def measured(subset):
+    return measure_classes(Listens(), subset, FEW)
+
+
+def test_as_much_is_measured_as_is_said(measured):
+    shapes = {name: values.shape for name, values in measured.items()}
+    assert shapes == {
+        "scales": (3,),
+        "labels": (10,),
+        "drawn": (3, 2, 10, 28, 28),
+        "timesteps": (2,),
+        "errors": (2, 2, 6),
+        "lied_timesteps": (2,),
+        "class_lies": (2, 10, 10),
+        "time_lies": (2, 2, 2),
+    }
+    assert measured["timesteps"].tolist() == measured["lied_timesteps"].tolist() == [250, 750]
+
+
+def test_scales_start_from_the_same_noise_and_sets_from_others(measured):
+    drawn = from_bytes(measured["drawn"].reshape(-1, 28, 28)).view(3, 2, 10, -1)
+    # At scale 0 the network predicts -0.1 for every class: all differ by their noise alone.
+    assert not torch.equal(drawn[0, 0], drawn[0, 1])
+    # Class 0 at scale 1 is told 0.0; guided by 3, 0.0 + 2 (0.0 + 0.1): less noise is left.
+    assert drawn[2, :, 0].mean() < drawn[1, :, 0].mean() < drawn[0, :, 0].mean()
+
+
+def test_errors_are_those_of_a_network_that_says_what_it_is_told(measured):
+    # The noise has a mean square of 1 and a mean of about 0, so the error is 1 + said^2.
+    told = measured["class_lies"].mean(axis=(0, 1))
+    assert told == pytest.approx(1 + (np.arange(10) / 10) ** 2, abs=0.1)
+    with_class, without = measured["time_lies"]
+    assert np.allclose(without, without[:1])  # it hears no time
+    assert without.mean() == pytest.approx(1.01, abs=0.1)
+    assert with_class.mean() > without.mean()
+    assert measured["errors"][:, 1].mean() == pytest.approx(1.01, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def run():
+    others = {field.name: None for field in fields(Run)}
+    return Run(**others | {"config": CONFIG, "weights": {"sha256": "a" * 64}})
+
+
+@pytest.fixture
+def recorded(run, subset, tmp_path, monkeypatch):
+    """A record of an untrained narrow network, as if it were the plan's."""
+    torch.manual_seed(0)
+    model = make_model(replace(CONFIG, width=8)).eval()
+    monkeypatch.setattr(told_classes, "read_expected", lambda config, folder: run)
+    monkeypatch.setattr(told_classes, "load_model", lambda run, folder: model)
+    return record_classes(run, model, subset, tmp_path, replace(FEW, scales=(1.0,)))
+
+
+def test_a_record_is_read_as_it_was_written_and_is_current(recorded, run):
+    assert load_classes(folder=recorded.parent)["drawn"].shape == (1, 2, 10, 28, 28)
+    assert load_classes(run, recorded.parent)["labels"].tolist() == list(range(10))
+    assert verify_classes(recorded.parent) == []
+
+
+def changed(path, **fields):
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | fields))
+
+
+FAULTS = {
+    "is not recorded": lambda path: path.unlink(),
+    r"is damaged \(Expecting": lambda path: path.write_text("{"),
+    "is damaged .*canary must be a list": lambda path: changed(path, canary=None),
+    "is damaged .*must have name": lambda path: changed(path, more=1),
+    "is damaged .*name must be": lambda path: changed(path, file="../x.npz"),
+    "was changed after": lambda path: changed(path, canary=[0.5] * 4),
+    "damaged|was changed": lambda path: path.with_suffix(".npz").write_bytes(b"PK"),
+}
+
+
+@pytest.mark.fault(
+    "the record of what a network makes of classes is missing, cut short or changed",
+    "reading it says what is wrong, and the command that makes it again",
+)
+@pytest.mark.parametrize("message", FAULTS)
+def test_a_fault_is_named_with_its_cure(recorded, message):
+    FAULTS[message](recorded)
+    with pytest.raises(RunError, match=f"({message}).*Make it with: condlesson classes --data"):
+        load_classes(folder=recorded.parent)
+    assert verify_classes(recorded.parent)
+
+
+def test_other_weights_and_other_code_are_noticed(recorded, run, monkeypatch):
+    other = replace(run, weights={"sha256": "b" * 64})
+    with pytest.raises(RunError, match="was made from other weights"):
+        load_classes(other, recorded.parent)
+    monkeypatch.setattr(told_classes, "load_model", lambda run, folder: Listens())
+    (problem,) = verify_classes(recorded.parent)
+    assert "is out of date. Loss 0 of its canary was" in problem
+
+
+def test_the_command_records(recorded, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(told_classes, "ALL", FEW)
+    assert main(["classes", "--data", "subset", "--out", str(tmp_path / "new")]) == 0
+    assert f"Recorded in {tmp_path / 'new'}" in capsys.readouterr().out
