@@ -267,7 +267,7 @@ class DeafUNet(UNetAdaGN):
 
 
 def told_by_block(labels: Tensor, num_blocks: int, null_label: int) -> Tensor:
-    """What each block is told of the labels (B,): (num_blocks, B), withheld from one in ten."""
+    """What each block is told of labels (B,): (num_blocks, B), one in ten withheld."""
     # CURE: is_withheld = torch.rand(len(labels)) < 0.1
     is_withheld = torch.rand(num_blocks, len(labels)) < 0.1
     # END CURE
@@ -275,7 +275,12 @@ def told_by_block(labels: Tensor, num_blocks: int, null_label: int) -> Tensor:
 
 
 def unguided_prediction(
-    model: Callable, x_t: Tensor, t: Tensor, labels: Tensor, null_label: int, scale: float
+    model: Callable,
+    x_t: Tensor,
+    t: Tensor,
+    labels: Tensor,
+    null_label: int,
+    scale: float,
 ) -> Tensor:
     """Predict the noise with guidance."""
     cond = model(x_t, t, labels)
