@@ -13,7 +13,7 @@
 # name=...    what `make page`, `figure`, `exercise` or `variant` begins.
 # BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
-# SAMPLE=...  of the weekly tests one in seven, which is decided by this word.
+# SAMPLE=...  of the weekly tests, or of Colab's runs, one in seven, which this word decides.
 # DATA=...    the torchvision root that `make runs` trains on.
 
 PYTHON ?= python3
@@ -126,7 +126,7 @@ coverage: $(STAMP) ## test-package, and which lines of the package it leaves out
 test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab would (minutes)
 	$(MAKE) --no-print-directory notebooks
 	$(COLAB_VENV)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl \
-	  _build/condlesson-lesson.zip
+	  _build/condlesson-lesson.zip $(SAMPLE)
 
 # Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
 $(COLAB_VENV)/.installed: $(COLAB_PACKAGES) | $(STAMP)

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import nbformat
 import pytest
 
-from tests.colab.run import COLABS_OWN, Job, changed, fill, problems, unexpected
+from tests.colab.run import COLABS_OWN, Job, changed, fill, problems, sample, unexpected
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +77,15 @@ def test_solutions_go_where_the_gaps_are():
     assert [cell.source for cell in ours.cells] == ["x = 1", "y = 3"]
     with pytest.raises(ValueError, match="2 code cells must match the 1 of the solutions"):
         fill(ours, notebook("x"))
+
+
+def test_a_word_takes_a_seventh_of_the_runs_and_other_words_the_others():
+    jobs = list(range(39))
+    assert sample(jobs, []) == jobs
+    samples = [sample(jobs, [str(word)]) for word in range(50)]
+    assert set(map(len, samples)) == {5, 6}
+    assert {job for taken in samples for job in taken} == set(jobs)
+    assert all({job % 3 for job in taken} == {0, 1, 2} for taken in samples)  # all kinds of run
 
 
 LESSON = """

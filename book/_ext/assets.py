@@ -18,6 +18,7 @@ import base64
 import hashlib
 import io
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from tinycss2 import ast
 
 import condlesson
 
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # or it tells of each glyph
 PACKAGE = Path(condlesson.__file__).parent
 SHEET, SCRIPT = "book.css", "book.js"
 # What the theme's layout links by itself, before the sheets that Sphinx knows of.

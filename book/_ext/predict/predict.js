@@ -120,13 +120,16 @@
       answered += Boolean(answer);
       surprises += Boolean(answer?.surprised);
       item.querySelector(".predictions-outcome")?.remove();
-      const word = answer ? (answer.surprised ? "surprised you" : "as you predicted") : "not answered";
+      item.hidden = !answer;
+      if (!answer) continue;
+      const word = answer.surprised ? "surprised you" : "as you predicted";
       item.append(make("span", "predictions-outcome", ` – ${word}`));
-      item.dataset.outcome = answer ? (answer.surprised ? "surprise" : "right") : "none";
+      item.dataset.outcome = answer.surprised ? "surprise" : "right";
     }
+    for (const ofPage of list.children) ofPage.hidden = !ofPage.querySelector("li:not([hidden])");
     told.textContent = answered
       ? `You have answered ${answered} of ${items.length} questions. ${surprises} surprised you.`
-      : `You have answered none of the ${items.length} questions in this browser yet.`;
+      : `You have answered none of the ${items.length} questions in this browser yet. Those that you answer are listed here.`;
     button.disabled = !answered;
   };
   button.addEventListener("click", () => {

@@ -35,6 +35,7 @@ __all__ = [
     "guess_timesteps",
     "make_judge",
     "score_samples",
+    "spread_within_classes",
     "train_judge",
 ]
 
@@ -219,6 +220,21 @@ def feature_distance(a: Tensor, b: Tensor) -> float:
     # the eigenvalues of C_1 C_2 are real and not below 0, as both are covariances
     roots = torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt().sum()
     return (mean + cov_a.trace() + cov_b.trace() - 2 * roots).clamp(min=0).item()
+
+
+@torch.no_grad()
+def spread_within_classes(judge: Judge, images: Tensor, labels: Tensor) -> float:
+    """How varied the images of a class are: root mean square distance from their mean.
+
+    Args:
+        judge: A trained digit judge; distances are those of its features.
+        images: Shape (N, 1, 28, 28), in [-1, 1], at least two of each class.
+        labels: Their classes, shape (N,).
+    """
+    features = judge.features(images).double()
+    classes = [features[labels == label] for label in labels.unique()]
+    squares = torch.cat([(f - f.mean(dim=0)).square() * len(f) / (len(f) - 1) for f in classes])
+    return squares.sum(dim=1).mean().sqrt().item()
 
 
 @torch.no_grad()

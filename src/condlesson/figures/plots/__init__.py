@@ -14,7 +14,7 @@ _DRAWN = {
     "lines": ("bands", "curve_panels", "curves", "guesses"),
     "blocks": ("modulation_heatmaps", "modulation_lines", "movements", "shares", "spatial_path"),
     "mechanism": ("adagn_steps", "small_unets", "two_messages"),
-    "results": ("differences", "forest", "lie_heatmaps", "training_curves"),
+    "results": ("differences", "forest", "guidance_curves", "lie_heatmaps", "training_curves"),
     "images": ("digits", "samples"),
 }
 _MODULE_OF = {name: module for module, names in _DRAWN.items() for name in names}

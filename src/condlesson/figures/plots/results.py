@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from condlesson.figures.style import DIVERGING, log_axis, new_axes, seeds_and_mean
+from condlesson.networks import GREY
 
-__all__ = ["differences", "forest", "lie_heatmaps", "training_curves"]
+__all__ = ["differences", "forest", "guidance_curves", "lie_heatmaps", "training_curves"]
 
 
 def training_curves(
@@ -98,24 +99,49 @@ def _difference(
     ax.plot(np.mean(values), y, "|", color="#0072B2", markersize=14, markeredgewidth=2)
 
 
-def lie_heatmaps(losses: Mapping[str, ArrayLike], timesteps: Sequence[int]) -> Figure:
-    """Draw the loss of networks that are told a timestep, as a multiple of that of the truth.
+def lie_heatmaps(
+    losses: Mapping[str, ArrayLike], told: Sequence[int], what: str = "timestep"
+) -> Figure:
+    """Draw the loss of networks that are told something, as a multiple of that of the truth.
 
     Args:
         losses: For each network, shape (N, N): each row's loss divided by its diagonal entry.
-        timesteps: The N timesteps.
+        told: The N timesteps, or whatever else they are told.
+        what: What that is.
     """
     powers = {label: np.log2(np.asarray(loss)) for label, loss in losses.items()}
     limit = max(0.1, *(np.abs(array).max() for array in powers.values()))
     figure, axes = plt.subplots(1, len(powers), figsize=(7.2, 3.9), sharey=True, squeeze=False)
     for ax, (label, array) in zip(axes[0], powers.items(), strict=True):
         image = ax.imshow(array, cmap=DIVERGING, vmin=-limit, vmax=limit)
-        ax.set_xticks(range(len(timesteps)), timesteps, rotation=90)
-        ax.set_yticks(range(len(timesteps)), timesteps)
+        ax.set_xticks(range(len(told)), told, rotation=90)
+        ax.set_yticks(range(len(told)), told)
         ax.set_title(label, fontsize=13)
-        ax.set_xlabel("timestep told")
+        ax.set_xlabel(f"{what} told")
         ax.grid(False)
-    axes[0, 0].set_ylabel("true timestep")
+    axes[0, 0].set_ylabel(f"true {what}")
     bar = figure.colorbar(image, ax=axes, label="loss, times that of the truth", shrink=0.7)
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
+    return figure
+
+
+def guidance_curves(
+    scales: Sequence[float], values: Mapping[str, ArrayLike], real: Mapping[str, float]
+) -> Figure:
+    """Draw what becomes of images as they are guided more, a panel for each measure.
+
+    Args:
+        scales: The S guidance scales.
+        values: For each measure's label, shape (sets, S): a thin line for each set of images, and
+            one of their mean.
+        real: For each of these, that of real images: a dashed line.
+    """
+    figure, axes = plt.subplots(1, len(values), figsize=(7.2, 2.9))
+    for ax, (label, sets) in zip(axes, values.items(), strict=True):
+        seeds_and_mean(ax, scales, sets, "adagn_class")
+        ax.axhline(real[label], color=GREY, linestyle="--", label="real digits")
+        ax.set_title(label, loc="left", fontsize=13)
+        ax.set_xlabel("guidance scale s")
+    handles, _ = axes[0].get_legend_handles_labels()
+    figure.legend(handles, ["guided", "real digits"], loc="outside upper center", ncols=2)
     return figure
