@@ -13,6 +13,7 @@ code change; the script only says where they lie and how large they are.
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -106,9 +107,16 @@ def read_about(folder: Path) -> dict:
     """What `condlesson.figures.desk` says of the files in a folder, as pages address them."""
     about = json.loads((folder / "desk" / "about.json").read_text("utf-8"))
     for file in [file for network in about["networks"].values() for file in network["files"]]:
-        file["address"] = f"{FOLDER}/{file['address']}"
-    about["first"]["sheet"]["file"] = f"{FOLDER}/{about['first']['sheet']['file']}"
+        file["address"] = _versioned(folder / "desk" / file["address"])
+    sheet = about["first"]["sheet"]
+    sheet["file"] = _versioned(folder / "desk" / sheet["file"])
     return about
+
+
+@cache
+def _versioned(path: Path) -> str:
+    """Address of a file, which is another one when the file is: browsers keep what they have."""
+    return f"{FOLDER}/{path.name}?v={hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
 
 
 def find_files(app: Sphinx, config: Config) -> None:

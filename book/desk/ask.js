@@ -1,6 +1,6 @@
 // How the desk asks its network: in a worker if the browser allows one, else on the page in slices.
 globalThis.engine = (() => {
-  const script = new URL("engine.js", document.currentScript.src); // with all of jobs.js
+  const script = document.querySelector("script[src*='/engine.js']").src; // with all of jobs.js
   const asked = new Map(); // number of a request, to { owner, hear }
   let count = 0;
 

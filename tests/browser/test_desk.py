@@ -1,5 +1,6 @@
 """The desk, by keyboard and pointer, served and from a folder: what it says is what torch says."""
 
+import hashlib
 import json
 import re
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from condlesson import alphas_cumprod, linear_beta_schedule
+from condlesson import GuidedModel, alphas_cumprod, linear_beta_schedule, sample_ddim
 from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to
 from condlesson.figures.desk import networks
@@ -47,7 +48,7 @@ class Desk:
     def begin_without(self, part):
         """Begin to load, where one part of the network does not come; what lets it come."""
         held = []
-        self.page.route(f"**/{FIRST}-{part}.js", lambda route: held.append(route))
+        self.page.route(f"**/{FIRST}-{part}.js?*", lambda route: held.append(route))
         self.page.locator(".desk-start .desk-begin").click()
         return lambda: held[0].continue_()
 
@@ -141,6 +142,21 @@ def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(opened):
     assert f"{size / 1e6:.1f} MB" in label
 
 
+def test_what_is_loaded_later_is_asked_for_by_its_content(opened):
+    """Or a browser that has an earlier part would set a network together from two."""
+    desk = opened().start()
+    later = [address for address in desk.visit.asked if "/desk/" in address]
+    assert any("/engine.js" in address for address in later)
+    by_content = [address for address in later if f"/{FIRST}-" in address]
+    assert len(by_content) > 3
+    for address in by_content:
+        path, _, version = address.partition("?v=")
+        content = desk.page.request.get(path).body()
+        assert hashlib.sha256(content).hexdigest().startswith(version)
+        assert len(version) == 8
+    assert all("?v=" in address for address in later)
+
+
 def test_loading_can_be_stopped_and_goes_on(opened):
     desk = opened()
     let_it_come = desk.begin_without(3)
@@ -229,6 +245,40 @@ def test_a_digit_is_sampled_and_can_be_gone_through(opened):
     assert not np.array_equal(desk.pixels("sample", "x"), last)
     desk.page.keyboard.press("End")
     assert np.array_equal(desk.pixels("sample", "x"), last)
+
+
+def asked_for_a_seven(desk, scale):
+    """What the desk shows when it is asked for a 7, and what it says."""
+    sample = desk.tool("sample")
+    sample.locator("[name='steps']").select_option("5")
+    sample.locator("[name='scale']").fill(scale)
+    sample.locator("[data-digit='7']").click()
+    return desk.says("sample", "5 steps took"), desk.pixels("sample", "x")
+
+
+def test_the_digit_that_is_asked_for_is_that_of_the_package(opened):
+    desk = opened()
+    sample = desk.tool("sample")
+    assert sample.locator("[data-digit='7']").is_disabled()
+    sample.locator(".desk-untold button").click()
+    desk.says("sample", "This network runs on this page: adagn_class")
+    assert sample.locator(".desk-untold button").is_disabled()
+    said, made = asked_for_a_seven(desk, "3")
+    assert "It was asked for a 7, with a guidance scale of 3: two predictions a step." in said
+    assert sample.locator("[data-digit='7']").get_attribute("aria-pressed") == "true"
+    noise = json.loads(desk.page.evaluate("JSON.stringify([...diffusion.gaussian(784, 1)])"))
+    x_T = torch.tensor(noise).view(1, 1, 28, 28)  # noqa: N806
+    model = GuidedModel(networks()["class"][1], torch.tensor([7]), 3.0)
+    expected = sample_ddim(model, x_T, SCHEDULE, num_steps=5)
+    shown = (expected[0, 0].clamp(-1, 1) + 1).numpy() * 127.5
+    assert np.abs(made - shown).mean() < 6  # int8, guided three times as far
+    said, plain = asked_for_a_seven(desk, "1")
+    assert "without guidance" in said
+    assert not np.array_equal(plain, made)
+    desk.page.locator(".desk-start .desk-network").select_option("adagn")
+    desk.says("start", "This network runs on this page: adagn,")
+    assert sample.locator("[data-digit='7']").is_disabled()
+    assert desk.visit.complaints == []
 
 
 def test_sampling_can_be_stopped(opened):

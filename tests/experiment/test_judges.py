@@ -1,6 +1,7 @@
 """The two judges: that they learn what they are for, and their numbers against plain formulas."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from condlesson.experiment.judges import (
     guess_timesteps,
     make_judge,
     score_samples,
+    spread_within_classes,
     train_judge,
 )
 
@@ -98,6 +100,13 @@ def test_scores_are_the_numbers_with_their_spreads(draw):
     error = np.sqrt(5 / 6 * ((np.array(without) - np.mean(without)) ** 2).sum())
     assert scores.distance_error == pytest.approx(error, rel=1e-4)
     assert not any(p.grad is not None for p in judge.parameters())
+
+
+def test_spread_within_classes_is_about_their_means():
+    features = torch.tensor([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0], [9.0, 7.0]])
+    judge = SimpleNamespace(features=lambda images: features)
+    spread = spread_within_classes(judge, features, torch.tensor([1, 1, 5, 5]))
+    assert spread == pytest.approx(2**0.5)  # variances of 2 and 2, with n - 1
 
 
 def test_guesses_are_timesteps(draw):

@@ -127,6 +127,20 @@ def test_lie_heatmaps_are_logarithmic_about_the_truth_on_one_scale():
     assert [ax.get_title() for ax in (one, other)] == ["a", "b"]
     figure.canvas.draw()
     assert "4" in [tick.get_text() for tick in bar.get_yticklabels()]
+    one = plots.lie_heatmaps({"a": lies["a"]}, [3, 8], "class").axes[0]
+    assert (one.get_xlabel(), one.get_ylabel()) == ("class told", "true class")
+
+
+def test_guidance_curves_have_a_panel_for_each_measure_and_what_real_images_have():
+    values = {"a": np.array([[1.0, 3.0], [2.0, 4.0]]), "b": np.array([[5.0, 5.0]])}
+    figure = plots.guidance_curves([1, 2], values, {"a": 2.5, "b": 6.0})
+    assert [ax.get_title("left") for ax in figure.axes] == ["a", "b"]
+    mean, *_, real = figure.axes[0].get_lines()
+    assert mean.get_ydata().tolist() == [1.5, 3.5]
+    assert set(real.get_ydata()) == {2.5}
+    assert len(figure.axes[0].get_lines()) == 4
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["guided", "real digits"]
 
 
 def test_a_forest_has_a_row_for_each_comparison_under_its_title():
