@@ -87,7 +87,7 @@ MISTAKES = (
             (
                 "Predictions are right; the backward pass raises.",
                 "A ReLU's gradient is computed from its output, which has been written over. "
-                "PyTorch counts versions, and notices. So does nobody who tests forward only.",
+                "PyTorch counts versions, and notices. A test of the forward pass alone does not.",
             ),
             (
                 "Predictions are wrong.",
@@ -114,8 +114,8 @@ MISTAKES = (
             "like that from the start. How does its loss compare?",
             (
                 "It is several times as large.",
-                "That is what a lie costs a network that has learned to listen. This one never "
-                "has.",
+                "That is what a lie costs a network that relies on what it is told. This one "
+                "never learned to.",
             ),
             (
                 "It is somewhat larger.",

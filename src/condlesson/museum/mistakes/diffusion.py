@@ -85,7 +85,7 @@ MISTAKES = (
             "What does a well trained network make of that?",
             (
                 "It ignores it, and looks at the image.",
-                "This one has learned to listen: to the clock it gives more weight than that.",
+                "This one has learned to rely on what it is told, more than on what it sees.",
             ),
             (
                 "It believes it, and predicts far too little noise.",

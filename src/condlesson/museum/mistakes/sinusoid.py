@@ -87,8 +87,8 @@ MISTAKES = (
             ),
             (
                 "Distant ones: the slow hands stand still.",
-                "The slowest hand takes its time squared: hundreds of millions of steps for a "
-                "turn, and you have a thousand.",
+                "The period of the slowest hand is nearly squared: hundreds of millions of "
+                "steps for a turn, and you have a thousand.",
             ),
             (
                 "Neighbours: 500 and 501 become alike.",
@@ -124,7 +124,7 @@ MISTAKES = (
             ),
             (
                 "About ten.",
-                "It is not that bad. And because it is not, nobody notices.",
+                "It is not that bad, and so it is easily overlooked.",
             ),
             right=1,
         ),
