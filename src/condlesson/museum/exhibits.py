@@ -117,10 +117,7 @@ class Mistake:
         test: What reveals it in place of a check: called with a version, it returns what is
             wrong, or an empty text.
         message: Pattern of what check or test must say.
-        where: Where it was seen.
         source: Address of the thread, the file or the paper.
-        symptom: What one sees in practice.
-        cure: What to do, in a line.
         measure: What shows it: called with a version, it returns numbers by what they are.
         question: The prediction to make.
     """
@@ -131,10 +128,7 @@ class Mistake:
     exercise: str
     code: Callable
     message: str
-    where: str
     source: str
-    symptom: str
-    cure: str
     measure: Callable[[Callable], dict[str, float]]
     question: Question
     check: str = ""
@@ -144,11 +138,6 @@ class Mistake:
     def cured(self) -> Callable:
         """The version with the right line."""
         return cured(self.code)
-
-    @property
-    def teller(self) -> str:
-        """Name of the check or the test that reveals it."""
-        return self.check or self.test.__name__
 
     def reveal(self, version: Callable | None = None) -> Revealed:
         """Measure a version beside the cured one.

@@ -1,4 +1,4 @@
-"""The catalogue of silent bugs: what each is, where it lived, how it shows, what tells, the cure.
+"""The catalogue of silent bugs: what each is, its source, what tells, and what to predict.
 
 The broken code itself is in `broken`, and what it shows in `symptoms`. The page
 "The museum of silent bugs" shows them, and their tests run every one through its check.

@@ -14,10 +14,7 @@ MISTAKES = (
         code=broken.MissingOneAdaGN,
         check="check_adagn",
         message=r"without the 1 \+",
-        where="common; the paper on FiLM gives the reason for the 1 in section 7.2",
         source="https://arxiv.org/abs/1709.07871",
-        symptom="A slow start. The image leaves each layer small.",
-        cure="(1 + gamma) * norm(h) + beta",
         measure=symptoms.modulated_size,
         question=ask(
             "gamma * norm(h) + beta, with an untrained projection. How large is the image that "
@@ -40,10 +37,7 @@ MISTAKES = (
         code=broken.CancelledShiftBlock,
         check="check_additive_block",
         message="subtracts each channel's mean",
-        where="the U-Net of a published course; the paper on group norm has the formula",
         source="https://arxiv.org/abs/1803.08494",
-        symptom="The timestep does nothing, at any t, for ever.",
-        cure="Fewer groups than channels, or the shift behind the norm.",
         measure=symptoms.told_block,
         question=ask(
             "The timestep adds one number to each channel. Then comes a group norm with as many "
@@ -72,10 +66,7 @@ MISTAKES = (
         code=broken.InPlaceUNet,
         check="check_unet_sinusoidal",
         message="(?i)in-?place",
-        where="an earlier version of this lesson; the same error is in NWPU-MOC, issue 4",
         source="https://github.com/lyongo/NWPU-MOC/issues/4",
-        symptom="Predictions are right. The first backward pass raises a RuntimeError.",
-        cure="h = h + shift: a new tensor, not the old one.",
         measure=symptoms.in_place,
         question=ask(
             "h += shift, where h is what a ReLU has put out. What do you see when the network "
@@ -104,10 +95,7 @@ MISTAKES = (
         code=broken.AlwaysZeroUNet,
         check="check_unet_sinusoidal",
         message="does not depend on t",
-        where="diffusion-models-class, unit 1, where it is a first step and said so",
         source="https://github.com/huggingface/diffusion-models-class/blob/341ae2f7eb2878568405d0061c3eb72fcd222ceb/units/en/unit1/diffusion_models_from_scratch.ipynb",
-        symptom="A slightly higher loss, if one has something to compare it with.",
-        cure="Hand on the t that the images were noised with.",
         measure=symptoms.told_network,
         question=ask(
             "The network is built for a timestep, and is told 0 for every image. It is trained "

@@ -14,10 +14,7 @@ MISTAKES = (
         code=broken.DeafUNet,
         test=class_symptoms.hears_classes,
         message="predicts exactly the same",
-        where="diffusers, in UNet2DModel, before pull request 5401",
         source="https://github.com/huggingface/diffusers/issues/5330",
-        symptom="Labels are passed, and any digit comes.",
-        cure="Make the network with num_classes, and refuse labels that nothing can hear.",
         measure=class_symptoms.heard_class,
         question=ask(
             "You train with labels, and the loss falls as it always does. What does the network "
@@ -43,10 +40,7 @@ MISTAKES = (
         code=broken.told_by_block,
         test=class_symptoms.is_withheld_whole,
         message="withheld in some blocks and told in others",
-        where="U-DiT, whose three stages each had a table with dropout of its own",
         source="https://github.com/YuchuanTian/U-DiT/issues/12",
-        symptom="Without a class the network draws badly, so guidance has a bad start.",
-        cure="Draw once for an image, and tell all blocks the same.",
         measure=class_symptoms.withheld_shares,
         question=ask(
             "Three blocks each withhold the class from one image in ten. How often does the "
@@ -68,10 +62,7 @@ MISTAKES = (
         code=broken.unguided_prediction,
         check="check_guided_prediction",
         message="asked only with the labels",
-        where="DiffGui, as a reader of its code reports; nothing there calls the function",
         source="https://github.com/QiaoyuHu89/DiffGui/issues/5",
-        symptom="Samples are those of a scale of 1, at any scale, and cost twice as much.",
-        cure="Give the second prediction the null labels.",
         measure=class_symptoms.guided_change,
         question=ask(
             "What do samples look like at a scale of 4?",

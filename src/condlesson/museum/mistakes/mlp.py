@@ -14,11 +14,7 @@ MISTAKES = (
         code=broken.NoActivationEmbedding,
         check="check_timestep_embedding",
         message="no activation between",
-        where="annotated_deep_learning_paper_implementations (labml), issue 165; there it was "
-        "missing between the embedding's last layer and the projection of each block",
         source="https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/165",
-        symptom="Twice the layers, and the functions of one.",
-        cure="Put the activation between them: linear_2(gelu(linear_1(s))).",
         measure=symptoms.nonlinearity,
         question=ask(
             "The MLP has lost its GELU, and kept its 394,240 parameters. What can it compute?",
@@ -45,10 +41,7 @@ MISTAKES = (
         code=broken.UnregisteredEmbedding,
         check="check_timestep_embedding",
         message="(?s)no parameters.*not registered",
-        where="pytorch-meta-optimizer, issue 11, with the cells of an LSTM",
         source="https://github.com/ikostrikov/pytorch-meta-optimizer/issues/11",
-        symptom="The timestep's network keeps its first weights for ever; the rest learns.",
-        cure="nn.ModuleList in place of the list.",
         measure=symptoms.registered,
         question=ask(
             "The two layers stand in a Python list. They are used in every forward pass, and "
@@ -72,10 +65,7 @@ MISTAKES = (
         code=broken.UnsavedFourierFeatures,
         check="check_random_fourier_features",
         message="lost when the weights are saved",
-        where="FEDformer, issue 77, with randomly chosen Fourier modes",
         source="https://github.com/MAZiqing/FEDformer/issues/77",
-        symptom="Perfect in the session that trained it; noise in the next one.",
-        cure='self.register_buffer("turns", drawn): saved with the weights, and never trained.',
         measure=symptoms.kept_by_weights,
         question=ask(
             "The frequencies are drawn in __init__ and kept as an attribute. You train, save the "
