@@ -67,6 +67,46 @@ WRONG_DRAWS = {
     "rounded": ("return (torch.rand(B) * (T - 1)).round().long()", ": numbers are rounded"),
     "squared": ("return (torch.rand(B).square() * T).long()", "Timesteps are not equally likely"),
     "sorted": ("return torch.randint(0, T, (B,)).sort()[0]", "Do not sort what was drawn"),
+    "half a batch, twice": (
+        "t = torch.randint(0, T, (B // 2 + 1,)); return torch.cat([t, t])[:B]",
+        "share 33 timesteps",
+    ),
+    "more of the last": (
+        "return torch.multinomial(torch.linspace(0.87, 1.13, T), B, replacement=True)",
+        "Timesteps are not equally likely",
+    ),
+    "the last in each batch": (
+        "t = torch.randint(0, T, (B,)); t[torch.randint(B, ())] = T - 1; return t",
+        "though in large batches",
+    ),
+    "drawn again without the last": (
+        "t = torch.randint(0, T, (B,))\n    while not (t == T - 1).any():\n"
+        "        t = torch.randint(0, T, (B,))\n    return t",
+        "though in large batches",
+    ),
+    "1000 written down, and a modulo": (
+        "return torch.randint(0, 1000, (B,)) % T",
+        "with T = 700 timesteps are not equally likely",
+    ),
+    "uint8": (
+        "return torch.randint(0, T, (B,)).to(torch.uint8)",
+        "torch.uint8, which holds numbers up to 255",
+    ),
+    "drawn in uint8": (
+        "return torch.randint(0, T, (B,), dtype=torch.uint8)",
+        "That dtype is too small",
+    ),
+    "cut before the product": ("return torch.rand(B).long() * T", "multiply first, in brackets"),
+    "normal": ("return (torch.randn(B) * T).long()", "torch.randn draws negative"),
+    "Python's randint": (
+        "import random; return torch.tensor([random.randint(0, T) for _ in range(B)])",
+        "Python's random.randint does not",
+    ),
+    "a counter": (
+        "draw.k = getattr(draw, 'k', 0) + B; return (torch.arange(B) + draw.k) % T",
+        "follow one another",
+    ),
+    "an array": ("return np.random.randint(0, T, B)", "Convert it with torch.from_numpy"),
     "always 0": ("return torch.zeros(B).long()", "images get t = 0"),
     "in [0, 1)": ("return torch.rand(B)", "must return integers"),
     "mask": ("return torch.rand(B) > 0.5", "must return integers"),
@@ -82,7 +122,7 @@ WRONG_DRAWS = {
     "T = 1000 written down": ("return torch.randint(0, 1000, (B,))", "timesteps run from 0 to 9"),
     "T = 10 written down": (
         "return torch.randint(0, 10, (B,))",
-        "with T = 1000 the draws run from",
+        "with T = 700 the draws run from",
     ),
     "raises": ("return torch.randint(T)", "raised TypeError"),
 }
@@ -241,6 +281,27 @@ WRONG_STEPS = {
         {END: "return a**0.5 * x_0 + (1 - b) ** 0.5 * noise"},
         "You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev)",
     ),
+    "the result cut": (
+        {END: f"{END.replace('return ', 'y = ')}; return y.clamp(-1, 1)"},
+        "and the others are cut, as by clamp",
+    ),
+    "x_t in the last line": (
+        {END: "return b**0.5 * x_t + (1 - b) ** 0.5 * noise"},
+        "x_t stands where x_0 belongs",
+    ),
+    "the mean of DDPM": (
+        {END: "k = a / b; return (x_t - (1 - k) / (1 - a) ** 0.5 * noise) / k**0.5"},
+        "the mean of DDPM's step",
+    ),
+    "arguments exchanged": ({"(x_t, noise, a, b)": "(noise, x_t, a, b)"}, "have changed places"),
+    "a level as a timestep": (
+        {X_0: f"a = torch.linspace(1, 0, 1000)[a]; {X_0}"},
+        "the levels themselves, no timesteps",
+    ),
+    "kept from the first call": (
+        {X_0: f"step.kept = getattr(step, 'kept', noise); noise = step.kept; {X_0}"},
+        "From alpha_bar_t =",
+    ),
     "levels swapped": ({"(x_t, noise, a, b)": "(x_t, noise, b, a)"}, "prev are swapped"),
     "no roots at all": (
         {X_0: "x_0 = (x_t - (1 - a) * noise) / a", END: "return b * x_0 + (1 - b) * noise"},
@@ -256,7 +317,7 @@ WRONG_STEPS = {
     ),
     "a seeded noise": (
         {END: f"noise = torch.full_like(x_t, 0.3); {END}"},
-        "Solve for x_0 first, then add the same noise again",
+        "Is there another noise, or a parenthesis",
     ),
     "level written down": ({END: f"b = b * 0 + 0.6; {END}"}, "though from 0.3 to 0.6 it was right"),
     "nan at the clean image": ({END: f"b = b / (1 - b) * (1 - b); {END}"}, "nan or infinite"),
@@ -290,7 +351,27 @@ ESTIMATES = {
         "(x_t - a**0.5 * noise) / (1 - a) ** 0.5",
         "not by sqrt(1 - alpha_bar_t). To get x_0, subtract",
     ),
-    "x_t": ("x_t", "You do not divide. To get x_0, subtract sqrt(1 - alpha_bar_t) *"),
+    "x_t": ("x_t", "x_t stands where x_0 belongs"),
+    "only the noise divided": ("x_t - (1 - a) ** 0.5 * noise / a**0.5", "Only the noise is divided"),
+    "only the image divided": ("x_t / a**0.5 - (1 - a) ** 0.5 * noise", "Only x_t is divided"),
+    "one star": ("(x_t - (1 - a) ** 0.5 * noise) / a * 0.5", "with two stars"),
+    "a bracket too early": (
+        "(x_t - (1 - a) ** 0.5) * noise / a**0.5",
+        "or a parenthesis in the wrong place",
+    ),
+    "the wrong sign": ("((1 - a) ** 0.5 * noise - x_t) / a**0.5", "has the wrong sign"),
+    "a small number added": (
+        "(x_t - (1 - a) ** 0.5 * noise) / (a**0.5 + 1e-3)",
+        "leave out a small number",
+    ),
+    "in half precision": (
+        "((x_t.half() - (1 - a).half() ** 0.5 * noise.half()) / a.half() ** 0.5).float()",
+        "and half precision",
+    ),
+    "clipped to [0, 1]": (
+        "((x_t - (1 - a) ** 0.5 * noise) / a**0.5).clamp(0, 1)",
+        "and the others are cut",
+    ),
     "1 minus a root": (
         "(x_t - (1 - a**0.5) * noise) / a**0.5",
         "1 - sqrt(alpha_bar_t) is not sqrt(1 - alpha_bar_t). Write (1 - alpha_bar_t) ** 0.5",

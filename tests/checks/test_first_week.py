@@ -130,7 +130,7 @@ ERRORS = {
         (
             "(1 - b) **",
             "(1 - b - (1 - b) / (1 - a) * (1 - a / b)) **",
-            "With eta = 0 sigma is 0: leave it out",
+            "That is the mean of DDPM's step",
         ),
     ),
     check_draw_timesteps: (
