@@ -141,9 +141,11 @@ WRONG = {
         "t and labels have changed places",
     ),
     "kept from the first call": (
-        {BOTH: "guide.kept = getattr(guide, 'kept', None); k = guide.kept; "
-         "guide.kept = k if k is not None else model(torch.cat([x, x]), torch.cat([t, t]), told); "
-         "both = guide.kept"},
+        {
+            BOTH: "guide.kept = getattr(guide, 'kept', None); k = guide.kept; "
+            "guide.kept = model(torch.cat([x, x]), torch.cat([t, t]), told) if k is None else k; "
+            "both = guide.kept"
+        },
         "something is kept from an earlier call",
     ),
     "cut": ({END: f"{END.replace('return ', 'y = ')}; return y.clamp(-1, 1)"}, "as clamp or a div"),

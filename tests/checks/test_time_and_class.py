@@ -165,7 +165,8 @@ WRONG = {
     "the null row is the sum of two": (
         {
             ROWS: "self.rows = nn.Embedding(C, d)",
-            SUM: "w = self.rows.weight\n        return t_emb + torch.cat([w, w[:1] + w[1:2]])[labels]",
+            SUM: "w = self.rows.weight\n        "
+            "return t_emb + torch.cat([w, w[:1] + w[1:2]])[labels]",
         },
         "is made of those of the classes",
     ),

@@ -50,8 +50,9 @@ RIGHT = {
     "whole permutations, one after another": {
         ROWS: "rows = torch.stack([torch.randperm(len(images))[0] for _ in range(B)])"
     },
-    "antithetic": {DROP: "u = torch.rand(B // 2); u = torch.cat([u, 1 - u]); "
-     "y = torch.where(u < p, null, y)"},
+    "antithetic": {
+        DROP: "u = torch.rand(B // 2); u = torch.cat([u, 1 - u]); y = torch.where(u < p, null, y)"
+    },
     "weights of the draw": {ROWS: "rows = torch.multinomial(torch.ones(len(images)), B, True)"},
     "a mask over the data set, drawn anew": {
         DROP: "gone = torch.rand(len(labels)) < p; y = torch.where(gone[rows], null, y)"

@@ -83,8 +83,8 @@ def _check_places(fn: Callable) -> None:
     if _unevenness(counts) > 2 * UNEVEN:
         shares = ", ".join(f"{share:.0%}" for share in counts / counts.sum())
         raise Wrong(
-            f"In batches of 5 with T = 10, 0 .. 9 have the shares {shares}, though in large batches "
-            f"they are alike. Keep what is drawn, whatever it holds: {DRAW}."
+            f"In batches of 5 with T = 10, 0 .. 9 have the shares {shares}, though in large "
+            f"batches they are alike. Keep what is drawn, whatever it holds: {DRAW}."
         )
     means = batches.mean(dim=0)  # each 4.5, give or take 0.14
     if (means - 4.5).abs().max() > 1:
@@ -195,8 +195,8 @@ def _check_last(fn: Callable) -> None:
         missing = num_timesteps - len(drawn.unique())
         if missing > num_timesteps // 100:
             raise Wrong(
-                f"With T = {num_timesteps}, {missing} timesteps never came in {MANY:,} draws. Take "
-                f"{DRAW}."
+                f"With T = {num_timesteps}, {missing} timesteps never came in {MANY:,} draws. "
+                f"Take {DRAW}."
             )
         parts = torch.bincount(drawn * min(10, num_timesteps) // num_timesteps)
         if _unevenness(parts) > UNEVEN:

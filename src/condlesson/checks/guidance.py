@@ -147,7 +147,8 @@ def _check_asked(calls: list[list[Asked]]) -> None:
     if astray:
         raise Wrong(
             f"The image at t = {STEPS[astray.image]} is asked with t = {astray.t}"
-            f"{', the timestep of another image' * (astray.t in STEPS)}. Double x_t, t and labels in the same way, all with torch.cat."
+            f"{', the timestep of another image' * (astray.t in STEPS)}. Double x_t, "
+            "t and labels in the same way, all with torch.cat."
         )
     own = {row.image for row in asked if row.label == LABELS[row.image]}
     null = {row.image for row in asked if row.label == NULL}

@@ -154,7 +154,6 @@ def _check_sum(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
             "its own label, whatever the other images are."
         )
 
-
     single = [_told(module, none[:1], labels[k : k + 1]) for k in range(len(labels))]
     if not torch.allclose(torch.cat(single), rows, atol=1e-4):
         k = int((torch.cat(single) - rows).abs().amax(dim=1).argmax())

@@ -210,7 +210,9 @@ def _check_share(batches: _Batches) -> None:
         )
     elif abs(share - batches.dropout * (2 - batches.dropout)) < 0.05:
         reason = " Are labels withheld twice?"
-    raise Wrong(f"With dropout = {batches.dropout}, {share:.0%} of the labels are withheld.{reason}")
+    raise Wrong(
+        f"With dropout = {batches.dropout}, {share:.0%} of the labels are withheld.{reason}"
+    )
 
 
 def _check_ends(fn: Callable) -> None:

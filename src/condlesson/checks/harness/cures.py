@@ -57,7 +57,7 @@ _ROWS = (
     (r"'super' object needs an argument", "Write the parentheses: super().__init__()."),
     (r"GroupNorm.__init__\(\) missing", "nn.GroupNorm takes the number of groups, then the number "
      "of channels: nn.GroupNorm(num_groups, num_channels)."),
-    (r"(\w+)\.forward\(\) takes 2 positional arguments but 3 were given", "nn.{0} takes one tensor. "
+    (r"(\w+)\.forward\(\) takes 2 positional arguments but 3 were", "nn.{0} takes one tensor. "
      "Leave the second out here, and use it in a step of its own."),
     (r"Target sizes: \[(.*?)\]. *Tensor sizes: \[(.*?)\]", "Numbers of the shape ({1}) do not fit "
      "into ({0}). Sizes are compared from the last one on. Columns are x[:, :n], and rows x[:n]; a "
@@ -124,8 +124,8 @@ _ROWS = (
     (r"'torch' has no attribute '[A-Z]", "Layers are in nn, such as nn.Linear."),
     (r"'torch.nn' has no attribute '[a-z]", "Layers of nn begin with a capital letter, such as "
      "nn.Linear."),
-    (r"'torch.nn' has no attribute '(\w+)'", "Is nn.{0} spelt right, capital letters and all, such as "
-     "nn.GroupNorm and nn.Conv2d?"),
+    (r"'torch.nn' has no attribute '(\w+)'", "Is nn.{0} spelt right, capital letters and all, such "
+     "as nn.GroupNorm and nn.Conv2d?"),
     (r"referenced before assignment|not associated with a value", "The name gets its value only "
      "below this line, or in a branch that did not run."),
     (r"Expected more than 1 value per channel", "A batch norm needs more than one item: it makes "
@@ -277,7 +277,9 @@ def _one_number(failure: Failure) -> str:
 def _stopped(failure: Failure) -> str:
     """An answer that stops by itself."""
     if failure.kind == "AssertionError":
-        return f"The condition of your assert does not hold here: {failure.code or 'see that line'}."
+        return (
+            f"The condition of your assert does not hold here: {failure.code or 'see that line'}."
+        )
     if failure.kind in ("SystemExit", "KeyboardInterrupt"):
         return "Your code ends Python there. Leave out exit() and quit()."
     return ""

@@ -144,5 +144,3 @@ def _noises(a: float, b: float) -> list[tuple[float, str]]:
         (math.sqrt(1 - a), f"{right}. You take alpha_bar_t in place of alpha_bar_prev."),
         (math.sqrt(b), f"{right}. You add sqrt(alpha_bar_prev) * noise_pred."),
     ]
-
-
