@@ -132,7 +132,7 @@ WRONG = {
     "t / 1000 twice": (clock(t=lambda t: t / 1000 / 1000), "t is divided by 1000 twice"),
     "log10": (
         clock(lambda d: torch.exp(-math.log10(1e4) * torch.arange(d // 2) / (d // 2))),
-        "4 is math.log10(10000)",
+        "since math.log10(10000) is 4",
     ),
     "t // 1000": (clock(t=lambda t: t // 1000), "// and .long() make the same number of all"),
     "i // half": (clock(lambda d: torch.ones(d // 2)), "All hands turn at the same speed, w = 1"),

@@ -142,7 +142,7 @@ ERRORS = {
         ("nn.GroupNorm", "nn.Groupnorm", "Is nn.Groupnorm spelt right, capital letters and all"),
         ("nn.GroupNorm", "torch.GroupNorm", "Layers are in nn"),
         ("nn.GroupNorm(G, C, ", "nn.GroupNorm(G, ", "the number of groups, then the number"),
-        ("self.norm(h)", "self.norm(h, t_emb)", "nn.GroupNorm takes one tensor"),
+        ("self.norm(h)", "self.norm(h, t_emb)", "GroupNorm takes one tensor"),
         ("self.norm(h) + beta", "self.norm(h) + beta == h", "Is there a comparison, such as =="),
         ("return ", "if gamma > 0: return ", "Take torch.where, which decides number by number"),
         ("affine=False", "affine=false", "Python writes True, False and None"),

@@ -235,7 +235,11 @@ WRONG = {
         features(lambda n, scale: nn.init.trunc_normal_(torch.empty(n), std=scale)),
         "where nn.init.trunc_normal_ cuts by itself",
     ),
-    "pi alone": (features(angles=lambda t, w: math.pi * t * w), "is it pi alone?"),
+    "log-normal": (
+        features(lambda n, scale: torch.randn(n).exp()),
+        "A few are much larger than the others",
+    ),
+    "pi alone": (features(angles=lambda t, w: math.pi * t * w), "Is it pi alone?"),
     "uniform from 0 to 1": (
         features(lambda n, scale: scale * torch.rand(n)),
         "100% of the frequencies are positive",

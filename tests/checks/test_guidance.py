@@ -168,6 +168,10 @@ WRONG = {
         {BOTH: "both = model(torch.cat([x, x]), torch.cat([t, t]), y=told)"},
         "The model is called model(x_t, t, labels)",
     ),
+    "one argument too few": (
+        {"labels, null, s)": "labels, null)", "s * (": "3 * ("},
+        "Keep the arguments of the exercise",
+    ),
     "a number joined": (
         {TOLD: "told = torch.cat([labels, null])"},
         "Make a tensor of it: torch.full_like",

@@ -124,15 +124,17 @@ def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
         )
     low, high = int(drawn.min()), int(drawn.max())
     if low < 0 or high >= num_timesteps:
-        reason = (
-            "torch.randn draws negative and large numbers, too"
-            if low < -1 or high > num_timesteps
-            else "T itself is no timestep: torch.randint leaves it out, Python's random.randint "
-            "does not"
-        )
+        reason = ""
+        if low < -1:
+            reason = " torch.randn draws negative numbers, too."
+        elif high == num_timesteps:
+            reason = (
+                " T itself is no timestep: torch.randint leaves it out, Python's random.randint "
+                "does not."
+            )
         raise Wrong(
             f"{what} drew t = {low if low < 0 else high}, and timesteps run from 0 to "
-            f"{num_timesteps - 1}. {reason}. Take {DRAW}."
+            f"{num_timesteps - 1}.{reason} Take {DRAW}."
         )
     return drawn.long()
 

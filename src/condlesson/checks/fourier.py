@@ -180,13 +180,18 @@ def _check_spread(turns: Tensor, options: dict, who: str) -> None:
     spread = turns.square().mean().sqrt().item() if len(turns) else scale
     if 0.75 < spread / scale < 1.33 or 0.45 < spread / scale < 0.7:  # the latter is not normal
         return
+    heavy = turns.pow(4).mean() > 10 * turns.square().mean().square()  # 3, or 6 with zeros
     raise Wrong(
         f"{who} have a standard deviation of {spread:.3g} turns in {num_timesteps} timesteps, "
-        f"which should be scale = {scale:g}. {_spread_reason(spread, scale, num_timesteps)}".strip()
+        f"which should be scale = {scale:g}. "
+        f"{_HEAVY if heavy else _spread_reason(spread, scale, num_timesteps)}".strip()
         if not 1 < spread < 1.25 or turns.abs().max() > 2.02
         else f"{who} lie between -2 and 2, where nn.init.trunc_normal_ cuts by itself. Take "
         "nn.init.normal_(..., std=self.scale)."
     )
+
+
+_HEAVY = "A few are much larger than the others. Take normal numbers: torch.randn."
 
 
 def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
@@ -197,7 +202,7 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
             "frequency of 1 makes one turn while t goes through all of them."
         )
     reasons = [
-        (0.5, "One turn is 2 pi radians. Is it pi alone?"),
+        (0.5, _PI_ALONE.strip()),
         (SCALE / scale, "The argument scale is not used: take self.scale."),
         (
             num_timesteps / T,
@@ -217,6 +222,9 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
     return next((text for value, text in reasons if 0.8 < ratio / value < 1.25), "")
 
 
+_PI_ALONE = " One turn is 2 pi radians. Is it pi alone?"
+
+
 def _check_normal(turns: Tensor) -> None:
     spread = turns.square().mean().sqrt().item()
     positive = (turns > 0).double().mean().item()
@@ -234,8 +242,7 @@ def _check_normal(turns: Tensor) -> None:
     if not 0.75 < spread / SCALE < 1.33:
         raise Wrong(
             f"The frequencies have a standard deviation of {spread:.3g} turns in {T} timesteps, "
-            f"which should be scale = {SCALE:g}."
-            f"{' One turn is 2 pi radians: is it pi alone?' * (0.45 < spread / SCALE < 0.55)}"
+            f"which should be scale = {SCALE:g}." + _PI_ALONE * (0.45 < spread / SCALE < 0.55)
         )
     if turns.mean().abs() > 5.5 * turns.std() / math.sqrt(len(turns)):
         raise Wrong(

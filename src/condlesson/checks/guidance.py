@@ -122,7 +122,7 @@ def _guide(fn: Callable, scale: float, model: Model | None = None, x_t: Tensor =
 
 
 def _cure(failure: Failure) -> str:
-    if "positional argument" in failure.text or "unexpected keyword" in failure.text:
+    if "Model.forward()" in failure.text:
         return "The model is called model(x_t, t, labels), three tensors in this order."
     if re.search(r"argument 'tensors' .* not Tensor", failure.text):
         return "torch.cat takes a list of tensors: torch.cat([a, b])."

@@ -87,7 +87,7 @@ def _is_placeholder(error: NotImplementedError) -> bool:
     """Whether a line says `raise NotImplementedError`; torch raises it, too, of a wrong dtype."""
     place = frames_of_error(error)[-1]
     line = linecache.getline(place.file, place.line)
-    if "torch" in Path(place.file).parts:
+    if place.file.startswith(str(Path(torch.__file__).parent)):
         return False
     return "raise" in line if line else "not implemented for" not in say(error)
 
@@ -144,6 +144,8 @@ def _other_kind(value: object) -> str:
         return "Its first part is what you need: write .values behind it."
     if isinstance(value, nn.Module) and type(value).__module__.startswith("torch.nn"):
         return applied(type(value).__name__)
+    if inspect.isgenerator(value):
+        return "A function with yield gives them one by one. Write return."
     if callable(value):
         return "It can be called: are its parentheses missing?"
     parts = value if isinstance(value, (tuple, list)) else ()

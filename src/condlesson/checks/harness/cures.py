@@ -31,8 +31,10 @@ _ROWS = (
      "and without dtype=torch.long."),
     (r"not implemented for '(?:Long|Int|Short|Char|Byte)'", "These are integers, and this takes "
      "floating numbers. Convert them first: x.float()."),
-    (r"NVIDIA|CUDA|cuda", "There is no GPU here. Leave out .cuda() and device=, or make each "
-     "tensor where another one is: device=x.device."),
+    (r"NVIDIA driver|compiled with CUDA|No CUDA GPUs", "There is no GPU here. Leave out .cuda() "
+     "and device=, or make each tensor where another one is: device=x.device."),
+    (r"to be on the same device", "Tensors lie on two devices. Make each where the other one is: "
+     "device=x.device."),
     (r"'([A-Z]\w+)' object is not subscriptable", "A layer is called, with round parentheses: "
      "layer(x) and not layer[x]."),
     (r"scalar types: Long, Int; but got", "nn.Embedding takes integers, such as labels, and gets "
@@ -57,7 +59,7 @@ _ROWS = (
     (r"'super' object needs an argument", "Write the parentheses: super().__init__()."),
     (r"GroupNorm.__init__\(\) missing", "nn.GroupNorm takes the number of groups, then the number "
      "of channels: nn.GroupNorm(num_groups, num_channels)."),
-    (r"(\w+)\.forward\(\) takes 2 positional arguments but 3 were", "nn.{0} takes one tensor. "
+    (r"(\w+)\.forward\(\) takes 2 positional arguments but 3 were", "{0} takes one tensor. "
      "Leave the second out here, and use it in a step of its own."),
     (r"Target sizes: \[(.*?)\]. *Tensor sizes: \[(.*?)\]", "Numbers of the shape ({1}) do not fit "
      "into ({0}). Sizes are compared from the last one on. Columns are x[:, :n], and rows x[:n]; a "
@@ -336,6 +338,6 @@ _LOOKS = (
     _function,
     _own_name,
     _one_number,
-    _stopped,
     _row,
+    _stopped,
 )

@@ -136,8 +136,8 @@ def base_text(base: float) -> str:
     """What to say about another base than 10000."""
     if abs(base - math.e**4) < 0.1:
         return (
-            "The base is 54.6, which is exp(4), and 4 is math.log10(10000). torch.exp needs the "
-            "natural logarithm: math.log(10000)."
+            "The base is exp(4), about 55, since math.log10(10000) is 4. exp needs the natural "
+            "logarithm: math.log(10000)."
         )
     return (
         f"The base is {base:g} and not 10000: the slowest hand goes round in about "
