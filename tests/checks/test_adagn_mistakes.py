@@ -32,7 +32,7 @@ WRONG = {
     ),
     "one name for both halves": (
         {SPLIT: "gamma = scores.chunk(2, dim=-1)", SHAPES: "gamma = gamma[:, :, None, None]"},
-        "chunk, split and unbind return a tuple of tensors",
+        "gamma is a tuple of 2, and no tensor. Give each a name",
     ),
     "split(2)": (
         {SPLIT: "gamma, beta = scores.split(2, dim=-1)"},

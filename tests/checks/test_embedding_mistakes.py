@@ -117,6 +117,24 @@ WRONG = {
     "base 100": (clock(partial(wheel, base=100.0)), "fall half as fast"),
     "4i / d": (clock(partial(wheel, steps=lambda half: half / 2)), "fall twice as fast"),
     "i from 1": (clock(partial(wheel, start=1)), "The frequencies start at i = 1"),
+    "-i // half": (
+        clock(lambda d: 1e4 ** (-torch.arange(d // 2) // (d // 2))),
+        "The first frequency is 1 and all others are 1e-4",
+    ),
+    "-i // half, in integers": (
+        lambda t, d: joined(t[:, None] * (10000.0 ** (-torch.arange(d // 2) // (d // 2))).long()),
+        "/ in the place of //",
+    ),
+    "a power that overflows": (
+        clock(lambda d: 1 / 10000 ** torch.arange(d // 2) / (d // 2)),
+        "a power of whole numbers, which overflows",
+    ),
+    "t / 1000 twice": (clock(t=lambda t: t / 1000 / 1000), "t is divided by 1000 twice"),
+    "log10": (
+        clock(lambda d: torch.exp(-math.log10(1e4) * torch.arange(d // 2) / (d // 2))),
+        "since math.log10(10000) is 4",
+    ),
+    "t // 1000": (clock(t=lambda t: t // 1000), "// and .long() make the same number of all"),
     "i // half": (clock(lambda d: torch.ones(d // 2)), "All hands turn at the same speed, w = 1"),
     "t itself": (lambda t, d: t[:, None].float().expand(-1, d), "Every dimension is t itself"),
     "t / 1000, repeated": (

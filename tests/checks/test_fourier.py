@@ -100,6 +100,15 @@ RIGHT = {
     "negative sines": (features(angles=lambda t, w: -2 * math.pi * t * w), ""),
     "a function that builds": (lambda d_emb, **options: features()(d_emb, **options), ""),
     "a partial": (partial(features(), num_timesteps=1000), ""),
+    "truncated far out": (
+        features(
+            lambda n, scale: nn.init.trunc_normal_(
+                torch.empty(n), std=scale, a=-4 * scale, b=4 * scale
+            )
+        ),
+        "",
+    ),
+    "torch.empty, filled": (features(lambda n, scale: torch.empty(n).normal_(std=scale)), ""),
     "hands that stand almost still": (features(with_slow_hands), ""),
     "no keyword": (Short, "does not take the page's keyword scale"),
     "one keyword": (ScaleOnly, "does not take the page's keyword num_timesteps"),
@@ -183,7 +192,54 @@ WRONG = {
         features(keep=partial(nn.Module.register_buffer, persistent=False)),
         "The frequencies are lost when the weights are",
     ),
+    "not kept": (features(lambda n, scale: torch.empty(n)), "self.w was never filled"),
+    "filled elsewhere": (
+        features(lambda n, scale: (e := torch.empty(n), nn.init.normal_(e.clone()))[0]),
+        "self.w was never filled",
+    ),
+    "kept in half precision": (
+        features(lambda n, scale: scale * torch.randn(n).bfloat16()),
+        "self.w is torch.bfloat16",
+    ),
+    "half precision": (
+        features(join=lambda a: cos_sin(a).half()),
+        "torch.float16, which is too coarse",
+    ),
+    "t in half precision": (
+        features(turns=lambda t, m: t.half() / m.num_timesteps),
+        "as by half precision",
+    ),
+    "t // T": (features(turns=lambda t, m: t // m.num_timesteps), "// and .long() make the same"),
+    "T - 1": (
+        features(turns=lambda t, m: t / (m.num_timesteps - 1)),
+        "t is divided by num_timesteps - 1",
+    ),
     # how they are drawn
+    "a mean of 5": (
+        features(lambda n, scale: 5 + scale * torch.randn(n)),
+        "which should be 0: of 512 normal numbers",
+    ),
+    "half of them, twice": (
+        features(lambda n, scale: scale * torch.randn(n // 2).repeat(2)),
+        "of the 128 frequencies differ from one another",
+    ),
+    "both signs of half of them": (
+        features(lambda n, scale: torch.cat([w := scale * torch.randn(n // 2), -w])),
+        "of the 128 frequencies differ from one another",
+    ),
+    "whole numbers": (
+        features(lambda n, scale: (scale * torch.randn(n)).round()),
+        "All frequencies are whole numbers",
+    ),
+    "cut at 2": (
+        features(lambda n, scale: nn.init.trunc_normal_(torch.empty(n), std=scale)),
+        "where nn.init.trunc_normal_ cuts by itself",
+    ),
+    "log-normal": (
+        features(lambda n, scale: torch.randn(n).exp()),
+        "A few are much larger than the others",
+    ),
+    "pi alone": (features(angles=lambda t, w: math.pi * t * w), "Is it pi alone?"),
     "uniform from 0 to 1": (
         features(lambda n, scale: scale * torch.rand(n)),
         "100% of the frequencies are positive",

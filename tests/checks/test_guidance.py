@@ -49,6 +49,7 @@ RIGHT = {
     "a list of two": {
         TOLD: "null_labels = torch.tensor([null] * len(x)); told = torch.cat([labels, null_labels])"
     },
+    "in evaluation mode": {BOTH: f"model.eval(); {BOTH}"},
     "by view": {SPLIT: "cond, uncond = both.view(2, *x.shape)"},
     "without gradient": {BOTH: f"with torch.no_grad(): {BOTH}"},
     "the scale one for each image": {END: "s = torch.full((len(x), 1, 1, 1), s); " + END},
@@ -84,7 +85,7 @@ WRONG = {
     ),
     "the class alone": ({END: "return cond"}, "This is the prediction with the class"),
     "no class": ({END: "return uncond"}, "This is the prediction without the class"),
-    "scaled": ({END: "return s * cond"}, "and that without is gone"),
+    "scaled": ({END: "return s * cond"}, "The difference stands in brackets"),
     "guidance alone": ({END: "return s * (cond - uncond)"}, "Add it to the prediction without"),
     "added": ({END: "return uncond + s * cond"}, "Subtract the prediction without the class"),
     "no brackets": ({END: "return uncond + s * cond - uncond - uncond"}, "in brackets"),
@@ -126,6 +127,62 @@ WRONG = {
         "The model is given other images",
     ),
     "no model": ({BOTH: "both = torch.cat([x, x])"}, "The model is never called"),
+    "no brackets at all": ({END: "return uncond + s * cond - uncond"}, "in brackets"),
+    "the largest label plus 1": (
+        {TOLD: "told = torch.cat([labels, torch.full_like(labels, labels.max() + 1)])"},
+        "is asked with the label 5",
+    ),
+    "the null label added": (
+        {TOLD: "told = torch.cat([labels, labels + null])"},
+        "neither its own nor null_label, here 9",
+    ),
+    "t and labels exchanged": (
+        {BOTH: "both = model(torch.cat([x, x]), told, torch.cat([t, t]))"},
+        "t and labels have changed places",
+    ),
+    "kept from the first call": (
+        {
+            BOTH: "guide.kept = getattr(guide, 'kept', None); k = guide.kept; "
+            "guide.kept = model(torch.cat([x, x]), torch.cat([t, t]), told) if k is None else k; "
+            "both = guide.kept"
+        },
+        "something is kept from an earlier call",
+    ),
+    "cut": ({END: f"{END.replace('return ', 'y = ')}; return y.clamp(-1, 1)"}, "as clamp or a div"),
+    "tanh": ({END: f"{END.replace('return ', 'y = ')}; return y.tanh()"}, "no sum of the two"),
+    "rescaled": (
+        {END: f"{END.replace('return ', 'y = ')}; return y * (cond.std() / y.std())"},
+        "in the end: return it as it is",
+    ),
+    "rescaled for each image": (
+        {END: f"{END.replace('return ', 'y = ')}; return y / y.std((1, 2, 3), keepdim=True)"},
+        "Something is applied to the result",
+    ),
+    "split by 2": ({SPLIT: "cond, uncond = both.split(2)"}, ".split takes the size of a part"),
+    "the last dimension": ({SPLIT: "cond, uncond = both.chunk(2, dim=-1)"}, "the batch, into two"),
+    "cat without a list": (
+        {BOTH: "both = model(torch.cat(x, x), torch.cat(t, t), told)"},
+        "torch.cat([a, b]).",
+    ),
+    "another keyword": (
+        {BOTH: "both = model(torch.cat([x, x]), torch.cat([t, t]), y=told)"},
+        "The model is called model(x_t, t, labels)",
+    ),
+    "one argument too few": (
+        {"labels, null, s)": "labels, null)", "s * (": "3 * ("},
+        "Keep the arguments of the exercise",
+    ),
+    "a number joined": (
+        {TOLD: "told = torch.cat([labels, null])"},
+        "Make a tensor of it: torch.full_like",
+    ),
+    "labels in place": (
+        {
+            TOLD: "both = [model(x, t, labels)]; labels[:] = null",
+            BOTH: "both = torch.cat([*both, model(x, t, labels)])",
+        },
+        "in place: labels",
+    ),
     "a scale written down": ({END: END.replace("s *", "3 *")}, "with scale = 0 it is not"),
     "a scale clamped": ({END: f"s = max(s, 1); {END}"}, "with scale = 0 it is not"),
 }

@@ -120,12 +120,29 @@ WRONG_AT = {
     "the fastest hand alone": (lambda x, d: x.double().cos(), "the embeddings themselves have"),
     "two numbers": (
         lambda x, d: angles(x, d).cos().mean(-1, keepdim=True),
-        "must return one number for each distance, shape (1000,), got (1000, 1)",
+        "shape (1000,), got (1000, 1). Leave out keepdim",
     ),
     "one number": (lambda x, d: angles(x, d).cos().mean(), "got ()"),
     "no average": (
         lambda x, d: angles(x, d).cos(),
         "Average over the frequencies: the last dimension",
+    ),
+    "in half precision": (
+        lambda x, d: cosine_similarity_at(x, d).half(),
+        "The result is torch.float16, which is too coarse",
+    ),
+    "cut at 0": (
+        lambda x, d: cosine_similarity_at(x, d).clamp(min=0),
+        "The result never goes below 0",
+    ),
+    "2 pi": (lambda x, d: (2 * math.pi * angles(x, d)).cos().mean(-1), "2 pi times too large"),
+    "distance / 1000": (
+        lambda x, d: (angles(x, d) / 1000).cos().mean(-1),
+        "The distance is divided by 1000",
+    ),
+    "twice the mean": (
+        lambda x, d: 2 * cosine_similarity_at(x, d),
+        "the result is 2 times the similarity",
     ),
     "another width wrong": (
         lambda x, d: cosine_similarity_at(x, 256 if d == 8 else d),
@@ -196,6 +213,25 @@ WRONG_MATRIX = {
     "softmax": (lambda x: (unit(x) @ unit(x).T).softmax(1), "A softmax was applied"),
     "softmax of dot products": (lambda x: (x @ x.T).softmax(1), "A softmax was applied"),
     "correlation": (torch.corrcoef, "this is the correlation"),
+    "half precision": (lambda x: (unit(x) @ unit(x).T).half(), "The matrix is torch.float16"),
+    "half precision inside": (
+        lambda x: (unit(x).half() @ unit(x).half().T).float(),
+        "Leave out what rounds",
+    ),
+    "rounded": (lambda x: (unit(x) @ unit(x).T).round(decimals=2), "Leave out what rounds"),
+    "squares": (lambda x: (unit(x) @ unit(x).T).square(), "Similarities were squared"),
+    "from 0 to 1": (lambda x: (1 + unit(x) @ unit(x).T) / 2, "moved to 0 .. 1"),
+    "angles": (lambda x: (unit(x) @ unit(x).T).clamp(-1, 1).acos(), "These are angles"),
+    "exp": (lambda x: (unit(x) @ unit(x).T).exp(), "An exp was applied"),
+    "cut at 0": (lambda x: (unit(x) @ unit(x).T).clamp(min=0), "Signs are lost"),
+    "a diagonal of zeros": (
+        lambda x: (unit(x) @ unit(x).T).fill_diagonal_(0),
+        "The diagonal was set to 0",
+    ),
+    "without the mean row": (
+        lambda x: unit(x - x.mean(0)) @ unit(x - x.mean(0)).T,
+        "mean of the rows was subtracted",
+    ),
     "lengths squared": (
         lambda x: x @ x.T / torch.outer(x.square().sum(1), x.square().sum(1)),
         "Divide each row by its length, then take",

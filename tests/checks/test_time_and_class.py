@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from condlesson import exercises
 from condlesson.checks import check_time_and_class
+from condlesson.embeddings import sinusoidal_embedding
 from tests.answers import blank
 from tests.checks.variants import assert_passed, assert_wrong, cell, edited
 
@@ -64,6 +65,41 @@ RIGHT = {
         ROWS: "self.rows = nn.ParameterList([torch.randn(d) for _ in range(C + 1)])",
         SUM: "return t_emb + torch.stack([self.rows[int(k)] for k in labels])",
     },
+    "EDM with a bias: the bias alone for no class": {
+        ROWS: "self.rows = nn.Linear(C, d)",
+        SUM: "return t_emb + self.rows(F.one_hot(labels, self.C + 1)[:, :-1].float())",
+    },
+    "a narrow table, and layers behind it": {
+        ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d // 2), nn.Linear(d // 2, 4 * d), "
+        "nn.SiLU(), nn.Linear(4 * d, d))",
+    },
+    "a narrow table, and one layer": {
+        ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d // 2), nn.Linear(d // 2, d))",
+    },
+    "layers with ReLU behind the rows": {
+        ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d), nn.Linear(d, d), nn.ReLU(), "
+        "nn.Linear(d, d))",
+    },
+    "a last layer of zeros": {
+        ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d), nn.Linear(d, d)); "
+        "nn.init.zeros_(self.rows[1].weight); nn.init.zeros_(self.rows[1].bias)",
+    },
+    "a one-hot, and layers behind it": {
+        ROWS: "self.rows = nn.Sequential(nn.Linear(C + 1, 4 * d), nn.GELU(), nn.Linear(4 * d, d))",
+        SUM: ONE_HOT,
+    },
+    "a norm behind the row": {
+        ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d), nn.LayerNorm(d))",
+    },
+    "sparse gradients": {ROWS: "self.rows = nn.Embedding(C + 1, d, sparse=True)"},
+    "weights scaled for each dimension": {
+        ROWS: "self.rows = nn.utils.parametrizations.weight_norm(nn.Linear(C + 1, d))",
+        SUM: ONE_HOT,
+    },
+    "the null row on top of the table": {
+        ROWS: "self.rows = nn.Embedding(C, d); self.null = nn.Parameter(torch.zeros(1, d))",
+        SUM: "return t_emb + torch.cat([self.rows.weight, self.null])[labels]",
+    },
     "add_": {SUM: "return t_emb.clone().add_(self.rows(labels))"},
 }
 NOTED = {
@@ -81,6 +117,106 @@ NOTED = {
 }
 WRONG = {
     "no null row": ({ROWS: "self.rows = nn.Embedding(C, d)"}, "needs a row of its own"),
+    "ten rows and one": ({ROWS: "self.rows = nn.Embedding(11, d)"}, "needs a row of its own"),
+    "t_emb detached": (
+        {SUM: "return t_emb.detach() + self.rows(labels)"},
+        "No gradient reaches t_emb",
+    ),
+    "t_emb without gradient": (
+        {SUM: "with torch.no_grad(): t_emb = 1 * t_emb\n        " + SUM},
+        "No gradient reaches t_emb",
+    ),
+    "a class as a number": (
+        {
+            ROWS: "self.rows = nn.Linear(1, d)",
+            SUM: "return t_emb + self.rows(labels[:, None].float())",
+        },
+        "Classes are no numbers",
+    ),
+    "a class as a number, and layers": (
+        {
+            ROWS: "self.rows = nn.Sequential(nn.Linear(1, 4 * d), nn.GELU(), nn.Linear(4 * d, d))",
+            SUM: "return t_emb + self.rows(labels[:, None].float())",
+        },
+        "Classes are no numbers",
+    ),
+    "the sinusoid of a class": (
+        {
+            ROWS: "self.rows = nn.Linear(d, d)",
+            SUM: "return t_emb + self.rows(sinusoidal_embedding(labels, self.d))",
+        },
+        "Classes are no numbers",
+    ),
+    "a class as a timestep": (
+        {
+            ROWS: "self.rows = nn.Sequential(nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d))",
+            SUM: "return t_emb + self.rows(sinusoidal_embedding(labels, self.d))",
+        },
+        "Classes are no numbers",
+    ),
+    "the null row is the mean of the others": (
+        {
+            ROWS: "self.rows = nn.Embedding(C, d)",
+            SUM: "w = self.rows.weight\n        "
+            "return t_emb + torch.cat([w, w.mean(0, keepdim=True)])[labels]",
+        },
+        "is made of those of the classes",
+    ),
+    "the null row is the sum of two": (
+        {
+            ROWS: "self.rows = nn.Embedding(C, d)",
+            SUM: "w = self.rows.weight\n        "
+            "return t_emb + torch.cat([w, w[:1] + w[1:2]])[labels]",
+        },
+        "is made of those of the classes",
+    ),
+    "half a row, twice": (
+        {
+            ROWS: "self.rows = nn.Embedding(C + 1, d // 2)",
+            SUM: "return t_emb + self.rows(labels).repeat(1, 2)",
+        },
+        "Dimensions 0 and 3 of every row are the same number",
+    ),
+    "one number for each class": (
+        {ROWS: "self.rows = nn.Embedding(C + 1, 1)"},
+        "A row has d_emb numbers of its own",
+    ),
+    "made in forward": (
+        {
+            ROWS: "pass",
+            SUM: "self.rows = nn.Embedding(self.C + 1, self.d)\n        " + SUM,
+        },
+        "Is the layer made in forward",
+    ),
+    "dropout on the rows": (
+        {ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d), nn.Dropout(0.5))"},
+        "or is there a dropout",
+    ),
+    "an average": (
+        {SUM: "return (t_emb + self.rows(labels)) / 2"},
+        "t_emb is multiplied by 0.5 in the result",
+    ),
+    "one null label for the whole batch": (
+        {
+            ROWS: "self.rows = nn.Embedding(C, d)",
+            SUM: "if (labels == self.C).any(): return t_emb\n        " + SUM,
+        },
+        "An `if` decides for the whole batch",
+    ),
+    "the arguments of nn.Embedding exchanged": (
+        {ROWS: "self.rows = nn.Embedding(d, C + 1)"},
+        "first how many rows, then their width",
+    ),
+    "brackets": ({SUM: "return t_emb + self.rows[labels]"}, "layer(x) and not layer[x]"),
+    "forward's arguments exchanged": (
+        {"self, t_emb, labels": "self, labels, t_emb"},
+        "Keep the order forward(self, t_emb, labels)",
+    ),
+    "floating labels": (
+        {SUM: "return t_emb + self.rows(labels.float())"},
+        "without .float()",
+    ),
+    "no self": ({ROWS: "rows = nn.Embedding(C + 1, d)"}, "Write self.rows = ... there"),
     "no null parameter": (
         {
             ROWS: "self.rows = nn.Parameter(torch.randn(C, d))",
@@ -149,6 +285,13 @@ WRONG = {
         },
         "Labels are withheld where the batch is made",
     ),
+    "seldom dropped in the module": (
+        {
+            SUM: "if self.training: labels = torch.where(torch.rand(len(labels)) < 0.003, self.C, "
+            "labels)\n        return t_emb + self.rows(labels)"
+        },
+        "Labels are withheld where the batch is made",
+    ),
     "dropped in evaluation": (
         {
             SUM: "labels = labels if self.training else torch.full_like(labels, self.C)\n        "
@@ -205,7 +348,8 @@ def test_usual_answers_pass_with_a_note(edits, note):
 
 @pytest.mark.parametrize(("edits", "fragment"), WRONG.values(), ids=WRONG)
 def test_the_mistake_is_named(edits, fragment):
-    assert_wrong(check_time_and_class(cell(edited(CODE, edits))), fragment)
+    answer = cell(edited(CODE, edits), sinusoidal_embedding=sinusoidal_embedding)
+    assert_wrong(check_time_and_class(answer), fragment)
 
 
 def test_the_packages_own_is_a_sum_of_two():

@@ -46,6 +46,17 @@ RIGHT = {
     },
     "a list": {"return x, y": "return [x, y]"},
     "index_select": {PAIR: "x, y = images.index_select(0, rows), labels.index_select(0, rows)"},
+    "sorted rows": {ROWS: f"{ROWS}.sort().values"},
+    "whole permutations, one after another": {
+        ROWS: "rows = torch.stack([torch.randperm(len(images))[0] for _ in range(B)])"
+    },
+    "antithetic": {
+        DROP: "u = torch.rand(B // 2); u = torch.cat([u, 1 - u]); y = torch.where(u < p, null, y)"
+    },
+    "weights of the draw": {ROWS: "rows = torch.multinomial(torch.ones(len(images)), B, True)"},
+    "a mask over the data set, drawn anew": {
+        DROP: "gone = torch.rand(len(labels)) < p; y = torch.where(gone[rows], null, y)"
+    },
     "int32": {PAIR: "x, y = images[rows], labels[rows].int()"},
 }
 NOTED = {
@@ -73,17 +84,92 @@ WRONG = {
         {PAIR: "x, y = images[rows], labels[rows][torch.randperm(B)]"},
         "images have the label of another image",
     ),
-    "the wrong way round": ({DROP: DROP.replace("<", ">")}, "the wrong way round"),
+    "the wrong way round": ({DROP: DROP.replace("<", ">")}, "withheld where torch.rand"),
+    "arguments of where swapped": (
+        {DROP: "y = torch.where(torch.rand(B) < p, y, null)"},
+        "takes null_label before the labels",
+    ),
+    "randn": ({DROP: DROP.replace("rand", "randn")}, "torch.rand is never below 0"),
     "twice": (
         {DROP: f"{DROP}; {DROP}"},
-        "With dropout = 0.2, ",
+        "Are labels withheld twice?",
     ),
     "0 for no class": ({DROP: DROP.replace("null", "0")}, "becomes 0, which is a class"),
     "-1 for no class": ({DROP: DROP.replace("null", "-1")}, "becomes -1, for which there is no"),
-    "a share written down": ({DROP: DROP.replace("< p", "< 0.1")}, "With dropout = 0 labels are"),
+    "a share written down": ({DROP: DROP.replace("< p", "< 0.1")}, "With dropout = 0, "),
     "one share or none": (
         {DROP: DROP.replace("< p", "< 0.2 * (p > 0)")},
         "With dropout = 0.7, ",
+    ),
+    "the largest label plus 1": (
+        {DROP: DROP.replace("null", "labels.max() + 1")},
+        "becomes 7, the largest label plus 1. It must become null_label, here 9",
+    ),
+    "withheld by the row's number": (
+        {DROP: "y = torch.where(rows % 10 < 10 * p, null, y)"},
+        "Which labels are withheld depends on the image",
+    ),
+    "a mask over the data set": (
+        {
+            DROP: "g = torch.Generator().manual_seed(8); "
+            "gone = torch.rand(len(labels), generator=g) < p; y = torch.where(gone[rows], null, y)"
+        },
+        "Which labels are withheld depends on the image",
+    ),
+    "one draw a class": (
+        {DROP: "y = torch.where((torch.rand(null) < p)[y], null, y)"},
+        "Images do not decide each for itself",
+    ),
+    "one draw for two images": (
+        {DROP: "y = torch.where((torch.rand(B // 2) < p).repeat(2), null, y)"},
+        "Images do not decide each for itself",
+    ),
+    "a seed before the mask": (
+        {DROP: f"torch.manual_seed(0); {DROP}"},
+        "a seed that is set in the function",
+    ),
+    "a seeded mask": (
+        {DROP: DROP.replace("rand(B)", "rand(B, generator=torch.Generator().manual_seed(3))")},
+        "at the same places of every batch: a seed is set",
+    ),
+    "one image": (
+        {ROWS: "rows = torch.randint(0, len(images), (1,)).expand(B)"},
+        "A batch of 20 holds 1 different images",
+    ),
+    "half a batch, twice": (
+        {ROWS: "rows = torch.randint(0, len(images), (B // 2,)).repeat(2)"},
+        "not fewer rows that are repeated",
+    ),
+    "a block": (
+        {ROWS: "start = torch.randint(0, len(images), ()); rows = (start + torch.arange(B)) % 60"},
+        "a batch is a block of it",
+    ),
+    "every second of a block": (
+        {
+            ROWS: "start = torch.randint(0, 60, ()); rows = (start + 2 * torch.arange(B)) % 60",
+        },
+        "by the one that is 2 further",
+    ),
+    "a pointer": (
+        {ROWS: "draw.k = getattr(draw, 'k', 0) + B; rows = (torch.arange(B) + draw.k) % 60"},
+        "and no rows are drawn",
+    ),
+    "more of the first": (
+        {ROWS: "rows = (torch.rand(B) ** 2 * len(images)).long()"},
+        "Images are not equally likely",
+    ),
+    "integers below dropout": (
+        {DROP: "y = torch.where(torch.rand_like(y) < p, null, y)"},
+        "raised NotImplementedError",
+    ),
+    "images last": ({"return x, y": "return y, x"}, "returns the labels first"),
+    "withheld before the draw": (
+        {PAIR: f"labels = labels.clone(); labels[torch.rand(B) < p] = null; {PAIR}"},
+        "Draw the rows first",
+    ),
+    "None for no class": (
+        {DROP: "y = torch.where(torch.rand(B) < p, None, y)"},
+        "is the argument null_label",
     ),
     "the first images": ({ROWS: "rows = torch.arange(B)"}, "nothing is drawn"),
     "seeded": ({ROWS: f"torch.manual_seed(0); {ROWS}"}, "a seed that is set in the function"),

@@ -1,22 +1,25 @@
 """Checks of further tasks of exercise 4: timesteps to train on, and one step of DDIM."""
 
-import math
-from collections.abc import Callable, Iterator
-from itertools import pairwise, product
+from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from condlesson import exercises
-from condlesson.checks.harness.answer import as_function, call, call_on, shape
+from condlesson.checks.harness.answer import as_function, call, call_on, cured, shape
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.instruments.ddim_mistakes import mistake_of
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 
 __all__ = ["check_ddim_update", "check_draw_timesteps"]
 
 ARGUMENTS = "x_t, noise_pred, alpha_bar_t, alpha_bar_prev"
 MANY = 20_000  # draws, in which each of ten timesteps is expected 2000 times, give or take 42
+UNEVEN = 90.0  # chi-square of ten counts, far beyond chance, even of draws in pairs t, T - 1 - t
+DRAW = "torch.randint(0, num_timesteps, (batch_size,))"
 
 
 def check_draw_timesteps(fn: Callable[[int, int], Tensor]) -> CheckResult:
@@ -42,32 +45,47 @@ def check_draw_timesteps(fn: Callable[[int, int], Tensor]) -> CheckResult:
 
 def _draw_timesteps(answer: object) -> list[str]:
     fn = as_function(answer, "draw_timesteps(batch_size, num_timesteps)")
-    _draw(fn, 5, 1000)
+    few = _draw(fn, 5, 1000)
     drawn = _draw(fn, MANY, 10)
     counts = torch.bincount(drawn, minlength=10)[:10]
     if (drawn == drawn[0]).all():
-        raise Wrong(
-            f"All {MANY:,} images get t = {int(drawn[0])}. Each image must draw a timestep of its "
-            "own: torch.randint(0, num_timesteps, (batch_size,))."
-        )
+        raise Wrong(_all_alike(int(drawn[0]), always_0=not (few.any() or drawn.any())))
     never = (counts == 0).nonzero().flatten().tolist()
     if never:
         raise Wrong(_never_drawn(never))
-    if ((counts - MANY // 10).abs() > 300).any():
+    if _unevenness(counts) > UNEVEN:
         raise Wrong(_uneven(counts))
-    if torch.equal(_draw(fn, 64, 1000), _draw(fn, 64, 1000)):
+    first, again = _draw(fn, 64, 1000), _draw(fn, 64, 1000)
+    if torch.equal(first, again):
         raise Wrong(
             "Every batch gets the same timesteps: nothing is drawn, or a seed is set in the "
             "function. Set a seed once, outside of the function."
         )
+    if len(first.diff().remainder(1000).unique()) == 1:
+        raise Wrong(
+            f"The timesteps of a batch follow one another: {first[:3].tolist()} and so on. Nothing "
+            f"is drawn by chance. Take {DRAW}."
+        )
     _check_places(fn)
     _check_last(fn)
+    if len(first.unique()) < 48:  # two of 64 are alike by chance
+        raise Wrong(
+            f"The 64 images of a batch share {len(first.unique())} timesteps, with T = 1000. Each "
+            f"image must draw its own: {DRAW}."
+        )
     return []
 
 
 def _check_places(fn: Callable) -> None:
     """Every place in the batch must get all timesteps, as a batch that is sorted does not."""
     batches = torch.stack([_draw(fn, 5, 10) for _ in range(400)]).double()
+    counts = torch.bincount(batches.flatten().long(), minlength=10)
+    if _unevenness(counts) > 2 * UNEVEN:
+        shares = ", ".join(f"{share:.0%}" for share in counts / counts.sum())
+        raise Wrong(
+            f"In batches of 5 with T = 10, 0 .. 9 have the shares {shares}, though in large "
+            f"batches they are alike. Keep what is drawn, whatever it holds: {DRAW}."
+        )
     means = batches.mean(dim=0)  # each 4.5, give or take 0.14
     if (means - 4.5).abs().max() > 1:
         shown = ", ".join(f"{mean:.1f}" for mean in means)
@@ -83,7 +101,11 @@ def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
     if drawn is None:
         raise NotDone(f"{what} returned None.")
     if not isinstance(drawn, Tensor):
-        raise Wrong(f"{what} must return a torch.Tensor, got {type(drawn).__name__}.")
+        convert = "from_numpy" if type(drawn).__module__ == "numpy" else "tensor"
+        raise Wrong(
+            f"{what} must return a torch.Tensor, got {type(drawn).__name__}. Convert it with "
+            f"torch.{convert}, or take {DRAW}."
+        )
     if drawn.shape != (batch_size,):
         raise Wrong(
             f"{what} must return one timestep for each image, shape ({batch_size},), got "
@@ -94,14 +116,43 @@ def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
             f"{what} must return integers, which index alpha-bar, got {drawn.dtype}. Convert "
             "numbers in [0, num_timesteps) with .long()."
         )
+    largest = torch.iinfo(drawn.dtype).max
+    if largest < num_timesteps - 1:
+        raise Wrong(
+            f"{what} returned {drawn.dtype}, which holds numbers up to {largest}, and timesteps go "
+            f"up to {num_timesteps - 1}. Take torch.long."
+        )
     low, high = int(drawn.min()), int(drawn.max())
     if low < 0 or high >= num_timesteps:
+        reason = ""
+        if low < -1:
+            reason = " torch.randn draws negative numbers, too."
+        elif high == num_timesteps:
+            reason = (
+                " T itself is no timestep: torch.randint leaves it out, Python's random.randint "
+                "does not."
+            )
         raise Wrong(
             f"{what} drew t = {low if low < 0 else high}, and timesteps run from 0 to "
-            f"{num_timesteps - 1}. torch.randint leaves out its upper end: "
-            "torch.randint(0, num_timesteps, (batch_size,))."
+            f"{num_timesteps - 1}.{reason} Take {DRAW}."
         )
     return drawn.long()
+
+
+def _all_alike(t: int, *, always_0: bool) -> str:
+    start = f"All {MANY:,} images get t = {t}."
+    if always_0:
+        return (
+            f"{start} torch.rand is below 1, so .long() alone makes 0 of it: multiply first, in "
+            f"brackets, (torch.rand(batch_size) * num_timesteps).long(), or take {DRAW}."
+        )
+    return f"{start} Each image must draw a timestep of its own: {DRAW}."
+
+
+def _unevenness(counts: Tensor) -> float:
+    """Chi-square of counts that should be alike."""
+    mean = counts.double().mean()
+    return ((counts - mean).square() / mean).sum().item()
 
 
 def _never_drawn(never: list[int]) -> str:
@@ -135,7 +186,7 @@ def _uneven(counts: Tensor) -> str:
 
 def _check_last(fn: Callable) -> None:
     """The ends are drawn for another T, too, so that none is written down as a number."""
-    for num_timesteps in (1000, 3):
+    for num_timesteps in (700, 3):
         drawn = _draw(fn, MANY, num_timesteps)
         low, high = int(drawn.min()), int(drawn.max())
         if low != 0 or high != num_timesteps - 1:
@@ -146,8 +197,15 @@ def _check_last(fn: Callable) -> None:
         missing = num_timesteps - len(drawn.unique())
         if missing > num_timesteps // 100:
             raise Wrong(
-                f"With T = {num_timesteps}, {missing} timesteps never came in {MANY:,} draws. Take "
-                "torch.randint(0, num_timesteps, (batch_size,))."
+                f"With T = {num_timesteps}, {missing} timesteps never came in {MANY:,} draws. "
+                f"Take {DRAW}."
+            )
+        parts = torch.bincount(drawn * min(10, num_timesteps) // num_timesteps)
+        if _unevenness(parts) > UNEVEN:
+            raise Wrong(
+                f"With T = 10 it is right; with T = {num_timesteps} timesteps are not equally "
+                f"likely: {int(parts.max())} draws lie in one part of the range, and "
+                f"{int(parts.min())} in another as large. Take {DRAW}, without a modulo."
             )
 
 
@@ -181,9 +239,9 @@ def _ddim_update(answer: object) -> list[str]:
     if not torch.equal(got, _step(fn, x_t, noise, now, before)):
         raise Wrong("The same step gives another result each time. With eta = 0 no noise is drawn.")
     if not torch.allclose(got, _noised(x_0, noise, before).double(), atol=1e-4):
-        raise Wrong(_step_mistake(got, x_t, noise))
+        raise Wrong(_step_mistake(got, x_t, noise, _noised(x_0, noise, before).double()))
     for a, b in _levels():
-        _compare_level(fn, x_0, noise, a, b)
+        _compare_level(fn, x_0, noise.flip(0), a, b)  # not the noise of the first call
     notes = _clipping_note(fn, x_t=3 * noise, noise=noise)
     one_each = [torch.tensor(v).view(3, 1, 1, 1) for v in ([0.2, 0.5, 0.8], [0.3, 0.9, 1.0])]
     try:
@@ -225,129 +283,51 @@ def _say(value: Tensor) -> str:
 
 def _step(fn: Callable, x_t: Tensor, noise: Tensor, now: Tensor, before: Tensor) -> Tensor:
     what = f"{name_of(fn)}({ARGUMENTS}) with x_t {shape(x_t)}"
-    got = call_on(fn, x_t, noise, now, before, what=what)
+    with cured(_cure):
+        got = call_on(fn, x_t, noise, now, before, what=what)
     if got.shape != x_t.shape:
         raise Wrong(f"{what} must return the shape of x_t, got {shape(got)}.")
     return got.detach().double()
 
 
-def _step_mistake(got: Tensor, x_t: Tensor, noise: Tensor) -> str:
+def _step_mistake(got: Tensor, x_t: Tensor, noise: Tensor, right: Tensor) -> str:
     """What is wrong with the step from 0.3 to 0.6: every mistake gives p * x_t + q * noise."""
-    parts = torch.stack([x_t.flatten(), noise.flatten()], dim=1).double()
-    found = torch.linalg.lstsq(parts, got.flatten()).solution
-    off = (got.flatten() - parts @ found).abs().max()
-    p, q = found.tolist() if off < 1e-4 else (math.nan, math.nan)
-    text = next((text for x, y, text in _known(0.3, 0.6) if math.hypot(x - p, y - q) < 1e-3), "")
-    return (
+    start = (
         "Given the true noise, the step from alpha_bar_t = 0.3 to alpha_bar_prev = 0.6 must give "
         "the image with the noise of the level 0.6. "
-        + (
-            text
-            or "Solve for x_0 first, then add the same noise again, for the level alpha_bar_prev."
+    )
+    parts = torch.stack([x_t.flatten(), noise.flatten()], dim=1).double()
+    found = torch.linalg.lstsq(parts, got.flatten()).solution
+    is_sum = (got.flatten() - parts @ found).abs().max() < 1e-4
+    known = mistake_of(*found.tolist(), 0.3, 0.6) if is_sum else ""
+    return start + (known or _odd(got, right))
+
+
+def _odd(got: Tensor, right: Tensor) -> str:
+    """What is wrong with a step that no known factors explain."""
+    off = (got - right).abs()
+    if off.max() < 0.02:
+        return (
+            f"It is off by {off.max():.2g} at most: leave out a small number such as 1e-3 that is "
+            "added, and half precision."
         )
+    is_right = off < 1e-4
+    if is_right.double().mean() > 0.2:
+        return (
+            f"{int(is_right.sum())} of {off.numel()} numbers are right, and the others are cut, as "
+            "by clamp. Leave it out, or clip x_0 to [-1, 1] and nothing else."
+        )
+    return (
+        "Your result is not x_t and noise_pred, each times a number of the formula. Is there "
+        "another noise, or a parenthesis in the wrong place, as in (x_t - s) * noise_pred?"
     )
 
 
-def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
-    """Known mistakes of a step from level a to level b, as (p, q, text): few mistakes first."""
-    root_a, root_b, rest_a, rest_b = (math.sqrt(v) for v in (a, b, 1 - a, 1 - b))
-    yield (
-        1 / root_a,
-        -rest_a / root_a,
-        "This is x_0, the clean image. Add noise to it again, for the level alpha_bar_prev.",
-    )
-    yield (
-        1,
-        0,
-        (
-            "This is x_t again: both of your lines use the same level. Solve for x_0 with "
-            "alpha_bar_t, then add noise for the level alpha_bar_prev."
-        ),
-    )
-    yield (
-        root_a / root_b,
-        rest_a - root_a * rest_b / root_b,
-        ("alpha_bar_t and alpha_bar_prev are swapped: x_t is at alpha_bar_t."),
-    )
-    yield (
-        b / a,
-        1 - b - b * (1 - a) / a,
-        ("alpha-bar is a share of the variance, so every factor is a square root."),
-    )
-    factors = _divisors(a, b), _subtracted(a, b), _images(a, b), _noises(a, b)
-    for chosen in sorted(product(*factors), key=lambda four: sum(bool(text) for _, text in four)):
-        (r, _), (s, _), (u, _), (v, _) = chosen
-        yield u / r, v - u * s / r, " ".join(text for _, text in chosen if text)
-
-
-HALF = "{0} ** 1/2 is half of {0}, since ** comes before /. Write {0} ** 0.5."
-BRACKETS = "1 - sqrt({0}) is not sqrt(1 - {0}). Write (1 - {0}) ** 0.5, with the parentheses."
-
-
-def _divisors(a: float, b: float) -> list[tuple[float, str]]:
-    """What x_0 is divided by."""
-    right = "To get x_0, divide by sqrt(alpha_bar_t)"
-    return [
-        (math.sqrt(a), ""),
-        (a, f"{right}, not by alpha_bar_t: take the square root."),
-        (a / 2, HALF.format("alpha_bar_t")),
-        (1, f"{right}. You do not divide."),
-        (1 / math.sqrt(a), f"{right}. You multiply by it."),
-        (math.sqrt(1 - a), f"{right}, not by sqrt(1 - alpha_bar_t)."),
-    ]
-
-
-def _subtracted(a: float, b: float) -> list[tuple[float, str]]:
-    """How much noise is subtracted from x_t."""
-    right = "To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t"
-    return [
-        (math.sqrt(1 - a), ""),
-        (1 - a, f"{right}. You subtract it without the square root."),
-        ((1 - a) / 2, HALF.format("(1 - alpha_bar_t)")),
-        (1 - math.sqrt(a), BRACKETS.format("alpha_bar_t")),
-        (1, f"{right}. You subtract the whole noise_pred."),
-        (0, f"{right}. You subtract nothing."),
-        (-math.sqrt(1 - a), f"{right}. You add it."),
-        (math.sqrt(1 - b), f"{right}. You take alpha_bar_prev in place of alpha_bar_t."),
-        (math.sqrt(a), f"{right}. You subtract sqrt(alpha_bar_t) * noise_pred."),
-    ]
-
-
-def _images(a: float, b: float) -> list[tuple[float, str]]:
-    """The share of x_0 in the result."""
-    right = "In the result, multiply x_0 by sqrt(alpha_bar_prev)"
-    return [
-        (math.sqrt(b), ""),
-        (b, f"{right}, not by alpha_bar_prev: take the square root."),
-        (b / 2, HALF.format("alpha_bar_prev")),
-        (1, f"{right}. You take x_0 as it is."),
-        (
-            math.sqrt(a),
-            f"{right}. You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev) to get "
-            "x_0.",
-        ),
-        (math.sqrt(1 - b), f"{right}, not by sqrt(1 - alpha_bar_prev)."),
-    ]
-
-
-def _noises(a: float, b: float) -> list[tuple[float, str]]:
-    """The share of the noise in the result."""
-    right = "In the result, add sqrt(1 - alpha_bar_prev) * noise_pred"
-    return [
-        (math.sqrt(1 - b), ""),
-        (1 - b, f"{right}. You add it without the square root."),
-        ((1 - b) / 2, HALF.format("(1 - alpha_bar_prev)")),
-        (1 - math.sqrt(b), BRACKETS.format("alpha_bar_prev")),
-        (1, f"{right}. You add the whole noise_pred."),
-        (0, f"{right}. You add no noise."),
-        (-math.sqrt(1 - b), f"{right}. You subtract it."),
-        (math.sqrt(1 - a), f"{right}. You take alpha_bar_t in place of alpha_bar_prev."),
-        (math.sqrt(b), f"{right}. You add sqrt(alpha_bar_prev) * noise_pred."),
-        (
-            math.sqrt(1 - b - (1 - b) / (1 - a) * (1 - a / b)),
-            f"{right}. With eta = 0 sigma is 0: leave it out.",
-        ),
-    ]
+def _cure(failure: Failure) -> str:
+    """A level that is taken for a timestep."""
+    if "used as indices" in failure.text or "are valid indices" in failure.text:
+        return "alpha_bar_t and alpha_bar_prev are the levels themselves, no timesteps: use them."
+    return ""
 
 
 def _clipping_note(fn: Callable, x_t: Tensor, noise: Tensor) -> list[str]:

@@ -82,11 +82,11 @@ def counted(t: Tensor) -> str:
     return f"{len(t)} timestep{'s' * (len(t) > 1)}"
 
 
-def check_precision(emb: Tensor) -> None:
-    """Refuse embeddings in half precision."""
+def check_precision(emb: Tensor, what: str = "The embedding") -> None:
+    """Refuse embeddings, or what is made of them, in half precision."""
     if emb.dtype in (torch.float16, torch.bfloat16):
         raise Wrong(
-            f"The embedding is {emb.dtype}, which is too coarse: near 1 its numbers lie "
+            f"{what} is {emb.dtype}, which is too coarse: near 1 its numbers lie "
             f"{torch.finfo(emb.dtype).eps:.2g} apart. In most dimensions that turn slowly, "
             "neighbouring timesteps are closer than that. Compute in float32: t.float()."
         )
@@ -133,15 +133,21 @@ def check_own_rows(
     """Refuse rows that depend on anything but their own timestep."""
     backwards = embed(fn, t.flip(0))
     if bool((emb == emb[:1]).all()):
-        used = "none" if torch.equal(backwards, emb) else "only the first"
+        start = f"All {len(t)} rows are the same, though t = {t.tolist()}:"
+        if torch.equal(backwards, emb):
+            raise Wrong(
+                f"{start} none of the timesteps is used. Use t[:, None], and divide it with / if "
+                "at all: // and .long() make the same number of all."
+            )
         raise Wrong(
-            f"All {len(t)} rows are the same, though t = {t.tolist()}: {used} of the timesteps is "
-            "used. Keep the whole batch: t[:, None], and not t[0]."
+            f"{start} only the first of the timesteps is used. Keep the whole batch: t[:, None], "
+            "and not t[0]."
         )
     if torch.equal(backwards, emb):
         raise Wrong(
             "A row depends on its place in the batch, and not on t: with the timesteps in another "
-            "order the rows are the same. Use t itself, not torch.arange(len(t))."
+            "order the rows are the same. Use t itself, and neither torch.arange(len(t)) nor a "
+            "result that was kept from an earlier call."
         )
     rows = [embed(fn, t[k : k + 1]) for k in range(len(t))]
     for row in rows:

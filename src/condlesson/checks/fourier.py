@@ -6,11 +6,13 @@ from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from condlesson import embeddings
 from condlesson.checks.embedding import (
     DRAWN,
     check_own_rows,
+    check_precision,
     check_repeats,
     check_table_shape,
     counted,
@@ -51,16 +53,52 @@ def check_random_fourier_features(cls: Callable[[int], nn.Module]) -> CheckResul
 
 def _examine(answer: object) -> list[str]:
     factory = as_factory(answer, "RandomFourierFeatures(d_emb)")
-    module = build(factory, D, text=f"{name_of(factory)}({D})")
+    with _Unfilled():
+        module = build(factory, D, text=f"{name_of(factory)}({D})")
+    _check_filled(module)
     features = _features(module, DRAWN)
+    check_precision(features)
     check_table_shape(features, len(DRAWN), D)
     check_repeats(features, _features(module, DRAWN), "The module")
     check_own_rows(module, features, DRAWN, _features)
     check_modes(module, lambda: _features(module, DRAWN))
     _check_kept(factory, module, features)
-    turns = torch.cat([_turns(factory) for _ in range(4)])
-    _check_normal(turns)
+    found = [_turns(factory) for _ in range(4)]
+    _check_normal(torch.cat(found))
+    for turns in found:
+        _check_different(turns)
+    _check_divisor(factory)
     return _check_options(factory)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Memory that is not filled holds nan, and not what lay there by chance."""
+
+    def __torch_function__(
+        self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        made = func(*args, **(kwargs or {}))
+        if func in (torch.empty, torch.empty_like, Tensor.new_empty) and made.is_floating_point():
+            made.fill_(math.nan)
+        return made
+
+
+def _check_filled(module: nn.Module) -> None:
+    tensors = {**vars(module), **module.state_dict()}
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            continue
+        if value.isnan().any():
+            raise Wrong(
+                f"self.{name} was never filled: it is what torch.empty made. Draw the numbers into "
+                f"it, as by nn.init.normal_(self.{name}, std=...), and call the method that does "
+                "so in __init__."
+            )
+        if value.dtype in (torch.float16, torch.bfloat16):
+            raise Wrong(
+                f"self.{name} is {value.dtype}, which is too coarse for frequencies: the error "
+                "grows with t. Keep it in float32."
+            )
 
 
 def _features(module: Callable, t: Tensor) -> Tensor:
@@ -142,10 +180,18 @@ def _check_spread(turns: Tensor, options: dict, who: str) -> None:
     spread = turns.square().mean().sqrt().item() if len(turns) else scale
     if 0.75 < spread / scale < 1.33 or 0.45 < spread / scale < 0.7:  # the latter is not normal
         return
+    heavy = turns.pow(4).mean() > 10 * turns.square().mean().square()  # 3, or 6 with zeros
     raise Wrong(
         f"{who} have a standard deviation of {spread:.3g} turns in {num_timesteps} timesteps, "
-        f"which should be scale = {scale:g}. {_spread_reason(spread, scale, num_timesteps)}".strip()
+        f"which should be scale = {scale:g}. "
+        f"{_HEAVY if heavy else _spread_reason(spread, scale, num_timesteps)}".strip()
+        if not 1 < spread < 1.25 or turns.abs().max() > 2.02
+        else f"{who} lie between -2 and 2, where nn.init.trunc_normal_ cuts by itself. Take "
+        "nn.init.normal_(..., std=self.scale)."
     )
+
+
+_HEAVY = "A few are much larger than the others. Take normal numbers: torch.randn."
 
 
 def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
@@ -156,6 +202,7 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
             "frequency of 1 makes one turn while t goes through all of them."
         )
     reasons = [
+        (0.5, _PI_ALONE.strip()),
         (SCALE / scale, "The argument scale is not used: take self.scale."),
         (
             num_timesteps / T,
@@ -175,6 +222,9 @@ def _spread_reason(spread: float, scale: float, num_timesteps: int) -> str:
     return next((text for value, text in reasons if 0.8 < ratio / value < 1.25), "")
 
 
+_PI_ALONE = " One turn is 2 pi radians. Is it pi alone?"
+
+
 def _check_normal(turns: Tensor) -> None:
     spread = turns.square().mean().sqrt().item()
     positive = (turns > 0).double().mean().item()
@@ -192,13 +242,47 @@ def _check_normal(turns: Tensor) -> None:
     if not 0.75 < spread / SCALE < 1.33:
         raise Wrong(
             f"The frequencies have a standard deviation of {spread:.3g} turns in {T} timesteps, "
-            f"which should be scale = {SCALE:g}."
+            f"which should be scale = {SCALE:g}." + _PI_ALONE * (0.45 < spread / SCALE < 0.55)
+        )
+    if turns.mean().abs() > 5.5 * turns.std() / math.sqrt(len(turns)):
+        raise Wrong(
+            f"The frequencies have a mean of {turns.mean():.3g}, which should be 0: of "
+            f"{len(turns)} normal numbers with that scale it is never so far from 0."
         )
     kurtosis = (turns.pow(4).mean() / turns.square().mean().square()).item()
     if not 2.3 < kurtosis < 4.5:
         raise Wrong(
             f"The frequencies are not normally distributed: their kurtosis is {kurtosis:.2f}, and "
             "that of a normal distribution is 3. Take torch.randn or nn.init.normal_."
+        )
+
+
+def _check_different(turns: Tensor) -> None:
+    """Each frequency is a number of its own, and no whole one."""
+    if (turns - turns.round()).abs().max() < 0.01:
+        raise Wrong(
+            "All frequencies are whole numbers of turns, so that t = 0 and t = num_timesteps look "
+            "the same. Leave out what rounds them."
+        )
+    alike = int((turns.abs().sort().values.diff() < 1e-3).sum())
+    if alike > len(turns) // 8:  # one of 128 by chance
+        raise Wrong(
+            f"Only {len(turns) - alike} of the {len(turns)} frequencies differ from one another."
+            "  Draw each by itself: torch.randn(d_emb // 2)."
+        )
+
+
+def _check_divisor(factory: Callable) -> None:
+    """With two timesteps num_timesteps - 1 is half as large."""
+    options = {"num_timesteps": 2}
+    try:
+        turns = _turns_at_once(_build(factory, options), options)
+    except Wrong:
+        return  # no such keyword: _check_options tells
+    if len(turns) and turns.square().mean().sqrt() > 1.6 * SCALE:
+        raise Wrong(
+            "t is divided by num_timesteps - 1. Divide it by num_timesteps: a frequency of 1 makes "
+            "one whole turn while t goes from 0 to num_timesteps."
         )
 
 

@@ -1,10 +1,11 @@
 """Check of exercise 5: the guided prediction, from one batch with and without the class."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from condlesson import guidance
 from condlesson.checks.harness.answer import as_function, call_on, cured, shape
@@ -15,7 +16,7 @@ from condlesson.checks.harness.run import Wrong, name_of, run_check
 __all__ = ["check_guided_prediction"]
 
 ARGUMENTS = "model, x_t, t, labels, null_label, scale"
-NULL = 5
+NULL = 9  # not the largest label plus 1
 STEPS, LABELS = torch.tensor([20, 700, 999]), torch.tensor([4, 0, 2])
 X_T = torch.randn(3, 1, 4, 5, generator=torch.Generator().manual_seed(7))
 FORMULA = "uncond + scale * (cond - uncond)"
@@ -29,19 +30,23 @@ class Asked(NamedTuple):
     label: int
 
 
-class _Model:
+class Model(nn.Module):
     """A stand-in for a network: notes what it is asked, and has an answer of its own to each."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[list[Asked]] = []
+        self.misfit = ""  # what of a call did not fit together
 
-    def __call__(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+        """Predict, or note that a call has not as many images as timesteps and labels."""
         labels = torch.full((len(x_t),), NULL) if labels is None else torch.as_tensor(labels)
         t = torch.as_tensor(t).expand(len(x_t)) if torch.as_tensor(t).ndim == 0 else t
         if len(t) != len(x_t) or labels.shape != t.shape:
-            raise ValueError(
-                f"the model got {len(x_t)} images, {len(t)} timesteps and labels {shape(labels)}."
+            self.misfit = (
+                f"The model gets {len(x_t)} images, {len(t)} timesteps and labels {shape(labels)}."
             )
+            return torch.zeros_like(x_t)
         images = [_which(image) for image in x_t]
         rows = zip(images, t.tolist(), labels.tolist(), strict=True)
         self.calls.append([Asked(*row) for row in rows])
@@ -79,8 +84,13 @@ def check_guided_prediction(fn: Callable) -> CheckResult:
 
 def _guided_prediction(answer: object) -> list[str]:
     fn = as_function(answer, f"guided_prediction({ARGUMENTS})")
-    model = _Model()
+    model = Model()
     got = _guide(fn, 3.0, model)
+    if model.misfit:
+        raise Wrong(
+            f"{model.misfit} In the batch of twice the size, x_t, t and labels are all twice as "
+            "long."
+        )
     _check_asked(model.calls)
     offset = _offset(got, model.calls)
     for scale in (0.0, 1.0, 7.5, -1.0):
@@ -90,12 +100,17 @@ def _guided_prediction(answer: object) -> list[str]:
                 f"With scale = 3 it is right, with scale = {scale:g} it is not. The same formula "
                 f"holds for every scale: {FORMULA}."
             )
+    if not torch.allclose(_guide(fn, 3.0, x_t=-X_T), _mix(3.0 + offset, -X_T), atol=1e-4):
+        raise Wrong(
+            "For another x_t the result is wrong: something is kept from an earlier call. Ask the "
+            "model anew in each."
+        )
     return _notes(offset, model.calls)
 
 
-def _guide(fn: Callable, scale: float, model: _Model | None = None) -> Tensor:
+def _guide(fn: Callable, scale: float, model: Model | None = None, x_t: Tensor = X_T) -> Tensor:
     what = f"{name_of(fn)}({ARGUMENTS}) with x_t {shape(X_T)} and scale = {scale:g}"
-    told = (model or _Model()), X_T, STEPS, LABELS, NULL, scale
+    told = (model or Model()), x_t, STEPS, LABELS, NULL, scale
     with cured(_cure):
         got = call_on(fn, *told, what=what)
     if got.shape != X_T.shape:
@@ -107,10 +122,15 @@ def _guide(fn: Callable, scale: float, model: _Model | None = None) -> Tensor:
 
 
 def _cure(failure: Failure) -> str:
-    if "the model got" in failure.text:
-        return "In the batch of twice the size, x_t, t and labels are all twice as long."
-    if "not enough values to unpack" in failure.text:
-        return "Split along the first dimension, the batch: .chunk(2), without dim=1."
+    if "Model.forward()" in failure.text:
+        return "The model is called model(x_t, t, labels), three tensors in this order."
+    if re.search(r"argument 'tensors' .* not Tensor", failure.text):
+        return "torch.cat takes a list of tensors: torch.cat([a, b])."
+    if re.search(r"(?:not enough|too many) values to unpack|must match the size", failure.text):
+        return (
+            "Split along the first dimension, the batch, into two halves: .chunk(2), without "
+            "dim=1; .split takes the size of a part."
+        )
     return ""
 
 
@@ -121,11 +141,14 @@ def _check_asked(calls: list[list[Asked]]) -> None:
         raise Wrong("The model is never called. Ask it with the labels, and with null_label.")
     if any(row.image < 0 for row in asked):
         raise Wrong("The model is given other images than x_t. Join x_t with itself, unchanged.")
+    if all(row.label in STEPS.tolist() and row.t in (*LABELS.tolist(), NULL) for row in asked):
+        raise Wrong("t and labels have changed places. The model is called model(x_t, t, labels).")
     astray = next((row for row in asked if row.t != STEPS[row.image]), None)
     if astray:
         raise Wrong(
-            f"The image at t = {STEPS[astray.image]} is asked with t = {astray.t}, the timestep of "
-            "another image. Double x_t, t and labels in the same way, all with torch.cat."
+            f"The image at t = {STEPS[astray.image]} is asked with t = {astray.t}"
+            f"{', the timestep of another image' * (astray.t in STEPS)}. Double x_t, "
+            "t and labels in the same way, all with torch.cat."
         )
     own = {row.image for row in asked if row.label == LABELS[row.image]}
     null = {row.image for row in asked if row.label == NULL}
@@ -135,6 +158,12 @@ def _check_asked(calls: list[list[Asked]]) -> None:
             f"The prediction without a class is asked with the label {strange.label}"
             f"{', which is a class' if 0 <= strange.label < NULL else ''}. It is asked with "
             f"null_label, here {NULL}."
+        )
+    if strange and strange.label not in LABELS:
+        raise Wrong(
+            f"An image of class {LABELS[strange.image]} is asked with the label {strange.label}, "
+            f"neither its own nor null_label, here {NULL}. Labels without a class are "
+            "torch.full_like(labels, null_label)."
         )
     if strange:
         raise Wrong(
@@ -150,8 +179,8 @@ def _check_asked(calls: list[list[Asked]]) -> None:
         )
 
 
-def _mix(scale: float) -> Tensor:
-    cond, uncond = _answers(X_T, STEPS, LABELS), _answers(X_T, STEPS, torch.full_like(LABELS, NULL))
+def _mix(scale: float, x_t: Tensor = X_T) -> Tensor:
+    cond, uncond = (_answers(x_t, STEPS, k) for k in (LABELS, torch.full_like(LABELS, NULL)))
     return uncond + scale * (cond - uncond)
 
 
@@ -173,7 +202,8 @@ def _offset(got: Tensor, calls: list[list[Asked]]) -> int:
         (-3, 4): turned,
         (1, 0): "This is the prediction with the class, whatever scale is.",
         (0, 1): "This is the prediction without the class, whatever scale is.",
-        (3, 0): "The prediction with the class is multiplied by scale, and that without is gone.",
+        (3, 0): "This is scale * cond: the prediction without the class is not there, or cancels. "
+        f"The difference stands in brackets: {FORMULA}.",
         (3, -3): "This is the guidance alone. Add it to the prediction without the class.",
         (3, 1): "Subtract the prediction without the class before you multiply by scale.",
         (3, -1): "Only cond is multiplied by scale. It belongs to the difference, in brackets.",
@@ -181,10 +211,34 @@ def _offset(got: Tensor, calls: list[list[Asked]]) -> int:
     }
     if shares in known:
         raise Wrong(known[shares])
-    found = f"it is {a:.3g} * cond + {b:.3g} * uncond" if mixed else "rows of the batch are mixed"
     raise Wrong(
-        f"With scale = 3 the result must be {FORMULA}, which is 3 * cond - 2 * uncond; {found}. "
-        "chunk(2) takes a batch apart in the order in which torch.cat joined it."
+        f"With scale = 3 the result must be {FORMULA}, which is 3 * cond - 2 * uncond; "
+        f"{_found(a, b) if mixed else _found_of_rows(got, cond, uncond)}"
+    )
+
+
+def _found(a: float, b: float) -> str:
+    """What is wrong if all rows are a * cond + b * uncond."""
+    found = f"it is {a:.3g} * cond + {b:.3g} * uncond."
+    if abs(a * -2 - b * 3) < 1e-2 * abs(a):
+        return f"{found} It is multiplied by {a / 3:.3g} in the end: return it as it is."
+    return found
+
+
+def _found_of_rows(got: Tensor, cond: Tensor, uncond: Tensor) -> str:
+    """What is wrong if they are not: rows that are mixed, or something behind the formula."""
+    rows = torch.cat([cond, uncond]).flatten(1).T.double()
+    shares = torch.linalg.lstsq(rows, got.flatten(1).T.double()).solution
+    foreign = shares.reshape(2, len(got), len(got)) * (1 - torch.eye(len(got)))
+    fits = torch.allclose((rows @ shares).T, got.flatten(1).double(), atol=1e-3)
+    if fits and foreign.abs().max() > 1e-2:
+        return (
+            "rows of the batch are mixed. chunk(2) takes a batch apart in the order in which "
+            "torch.cat joined it."
+        )
+    return (
+        "it is no sum of the two. Something is applied to the result, such as clamp or a division "
+        "by its own std: return it as it is."
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from condlesson import embeddings, exercises
+from condlesson.checks.embedding import check_precision
 from condlesson.checks.harness.answer import as_function, call_on, cured, shape
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.failure import Failure
@@ -17,8 +18,8 @@ from condlesson.checks.harness.run import Wrong, name_of, run_check
 __all__ = ["check_similarity_at", "check_similarity_matrix"]
 
 NO_SIGN = (
-    "The result never goes below 0, and a cosine does. Use cos as it is, without a square or an "
-    "absolute value."
+    "The result never goes below 0, and a cosine does. Use cos as it is, without a square, an "
+    "absolute value or a clamp."
 )
 HALF_MINUS_ONE = "Note: your frequencies are those of half_minus_one; the page's are half."
 
@@ -69,7 +70,7 @@ def _compare_other(got: Tensor, distance: Tensor, d: int, denominator: str) -> N
     expected = _closed_form(distance, d, denominator)
     if _near(got, expected):
         return
-    if _near(got, expected.abs()):
+    if _near(got, expected.abs()) or _near(got, expected.clamp(min=0)):
         raise Wrong(NO_SIGN)
     raise Wrong(
         "It is right for distances from 0 to 999 and d_emb = 256, and wrong for distances of shape "
@@ -81,7 +82,14 @@ def _compare_other(got: Tensor, distance: Tensor, d: int, denominator: str) -> N
 def _similarities(fn: Callable, distance: Tensor, d: int) -> Tensor:
     what = f"{name_of(fn)}(distance, {d}) with distances of shape {shape(distance)}"
     with cured(outer_cure):
-        got = call_on(fn, distance, d, what=what).detach().double()
+        got = call_on(fn, distance, d, what=what).detach()
+    check_precision(got, "The result")
+    got = got.double()
+    if got.shape == (*distance.shape, 1):
+        raise Wrong(
+            f"{what} must return one number for each distance, shape {shape(distance)}, got "
+            f"{shape(got)}. Leave out keepdim=True: the dimension that is averaged over goes."
+        )
     if got.shape != distance.shape:
         raise Wrong(
             f"{what} must return one number for each distance, shape {shape(distance)}, got "
@@ -114,16 +122,35 @@ def _similarity_mistake(got: Tensor, right: Tensor, distance: Tensor) -> str:
         )
     if _near(got, angles.cos().square().mean(1)):
         return NO_SIGN
+    if abs(got[0] - 1) > 1e-3 and abs(got[0]) > 1e-3 and _near(got / got[0], right):
+        return (
+            f"{at_0}, which must be 1: the result is {got[0]:.4g} times the similarity. Take the "
+            "mean over the d_emb / 2 hands, without another factor."
+        )
     if abs(got[0] - 1) > 1e-3:
         return f"{at_0}, which must be 1: every embedding has the similarity 1 with itself."
     k = int((got - right).abs().argmax())
     if _near(got, torch.cos(math.pi / 180 * angles).mean(1)):
         return "The angles are converted from degrees to radians. They are radians already."
+    for factor, reason in _FACTORS.items():
+        if _near(got, torch.cos(factor * angles).mean(1)):
+            return reason
     return (
         f"At distance {int(distance[k])} your function returns {got[k]:.4f}; the embeddings "
         f"themselves have a similarity of {right[k]:.4f}. Average cos(w_i * distance) over all "
         "frequencies w_i."
     )
+
+
+_FACTORS = {
+    2 * math.pi: "The angles are 2 pi times too large: w is in radians already. Leave it out.",
+    1 / (2 * math.pi): "The angles are 2 pi times too small. Leave out the division.",
+    math.pi: "The angles are pi times too large: w is in radians already. Leave out the pi.",
+    1 / 1000: "The distance is divided by 1000. Take it as it is: w is in radians a timestep.",
+    1 / 999: "The distance is divided by 999. Take it as it is: w is in radians a timestep.",
+    0.5: "The angles are half as large as they must be. Take distance * w as it is.",
+    2.0: "The angles are twice as large as they must be. Take distance * w as it is.",
+}  # fmt: skip
 
 
 def check_similarity_matrix(fn: Callable[[Tensor], Tensor]) -> CheckResult:
@@ -153,7 +180,9 @@ def _similarity_matrix(answer: object) -> list[str]:
         x = x * (torch.randn(rows, d, generator=generator) + 0.5)
         what = f"{name_of(fn)}(embeddings) with shape {shape(x)}"
         with cured(_matrix_cure):
-            got = call_on(fn, x, what=what).detach().double()
+            got = call_on(fn, x, what=what).detach()
+        check_precision(got, "The matrix")
+        got = got.double()
         if got.shape != (rows, rows):
             raise Wrong(
                 f"{what} must return one number for each pair of rows, shape {(rows, rows)}, got "
@@ -165,6 +194,12 @@ def _similarity_matrix(answer: object) -> list[str]:
 
 def _matrix_cure(failure: Failure) -> str:
     """Lengths that lost their dimension, or a product of rows with rows."""
+    is_transposed = re.search(r"\.m?T\b|\.t\(\)|transpose", failure.code)
+    if "must match the size" in failure.text and is_transposed and "@" not in failure.code:
+        return (
+            "That takes number by number, or pairs of rows. For all pairs of rows, multiply as "
+            "matrices: u @ u.T."
+        )
     if "must match the size" in failure.text and "keepdim" not in failure.code:
         return "The lengths need a column, (N, 1): norm(dim=1, keepdim=True)."
     if re.search(r"cannot be multiplied \((\d+x\d+) and \1\)|1D tensors expected", failure.text):
@@ -174,8 +209,15 @@ def _matrix_cure(failure: Failure) -> str:
 
 def _compare(got: Tensor, x: Tensor, what: str) -> None:
     unit = nn.functional.normalize(x, dim=1)
-    if torch.allclose(got, unit @ unit.T, atol=1e-4):
+    cosines = unit @ unit.T
+    if torch.allclose(got, cosines, atol=1e-4):
         return
+    off = (got - cosines).abs()
+    if off.max() < 5e-3:
+        raise Wrong(
+            f"{what}: every similarity is right up to {off.max():.1g}, and must be right up to "
+            "1e-4. Leave out what rounds, such as round and half precision."
+        )
     across = nn.functional.normalize(x, dim=0)
     norms = x.norm(dim=1)
     known = [
@@ -189,10 +231,22 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
         ((x @ x.T) / norms[None, :], "Only one of the two rows is divided by its length."),
         ((x @ x.T) / x.norm().square(), "All rows were divided by one length, that of the "
          "whole matrix. Each row has its own: norm(dim=1, keepdim=True)."),
-        ((unit @ unit.T).abs(), "Signs are lost: similarities go down to -1."),
-        (1 - unit @ unit.T, "This is the cosine distance, 1 - similarity."),
+        (cosines.abs(), "Signs are lost: similarities go down to -1."),
+        (cosines.square(), "Similarities were squared. Return the dot products as they "
+         "are."),
+        ((1 + cosines) / 2, "Similarities were moved to 0 .. 1. Return the dot products as "
+         "they are, from -1 to 1."),
+        (got if torch.allclose(got.cos(), cosines, atol=1e-3) else cosines, "These are angles. "
+         "Return their cosines, the dot products."),
+        (cosines.exp(), "An exp was applied. Return the dot products as they are."),
+        (cosines.clamp(min=0), "Signs are lost: similarities go down to -1."),
+        (cosines.clone().fill_diagonal_(0), "The diagonal was set to 0. A row is as similar to "
+         "itself as can be: 1."),
+        (_centred(x) @ _centred(x).T, "The mean of the rows was subtracted. Cosine similarity "
+         "takes the rows as they are."),
+        (1 - cosines, "This is the cosine distance, 1 - similarity."),
         (torch.cdist(x, x), "This is the Euclidean distance."),
-        (torch.softmax(unit @ unit.T, dim=1), "A softmax was applied. Similarities are not "
+        (torch.softmax(cosines, dim=1), "A softmax was applied. Similarities are not "
          "probabilities."),
         ((x @ x.T).softmax(dim=1), "A softmax was applied. Similarities are not probabilities."),
         (torch.corrcoef(x) if len(x) > 1 else x @ x.T, "Means were subtracted: this is the "
@@ -200,12 +254,16 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
     ]  # fmt: skip
     reason = next((text for wrong, text in known if torch.allclose(got, wrong, atol=1e-4)), "")
     reason = reason or "Divide each row by its length, then take the dot product of every two rows."
-    off = (got.diagonal() - 1).abs().max().item()
-    i, j = divmod(int((got - unit @ unit.T).abs().argmax()), len(got))
+    apart = (got.diagonal() - 1).abs().max().item()
+    i, j = divmod(int((got - cosines).abs().argmax()), len(got))
     symptom = (
         f"A row's similarity with itself is {got.diagonal()[0]:.3g}"
-        if off > 1e-3
+        if apart > 1e-3
         else f"The similarity of rows {i} and {j} is {got[i, j]:.3f}"
     )
-    right = "1" if off > 1e-3 else f"{(unit @ unit.T)[i, j]:.3f}"
-    raise Wrong(f"{what}: {symptom}, which must be {right}. {reason}")
+    wanted = "1" if apart > 1e-3 else f"{cosines[i, j]:.3f}"
+    raise Wrong(f"{what}: {symptom}, which must be {wanted}. {reason}")
+
+
+def _centred(x: Tensor) -> Tensor:
+    return nn.functional.normalize(x - x.mean(dim=0), dim=1)

@@ -15,8 +15,9 @@ from condlesson.checks.instruments.parameters import check_modes, overwritten, t
 
 __all__ = ["check_time_and_class"]
 
-SIZES = ((4, 6), (10, 32))  # num_classes, d_emb
+SIZES = ((4, 6), (13, 32))  # num_classes, d_emb
 ROWS = "nn.Embedding(num_classes + 1, d_emb)"
+REPEATS = 64  # of all labels in a batch, to see what is drawn by chance
 
 
 def check_time_and_class(cls: Callable[[int, int], nn.Module]) -> CheckResult:
@@ -48,18 +49,17 @@ def _time_and_class(answer: object) -> list[str]:
         t_emb = torch.randn(num_classes + 1, d_emb, generator=torch.Generator().manual_seed(2))
         labels = torch.arange(num_classes + 1)
         with cured(_cure):
-            out = _told(module, t_emb, labels)
+            _told(module, t_emb, labels)
             _told(module, t_emb[:2], labels[:2])  # a batch without the null label
         trainable(module)
-        if not torch.equal(out, _told(module, t_emb, labels)):
-            raise Wrong(
-                "The same t_emb and labels give another result each time. Labels are withheld "
-                "where the batch is made; here each label has its row."
-            )
+        _check_chance(module, t_emb, labels)
         check_modes(module, lambda m=module, a=t_emb, b=labels: _told(m, a, b))
         with overwritten(_random_values(module)):  # rows may start at 0
             _check_sum(module, t_emb, labels)
             _check_rows(module, t_emb, labels)
+            if d_emb == SIZES[-1][1]:
+                _check_own(module, t_emb, labels)
+        _check_timestep(module, t_emb, labels)
         notes = _check_learning(module, t_emb, labels)
     return notes
 
@@ -83,12 +83,39 @@ def _cure(failure: Failure) -> str:
         return f"The label num_classes stands for no class, and needs a row of its own: {ROWS}."
     if "Class values must be smaller" in failure.text:
         return "A one-hot of the labels 0 .. num_classes has num_classes + 1 places."
-    if re.search(r"cannot be multiplied|size mismatch|expanded size|must match", failure.text):
+    if "scalar types: Long, Int; but got" in failure.text:
+        return (
+            "Labels are integers, and index rows. Keep the order forward(self, t_emb, labels), and "
+            "the labels as they are, without .float()."
+        )
+    if re.search(r"expanded size|must match", failure.text):
+        return f"A row is d_emb wide: {ROWS}, first how many rows, then their width."
+    if re.search(r"cannot be multiplied|size mismatch", failure.text):
         return (
             "Do the widths fit? A one-hot is num_classes + 1 wide, whatever labels a batch holds: "
             "F.one_hot(labels, num_classes + 1). A row is d_emb wide."
         )
     return ""
+
+
+def _check_chance(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
+    """Nothing is drawn in the module: many labels, told four times, give the same each time."""
+    many = t_emb.repeat(REPEATS, 1), labels.repeat(REPEATS)
+    first = _told(module, *many)
+    changed = torch.stack([(_told(module, *many) != first).any(dim=1) for _ in range(3)])
+    if not changed.any():
+        return
+    share = changed.double().mean().item()
+    if share > 0.97:
+        raise Wrong(
+            "Every row is another one in each call. Is the layer made in forward, or is there a "
+            "dropout? Make layers in __init__, and draw nothing at random here."
+        )
+    raise Wrong(
+        f"The same t_emb and labels give another result each time: {max(share, 1e-4):.2%} of the "
+        "rows changed from call to call. Labels are withheld where the batch is made; here each "
+        "label has its row."
+    )
 
 
 def _random_values(module: nn.Module) -> dict[nn.Parameter, Tensor]:
@@ -109,6 +136,12 @@ def _check_sum(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
         raise Wrong(
             "The row is multiplied by t_emb: where t_emb is 0 nothing is left of the class. Add."
         )
+    scale = ((out - rows) * t_emb).sum() / t_emb.square().sum()
+    if abs(scale - 1) > 1e-3 and torch.allclose(out, scale * t_emb + rows, atol=1e-3):
+        raise Wrong(
+            f"t_emb is multiplied by {scale:.3g} in the result. Return the plain sum of t_emb and "
+            "the row, without a factor."
+        )
     if not torch.allclose(out, t_emb + rows, atol=1e-3):
         raise Wrong(
             "The result is not t_emb plus a row: what the class adds depends on t_emb. Return the "
@@ -119,6 +152,14 @@ def _check_sum(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
         raise Wrong(
             "A label gives another row in another place of the batch. Each image gets the row of "
             "its own label, whatever the other images are."
+        )
+
+    single = [_told(module, none[:1], labels[k : k + 1]) for k in range(len(labels))]
+    if not torch.allclose(torch.cat(single), rows, atol=1e-4):
+        k = int((torch.cat(single) - rows).abs().amax(dim=1).argmax())
+        raise Wrong(
+            f"Label {k} gives one row alone and another row in a batch with other labels. An `if` "
+            "decides for the whole batch: each image gets the row of its own label."
         )
 
 
@@ -141,6 +182,63 @@ def _check_rows(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
     if same:
         a, b = same[0]
         raise Wrong(f"The labels {a} and {b} give the same row. Each class has its own.")
+    columns = torch.cdist(rows.T.contiguous(), rows.T.contiguous()) + torch.eye(rows.shape[1])
+    if columns.min() < 1e-4:
+        a, b = sorted(divmod(int(columns.argmin()), rows.shape[1]))
+        raise Wrong(
+            f"Dimensions {a} and {b} of every row are the same number. A row has d_emb numbers of "
+            f"its own: {ROWS}."
+        )
+
+
+def _check_own(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
+    """Each class has numbers of its own to learn, and what stands for no class is not theirs."""
+    null, moved = len(labels) - 1, _gradients(module, t_emb, labels)
+    size = moved[:null].abs().amax(dim=1)
+    for label in range(null):
+        others = torch.cat([size[:label], size[label + 1 :]]).amax(dim=0)
+        if size[label].any() and not (size[label] > 3 * others).any():
+            raise Wrong(
+                f"Class {label} has no row of its own to learn: each number that moves its row "
+                "moves those of other classes as much. Classes are no numbers, of which 3 is "
+                f"between 2 and 4. Each has a row of a table: {ROWS}."
+            )
+    one, classes = moved[null].sum(dim=0), moved[:null].flatten(0, 1)
+    fitted = torch.linalg.lstsq(classes.T, one[:, None], driver="gelsd").solution
+    if one.any() and (classes.T @ fitted - one[:, None]).norm() < 1e-2 * one.norm():
+        raise Wrong(
+            'The row of "no class" is made of those of the classes, and moves only with them. It '
+            f"needs a row of its own: {ROWS}."
+        )
+
+
+def _gradients(module: nn.Module, t_emb: Tensor, labels: Tensor) -> Tensor:
+    """How each number of each row moves with each parameter, (labels, d_emb, parameters)."""
+    parameters = list(trainable(module).values())
+    rows = call(module, torch.zeros_like(t_emb), labels, what="The module")
+    if not rows.requires_grad:
+        return torch.zeros(*t_emb.shape, 1)
+    found = []
+    for number in rows.flatten():
+        grads = torch.autograd.grad(number, parameters, retain_graph=True, allow_unused=True)
+        pairs = zip(grads, parameters, strict=True)
+        dense = [torch.zeros_like(p) if g is None else g.to_dense() for g, p in pairs]
+        found.append(torch.cat([g.flatten() for g in dense]))
+    return torch.stack(found).reshape(*t_emb.shape, -1)
+
+
+def _check_timestep(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
+    """A gradient goes to t_emb: the MLP that made it learns through this sum."""
+    given = t_emb.clone().requires_grad_()
+    out = call(module, given, labels, what="The module")
+    (grad,) = (
+        torch.autograd.grad(out.sum(), given, allow_unused=True) if out.requires_grad else [None]
+    )
+    if grad is None or (grad == 0).any():
+        raise Wrong(
+            "No gradient reaches t_emb, so the layers that made it would never learn. Leave out "
+            "detach, .data, torch.tensor(t_emb) and no_grad."
+        )
 
 
 def _check_learning(module: nn.Module, t_emb: Tensor, labels: Tensor) -> list[str]:
@@ -151,7 +249,7 @@ def _check_learning(module: nn.Module, t_emb: Tensor, labels: Tensor) -> list[st
         grads = [None] * len(parameters)
         if out.requires_grad:
             grads = torch.autograd.grad(out.square().sum(), parameters, allow_unused=True)
-        if any(grad is not None and grad.abs().max() > 0 for grad in grads):
+        if any(grad is not None and grad.to_dense().any() for grad in grads):
             continue
         if label == null:
             return [

@@ -1,21 +1,27 @@
 """Check of exercise 5: a batch of images with their labels, of which some are withheld."""
 
+import re
 from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from condlesson import exercises
-from condlesson.checks.harness.answer import as_function, call, shape
+from condlesson.checks.harness.answer import as_function, call, cured, shape
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
 
 __all__ = ["check_told_batch"]
 
 ARGUMENTS = "images, labels, batch_size, null_label, dropout, training"
-IMAGES, CLASSES, NULL = 60, 7, 7
+IMAGES, CLASSES, NULL = 60, 7, 9  # the null label is not the largest label plus 1
 LABELS = torch.arange(IMAGES).mul(31).remainder(CLASSES)  # in no order of the images
-MANY = 150  # batches of 20: 3000 labels
+SIZE, MANY = 20, 150  # images in a batch, and batches: 3000 labels
+UNEVEN = 160.0  # chi-square of 60 images, which chance exceeds once in 10**10 checks
+RAND = "torch.rand(batch_size) < dropout"
 
 
 def check_told_batch(fn: Callable) -> CheckResult:
@@ -40,17 +46,20 @@ def check_told_batch(fn: Callable) -> CheckResult:
 
 def _told_batch(answer: object) -> list[str]:
     fn = as_function(answer, f"told_batch({ARGUMENTS})")
-    first, again = _draw(fn, 20, 0.0), _draw(fn, 20, 0.0)
-    if torch.equal(first[0], again[0]):
+    first, *others = (_draw(fn, SIZE, 0.0) for _ in range(3))
+    _check_pairs(*first)
+    if any(torch.equal(one[0], other[0]) for one, other in pairwise([first, *others])):
         raise Wrong(
             "Every batch holds the same images: nothing is drawn, or from a seed that is set in "
             "the function. torch.randint(0, len(images), (batch_size,)) draws rows."
         )
-    _check_pairs(*first)
-    counted = [_check_share(fn, dropout) for dropout in (0.2, 0.7)]
+    few, many = (_withheld(fn, dropout) for dropout in (0.2, 0.7))
+    _check_alone([few, many])
+    for batches in (few, many):
+        _check_share(batches)
     _check_ends(fn)
-    _check_reach(fn)
-    if not all(counted):
+    _check_reach(torch.cat([few.numbers, many.numbers]))
+    if not all(batches.share.std() < 1e-6 for batches in (few, many)):
         return []
     return [
         "Note: each batch withholds the same number of labels. Most code lets each image draw by "
@@ -63,7 +72,8 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
     images = torch.arange(IMAGES).float().reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
     labels = LABELS.clone()
     what = f"{name_of(fn)}(..., {size}, {NULL}, {dropout}, {training})"
-    result = call(fn, images, labels, size, NULL, dropout, training, what=what)
+    with cured(_cure):
+        result = call(fn, images, labels, size, NULL, dropout, training, what=what)
     if result is None or result is Ellipsis:
         raise NotDone(f"{what} returned {result}.")
     pair = isinstance(result, (tuple, list)) and len(result) == 2
@@ -75,6 +85,8 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
             "good. Make new ones: torch.where, masked_fill or clone."
         )
     shown, told = result
+    if told.ndim == 4 and shown.shape == (size,):
+        raise Wrong(f"{what} returns the labels first. Return the images, then their labels.")
     if shown.shape != (size, 1, 2, 2) or told.shape != (size,):
         raise Wrong(
             f"{what} must return {size} images and {size} labels, {shape((size, 1, 2, 2))} and "
@@ -88,18 +100,36 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
     return numbers, told.long()
 
 
+def _cure(failure: Failure) -> str:
+    """A mask of the batch on the labels of the data set, None for no class, or one `if` for all."""
+    if "shape of the mask" in failure.text:
+        return (
+            "The mask has a place for each image of the batch, and these labels are those of the "
+            "whole data set. Draw the rows first, labels = labels[rows], then withhold."
+        )
+    if "NoneType" in failure.text and re.search(r"\bNone\b", failure.code):
+        return "None is no label. What stands for no class is the argument null_label."
+    return ""
+
+
 def _check_pairs(numbers: Tensor, told: Tensor) -> None:
     """Without any dropout each image keeps its label."""
     right = LABELS[numbers.clamp(0, IMAGES - 1)]
     if torch.equal(told, right):
         return
-    if (told == NULL).all():
+    count = int((told == NULL).sum())
+    if count == len(told):
         raise Wrong(
-            "With dropout = 0 every label is withheld: the comparison is the wrong way round. A "
-            "label is withheld where torch.rand is below dropout."
+            f"With dropout = 0 every label is withheld. A label is withheld where {RAND}, and "
+            "torch.where takes null_label before the labels: torch.where(withheld, null_label, "
+            "labels)."
         )
-    if (told == NULL).any():
-        raise Wrong("With dropout = 0 labels are withheld. The probability is the argument.")
+    if count:
+        raise Wrong(
+            f"With dropout = 0, {count} of {len(told)} labels are withheld. The probability is "
+            f"dropout, and no number of your own, and torch.rand is never below 0, as torch.randn "
+            f"is: {RAND}."
+        )
     off = int((told != right).sum())
     raise Wrong(
         f"{off} of {len(told)} images have the label of another image. Draw the rows once, and "
@@ -107,39 +137,89 @@ def _check_pairs(numbers: Tensor, told: Tensor) -> None:
     )
 
 
-def _check_share(fn: Callable, dropout: float) -> bool:
-    """Whether each batch withholds the same number of labels."""
-    withheld, others = [], []
-    for _ in range(MANY):
-        numbers, told = _draw(fn, 20, dropout)
-        changed = told != LABELS[numbers]
-        withheld.append(changed.float().mean())
-        others.append(told[changed & (told != NULL)])
-    shares, others = torch.stack(withheld), torch.cat(others)
-    share = shares.mean().item()
+class _Batches(NamedTuple):
+    """What many batches told of their images, (MANY, SIZE) each."""
+
+    dropout: float
+    numbers: Tensor  # of the images
+    changed: Tensor  # where a label is withheld
+
+    @property
+    def share(self) -> Tensor:
+        """Of the withheld labels, in each batch."""
+        return self.changed.double().mean(dim=1)
+
+
+def _withheld(fn: Callable, dropout: float) -> _Batches:
+    drawn = [_draw(fn, SIZE, dropout) for _ in range(MANY)]
+    numbers, told = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+    changed = told != LABELS[numbers]
+    others = told[changed & (told != NULL)]
     if len(others):
         value = int(others.mode().values)
         meaning = "which is a class" if 0 <= value < CLASSES else "for which there is no row"
+        meaning = "the largest label plus 1" if value == CLASSES else meaning
         raise Wrong(
             f"A withheld label becomes {value}, {meaning}. It must become null_label, here {NULL}."
         )
-    if share == 0:
+    if not changed.any():
         raise Wrong(f"With dropout = {dropout} no label is withheld while training.")
-    if ((shares == 0) | (shares == 1)).all():
+    found = _Batches(dropout, numbers, changed)
+    if ((found.share == 0) | (found.share == 1)).all():
         raise Wrong(
             "Labels are withheld for a whole batch or for none of it: one number is drawn for the "
-            "batch. Draw one for each image: torch.rand(batch_size) < dropout."
+            f"batch. Draw one for each image: {RAND}."
         )
-    if abs(share - dropout) > 0.05:  # more than five standard deviations of 3000 draws
-        raise Wrong(f"With dropout = {dropout}, {share:.0%} of the labels are withheld.")
-    return shares.std().item() < 1e-6
+    return found
+
+
+def _check_alone(found: list[_Batches]) -> None:
+    """Each image decides for itself, anew in each batch."""
+    for numbers, changed in ((batches.numbers, batches.changed) for batches in found):
+        drawn = torch.bincount(numbers.flatten(), minlength=IMAGES).double()
+        lost = torch.bincount(numbers[changed], minlength=IMAGES).double()
+        p = changed.double().mean()
+        spread = (lost - drawn * p).square() / (drawn * p * (1 - p)).clamp(min=1e-9)
+        if spread.sum() > UNEVEN:
+            most, least = (lost / drawn.clamp(min=1)).argmax(), (lost / drawn.clamp(min=1)).argmin()
+            raise Wrong(
+                "Which labels are withheld depends on the image: image "
+                f"{int(most)} lost its label in {lost[most]:.0f} of {drawn[most]:.0f} draws, image "
+                f"{int(least)} in {lost[least]:.0f} of {drawn[least]:.0f}. Draw anew in each "
+                f"batch, for each image: {RAND}."
+            )
+    shares = [(batches.share - batches.share.mean(), batches.share.mean()) for batches in found]
+    ratio = torch.stack([off.square().mean() * SIZE / (p * (1 - p)) for off, p in shares]).mean()
+    if ratio > 1.5:  # 300 batches of independent images have 1, give or take 0.08
+        raise Wrong(
+            "Images do not decide each for itself: from batch to batch the number of withheld "
+            f"labels varies {ratio:.1f} times as much as it then would. Draw one number for each "
+            f"image: {RAND}."
+        )
+
+
+def _check_share(batches: _Batches) -> None:
+    share = batches.share.mean().item()
+    if abs(share - batches.dropout) <= 0.05:  # more than five standard deviations of 3000 draws
+        return
+    reason = ""
+    if (batches.changed == batches.changed[0]).all():
+        reason = (
+            " They stand at the same places of every batch: a seed is set in the function. Set a "
+            "seed once, outside of it."
+        )
+    elif abs(share - batches.dropout * (2 - batches.dropout)) < 0.05:
+        reason = " Are labels withheld twice?"
+    raise Wrong(
+        f"With dropout = {batches.dropout}, {share:.0%} of the labels are withheld.{reason}"
+    )
 
 
 def _check_ends(fn: Callable) -> None:
-    if (_draw(fn, 20, 1.0)[1] != NULL).any():
+    if (_draw(fn, SIZE, 1.0)[1] != NULL).any():
         raise Wrong("With dropout = 1 some labels are told. torch.rand is always below 1.")
     for dropout in (0.5, 1.0):
-        numbers, told = _draw(fn, 20, dropout, training=False)
+        numbers, told = _draw(fn, SIZE, dropout, training=False)
         if not torch.equal(told, LABELS[numbers]):
             raise Wrong(
                 "Labels are withheld in evaluation, too: training = False must tell every label. "
@@ -147,11 +227,30 @@ def _check_ends(fn: Callable) -> None:
             )
 
 
-def _check_reach(fn: Callable) -> None:
-    drawn = torch.cat([_draw(fn, 20, 0.0)[0] for _ in range(MANY)])
-    never = IMAGES - len(drawn.unique())
-    if never:
+def _check_reach(numbers: Tensor) -> None:
+    """Each row of a batch is drawn by itself from all images, all equally likely."""
+    draw = "Draw from all of them: torch.randint(0, len(images), (batch_size,))."
+    steps = numbers.diff(dim=1).remainder(IMAGES).flatten()
+    alike = (steps == steps.mode().values).double().mean()
+    different = sum(len(batch.unique()) for batch in numbers) / len(numbers)
+    if different < 15:  # 17.1 of 20 draws from 60, give or take 0.1
         raise Wrong(
-            f"{never} of {IMAGES} images never came in {len(drawn)} draws. Draw from all of them: "
+            f"A batch of {SIZE} holds {different:.3g} different images on average; {SIZE} rows "
+            "drawn one by one hold 17. Draw batch_size rows, not fewer rows that are repeated: "
             "torch.randint(0, len(images), (batch_size,))."
+        )
+    if alike > 0.6:
+        raise Wrong(
+            f"In {alike:.0%} of the cases an image is followed by the one that is "
+            f"{int(steps.mode().values)} further in the data set: a batch is a block of it, and no "
+            f"rows are drawn. {draw}"
+        )
+    counts = torch.bincount(numbers.flatten(), minlength=IMAGES).double()
+    never, mean = int((counts == 0).sum()), counts.mean()
+    if never:
+        raise Wrong(f"{never} of {IMAGES} images never came in {numbers.numel()} draws. {draw}")
+    if ((counts - mean).square() / mean).sum() > UNEVEN:
+        raise Wrong(
+            f"Images are not equally likely: in {numbers.numel()} draws one came "
+            f"{int(counts.max())} times and another {int(counts.min())} times. {draw}"
         )

@@ -1,14 +1,18 @@
 """Calls of a learner's code: what it raises, returns or changes becomes a message."""
 
 import builtins
+import inspect
+import linecache
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from condlesson.checks.harness.cures import applied
 from condlesson.checks.harness.failure import Cure, Failure, failure_of
-from condlesson.checks.harness.location import place_of_error
+from condlesson.checks.harness.location import frames_of_error, place_of_error
 from condlesson.checks.harness.run import PASSING, NotDone, Raised, Wrong, name_of, say
 
 __all__ = [
@@ -71,12 +75,21 @@ def call(function: Callable, *args: object, what: str) -> object:
     except PASSING:
         raise
     except NotImplementedError as error:
-        if "missing the required" in say(error):  # torch's own: there is no forward
+        if not _is_placeholder(error):
             raise _raised(error, what) from None
         raise NotDone(f"{what} is not written yet: NotImplementedError{_at(error)}.") from None
     except BaseException as error:
         vars(builtins).update(_BUILTINS)  # what follows needs them
         raise _raised(error, what) from None
+
+
+def _is_placeholder(error: NotImplementedError) -> bool:
+    """Whether a line says `raise NotImplementedError`; torch raises it, too, of a wrong dtype."""
+    place = frames_of_error(error)[-1]
+    line = linecache.getline(place.file, place.line)
+    if place.file.startswith(str(Path(torch.__file__).parent)):
+        return False
+    return "raise" in line if line else "not implemented for" not in say(error)
 
 
 def build(factory: Callable, *args: object, text: str) -> nn.Module:
@@ -99,31 +112,53 @@ def tensor_from(value: object, what: str) -> Tensor:
         raise NotDone(f"{what} returned None. Does every branch of it end with a return?")
     if value is Ellipsis or value is NotImplemented:
         raise NotDone(f"{what} returned {value}.")
-    if isinstance(value, (tuple, list)):
-        raise Wrong(
-            f"{what} must return one tensor, got {_article(type(value).__name__)} of {len(value)}. "
-            "Join its parts with torch.cat or torch.stack."
-        )
     if not isinstance(value, Tensor):
-        cure = (
-            "It can be called: are its parentheses missing?"
-            if callable(value)
-            else "Compute it with torch, so that devices and gradients work."
-        )
-        raise Wrong(
-            f"{what} must return a torch.Tensor, got {_article(type(value).__name__)}. {cure}"
-        )
+        kind = _article(type(value).__name__)
+        count = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+        if type(value).__module__ == "torch.return_types":
+            kind, count = f"what .{type(value).__name__}(dim) returns", ", several tensors"
+        one = "one tensor" if count else "a torch.Tensor"
+        raise Wrong(f"{what} must return {one}, got {kind}{count}. {_other_kind(value)}")
     value = _plain(value, what)
     if not value.is_floating_point():
         cure = "Take .real and .imag" if value.is_complex() else "Convert first: t.float()"
-        raise Wrong(f"{what} must return floating numbers, got {value.dtype}. {cure}.")
+        if value.dtype == torch.bool:
+            cure = "Is there a comparison, such as == or <, in the line of return?"
+        end = "" if cure.endswith("?") else "."
+        raise Wrong(f"{what} must return floating numbers, got {value.dtype}. {cure}{end}")
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
         raise Wrong(
             f"{what} returned {bad} of {value.numel()} values that are nan or infinite. "
-            "Is there a division by 0, or an exponent without its minus?"
+            "A division by 0 gives them, an exponent without its minus, or a power of whole "
+            "numbers, which overflows: give those a decimal point."
         )
     return value
+
+
+def _other_kind(value: object) -> str:
+    """What to do about a returned value that is no tensor."""
+    if isinstance(value, torch.Size):
+        return "That is a shape. Return the tensor itself."
+    if type(value).__module__ == "torch.return_types":
+        return "Its first part is what you need: write .values behind it."
+    if isinstance(value, nn.Module) and type(value).__module__.startswith("torch.nn"):
+        return applied(type(value).__name__)
+    if inspect.isgenerator(value):
+        return "A function with yield gives them one by one. Write return."
+    if callable(value):
+        return "It can be called: are its parentheses missing?"
+    parts = value if isinstance(value, (tuple, list)) else ()
+    if parts and not any(isinstance(part, Tensor) for part in parts):
+        return "Make a tensor of its numbers: torch.tensor(values)."
+    if isinstance(value, tuple):
+        return (
+            "Return one of them alone, without the comma and what follows; or, if they are parts "
+            "of the result, join them with torch.cat or torch.stack."
+        )
+    if parts:
+        return "Join its parts with torch.cat or torch.stack."
+    return "Compute it with torch, so that devices and gradients work."
 
 
 def _plain(value: Tensor, what: str) -> Tensor:
@@ -140,13 +175,24 @@ def call_on(function: Callable, *tensors: object, what: str) -> Tensor:
     """Tensor that the function makes of tensors, which it must leave as they are."""
     given = [value.clone() if isinstance(value, Tensor) else value for value in tensors]
     result = tensor_from(call(function, *given, what=what), what)
-    for before, after in zip(tensors, given, strict=True):
+    for k, (before, after) in enumerate(zip(tensors, given, strict=True)):
         if isinstance(before, Tensor) and not _same(before, after):
             raise Wrong(
-                f"{what} changes the tensor that it is given, in place. The caller still needs "
-                "it: write `x = x + ...` in place of `x += ...`."
+                f"{what} changes the tensor that it is given, in place{_called(function, k)}. The "
+                "caller still needs it. Make a new one: no `+=` on it, no assignment to a part of "
+                "it, and no method whose name ends with _."
             )
     return result
+
+
+def _called(function: Callable, k: int) -> str:
+    """What the learner calls an argument, as in ": labels", or ""."""
+    with suppress(Exception):
+        function = function.forward if isinstance(function, nn.Module) else function
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = inspect.signature(function).parameters.values()
+        return f": {[p.name for p in parameters if p.kind in kinds][k]}"
+    return ""
 
 
 def shape(value: Tensor | Sequence[int]) -> str:
@@ -160,7 +206,7 @@ def _same(before: Tensor, after: Tensor) -> bool:
 
 def _raised(error: BaseException, what: str) -> Raised:
     text = say(error)
-    message = f"{what} raised {type(error).__name__}{_at(error)}: {text}"
+    message = f"{what} raised {type(error).__name__}{_at(error)}{': ' * bool(text)}{text}"
     return Raised(message, _failure(error, text))
 
 

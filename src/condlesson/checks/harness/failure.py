@@ -24,10 +24,11 @@ class Failure(NamedTuple):
         kind: Name of its class.
         text: Its message, in one line.
         code: The learner's expression that raised it, or the line; "" if there is none.
-        named: What the code names, by name: tensors, numbers, None.
+        named: What the code names, by name: tensors, tuples, numbers, None.
         attributes: Names that the learner's object has.
         layer: The learner's name of torch's layer that raised it, such as self.projection, or "".
         numbers: Whole numbers that this layer was made or called with, by torch's names.
+        is_begun: Whether the learner's object, if there is one, has called super().__init__().
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Failure(NamedTuple):
     attributes: tuple[str, ...] = ()
     layer: str = ""
     numbers: dict[str, int] = {}  # noqa: RUF012
+    is_begun: bool = True
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -67,7 +69,8 @@ def failure_of(error: BaseException, text: str) -> Failure:
         named |= _named(_line(own), known)
     root = known.get("self")
     layer, numbers = _layer(places[places.index(own) + 1 :], root)
-    return Failure(kind, text, code, named, tuple(_attributes(root)), layer, numbers)
+    begun = not isinstance(root, nn.Module) or "_modules" in vars(root)
+    return Failure(kind, text, code, named, tuple(_attributes(root)), layer, numbers, begun)
 
 
 def _line(place: Place) -> str:
@@ -90,17 +93,17 @@ def _expression(place: Place) -> str:
 
 
 def _named(code: str, known: dict[str, object]) -> dict[str, object]:
-    """Tensors, whole numbers and Nones that a piece of code names."""
+    """Tensors, tuples, whole numbers and Nones that a piece of code names."""
     found = {}
     for name in dict.fromkeys(_NAME.findall(code)):
         first, *rest = name.split(".")
         value, missing = known.get(first, ...), first not in known
-        if isinstance(value, Tensor) and set(rest) <= _SAME_SHAPE:
+        if type(value) is tuple or (isinstance(value, Tensor) and set(rest) <= _SAME_SHAPE):
             name, rest = first, []
         for part in rest:
             inside = _attributes(value)
             value, missing = inside.get(part), missing or part not in inside
-        if not missing and (value is None or isinstance(value, (Tensor, int))):
+        if not missing and (value is None or isinstance(value, (Tensor, int, tuple))):
             found[name] = value
     return found
 

@@ -185,6 +185,16 @@ def _noise(seen: Seen) -> str:
     )
 
 
+def _blurred(seen: Seen) -> str:
+    off = seen.hands.residual[~seen.hands.constant].median().item()
+    if not 2e-3 < off < 0.05:  # float32 is off by 1e-5, and what is no sine by more
+        return ""
+    return (
+        f"The values are off their sines by {off:.1%}: t, or a part of the angles, is rounded, as "
+        "by half precision. Compute in float32: t.float()."
+    )
+
+
 def _size(seen: Seen) -> str:
     fast = seen.hands.w > 0.05  # the amplitude of a hand that hardly moves cannot be told
     amplitude = seen.hands.amplitude[fast].median().item() if fast.any() else 1.0
@@ -256,7 +266,7 @@ def _speeds(hands: Hands) -> str:
 def inspect_hands(table: Tensor, hands: Hands) -> None:
     """Raise `Wrong` unless each column is a sine or cosine of size 1, half of them each."""
     seen = Seen(table, torch.arange(len(table), dtype=torch.float64), hands)
-    looks = _frozen, _collisions, *_COLUMNS
+    looks = _frozen, _collisions, _blurred, *_COLUMNS
     text = next((text for look in looks if look is not _constant and (text := look(seen))), "")
     if text:
         raise Wrong(text)

@@ -42,6 +42,8 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
         found.append(Wheel(wheel(d, steps=steps), _STEPS.format(steps=steps, half=half)))
     for factor in (10.0, 100.0, fastest):
         found.append(Wheel(factor * wheel(d), _FACTOR.format(factor=factor)))
+    down = torch.where(i == 0, 1.0, 1 / BASE)
+    found.append(Wheel(down, _CUT_EXPONENT))
     found += [Wheel(ones, ALL_ONE), Wheel(i + 1, _MULTIPLES), Wheel(1 / (i + 1), _MULTIPLES)]
     return found
 
@@ -54,6 +56,8 @@ _FACTORS = {
     1 / 999: "t is divided by 999 before it meets the frequencies: the fastest hand turns 1 "
     "radian in all the 1000 steps, so that the embeddings of all timesteps are nearly the same. "
     "Feed t itself, 0 .. 999.",
+    1e-6: "t is divided by 1000 twice before it meets the frequencies, so that the embeddings of "
+    "all timesteps are nearly the same. Feed t itself, 0 .. 999.",
     1000.0: "t is multiplied by 1000 before it meets the frequencies, so that neighbouring "
     "timesteps are as unlike as distant ones. Feed t itself; the factor is for t in [0, 1].",
     2 * math.pi: "The angles are 2 pi times too large. The frequencies are angular already, in "
@@ -74,8 +78,8 @@ _COARSE = (
     "The frequencies are rounded to {dtype}, and the error grows with t. Compute them in float32."
 )
 _WHOLE = (
-    "The frequencies are whole numbers, so that nearly all are 0. Did they get the integer dtype "
-    "of t? Make t floating instead, t.float(). Or is the exponent not divided by d/2?"
+    "The frequencies are whole numbers, so that nearly all are 0. Compute them as floating "
+    "numbers: 10000.0, / in the place of //, and t.float(). Or is the exponent not divided by d/2?"
 )
 _BACKWARDS = (
     "t runs backwards: your row of t is the formula's row of {last} - t. Feed t itself, "
@@ -105,6 +109,10 @@ _POWER_FIRST = (
     "10000 ** -i / half is (10000 ** -i) / half, since ** comes before /. Write the parentheses: "
     "10000 ** (-i / half)."
 )
+_CUT_EXPONENT = (
+    "The first frequency is 1 and all others are 1e-4: the exponents are whole numbers, 0 and -1. "
+    "// cuts them. Divide with /, as in -i / half."
+)
 _UNDIVIDED = (
     "The exponent is -i and not -i / (d/2), so that nearly all frequencies are almost 0. Write "
     "10000 ** (-i / (d/2))."
@@ -126,6 +134,11 @@ _BASES = (1000.0, 10.0, 1e5, 1e6, math.e, 2.0, 5000.0, 500000.0)
 
 def base_text(base: float) -> str:
     """What to say about another base than 10000."""
+    if abs(base - math.e**4) < 0.1:
+        return (
+            "The base is exp(4), about 55, since math.log10(10000) is 4. exp needs the natural "
+            "logarithm: math.log(10000)."
+        )
     return (
         f"The base is {base:g} and not 10000: the slowest hand goes round in about "
         f"{2 * math.pi * base:,.0f} timesteps instead of about 60,000. Take 10000, as in the "
