@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from condlesson.checks.harness.failure import Cure, Failure, failure_of
 from condlesson.checks.harness.location import place_of_error
@@ -90,6 +91,9 @@ def build(factory: Callable, *args: object, text: str) -> nn.Module:
             f"{text} must be an nn.Module, so that an optimiser finds its parameters, got "
             f"{_article(type(module).__name__)}. Write `class {name}(nn.Module)`."
         )
+    for part in module.modules():  # as a plain layer it computes the same
+        for kept in list(part.parametrizations) if is_parametrized(part) else ():
+            remove_parametrizations(part, kept)
     return module
 
 
@@ -105,17 +109,23 @@ def tensor_from(value: object, what: str) -> Tensor:
             "Join its parts with torch.cat or torch.stack."
         )
     if not isinstance(value, Tensor):
-        cure = (
-            "It can be called: are its parentheses missing?"
-            if callable(value)
-            else "Compute it with torch, so that devices and gradients work."
-        )
+        cure = "Compute it with torch, so that devices and gradients work."
+        if isinstance(value, nn.Module):
+            name = type(value).__name__
+            cure = (
+                f"That is a layer, not its result: nn.{name}(x) makes one and does not apply it. "
+                f"Call the layer: nn.{name}()(x)."
+            )
+        elif callable(value):
+            cure = "It can be called: are its parentheses missing?"
         raise Wrong(
             f"{what} must return a torch.Tensor, got {_article(type(value).__name__)}. {cure}"
         )
     value = _plain(value, what)
     if not value.is_floating_point():
         cure = "Take .real and .imag" if value.is_complex() else "Convert first: t.float()"
+        if value.dtype == torch.bool:
+            cure = "A comparison gives True and False: return the numbers themselves"
         raise Wrong(f"{what} must return floating numbers, got {value.dtype}. {cure}.")
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
