@@ -149,7 +149,7 @@ ERRORS = {
         (", keepdim=True", "", "The lengths need a column, (N, 1)"),
         ("u @ u.T", "u @ u", "multiply by the transposed matrix"),
         ("u @ u.T", "torch.dot(u, u)", "multiply by the transposed matrix"),
-        ("u @ u.T", "nn.CosineSimilarity(u, u)", "makes one and does not apply it"),
+        ("u @ u.T", "nn.CosineSimilarity(u, u)", "are its parentheses missing?"),
     ),
 }
 CASES = [

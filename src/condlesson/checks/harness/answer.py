@@ -109,23 +109,17 @@ def tensor_from(value: object, what: str) -> Tensor:
             "Join its parts with torch.cat or torch.stack."
         )
     if not isinstance(value, Tensor):
-        cure = "Compute it with torch, so that devices and gradients work."
-        if isinstance(value, nn.Module):
-            name = type(value).__name__
-            cure = (
-                f"That is a layer, not its result: nn.{name}(x) makes one and does not apply it. "
-                f"Call the layer: nn.{name}()(x)."
-            )
-        elif callable(value):
-            cure = "It can be called: are its parentheses missing?"
+        cure = (
+            "It can be called: are its parentheses missing?"
+            if callable(value)
+            else "Compute it with torch, so that devices and gradients work."
+        )
         raise Wrong(
             f"{what} must return a torch.Tensor, got {_article(type(value).__name__)}. {cure}"
         )
     value = _plain(value, what)
     if not value.is_floating_point():
         cure = "Take .real and .imag" if value.is_complex() else "Convert first: t.float()"
-        if value.dtype == torch.bool:
-            cure = "A comparison gives True and False: return the numbers themselves"
         raise Wrong(f"{what} must return floating numbers, got {value.dtype}. {cure}.")
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())

@@ -5,10 +5,6 @@ An exercise has cures of its own, which know its shapes and its layers. Those he
 
 import re
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
 from condlesson.checks.harness.failure import Failure, said
 
 __all__ = ["cure_of", "outer_cure", "reshape_cure"]
@@ -39,14 +35,8 @@ _ROWS = (
      'then the tensor: self.register_buffer("name", tensor).'),
     (r"buffer name can", "Write the name without self. in it: "
      'self.register_buffer("name", tensor).'),
-    (r"^(?:list|tuple|dict|generator) is not a Module subclass", "nn.Sequential takes the layers "
-     "one by one, nn.Sequential(a, b). Write a * before a list: nn.Sequential(*layers)."),
-    (r"(gelu|silu|relu|mish|tanh|sigmoid)(?: of .*)? is not a Module subclass", "{0} is a "
-     "function, and nn.Sequential takes layers, such as nn.GELU() and nn.ReLU()."),
     (r"(?:\w+\.)*(\w+) is not a Module subclass", "nn.Sequential takes layers, not classes. Write "
      "the parentheses: nn.{0}()."),
-    (r"cannot be converted to Scalar", ".item() and int() take a single number. Leave it a "
-     "tensor, and let torch work on all its numbers at once."),
     (r"one element tensors can be converted|only length-1 arrays", "A function of the module "
      "math takes one number. For a tensor use torch's functions: torch.sin, torch.cos, torch.exp."),
     (r"Can't call numpy\(\) on Tensor that requires grad", "No gradient goes through NumPy. Take "
@@ -94,8 +84,8 @@ _ROWS = (
      "the items of a batch depend on one another."),
     (r"missing the required \"forward\"", "Is forward spelt right, and is it indented as a method "
      "of the class?"),
-    (r"Boolean value of Tensor", "`if` needs one truth value, and this tensor has many. Treat "
-     "all its numbers alike, or take torch.where."),
+    (r"Boolean value of Tensor", "`if` needs one truth value, and a batch has many. Treat all "
+     "timesteps alike, or take torch.where."),
     (r"ints,? (?:not|but got|but found element of type) float", "A size must be an integer: "
      "divide with //."),
     (r"ints,? ?but (?:got|found element of type) Tensor|must be Number, not Tensor", "A size "
@@ -105,8 +95,7 @@ _ROWS = (
 
 def cure_of(failure: Failure) -> str:
     """The cure of an error, or what the tensors on its line look like, or ""."""
-    looks = _handed_over, _activation, _tuple, _nothing, _class, _attribute, _own_name, _converted
-    for look in (*looks, _spelt, _row):
+    for look in (_handed_over, _activation, _tuple, _nothing, _class, _attribute, _own_name, _row):
         text = look(failure)
         if text:
             return text
@@ -150,14 +139,9 @@ def _activation(failure: Failure) -> str:
 
 def _tuple(failure: Failure) -> str:
     is_tuple = re.search(r"'tuple'|\btuple indices|Tensor, not tuple$|got tuple", failure.text)
-    if not is_tuple:
+    named = [name for name, value in failure.named.items() if isinstance(value, tuple)]
+    if not is_tuple and not named:
         return ""
-    for name, value in failure.named.items():
-        if type(value) is tuple and len(value) == 1:
-            return (
-                f"{name} is a tuple of one: the line that makes it ends with a comma. Remove the "
-                "comma."
-            )
     return (
         "chunk, split and unbind return a tuple of tensors. Give each of them a name: "
         "a, b = x.chunk(2, dim=-1)."
@@ -192,8 +176,8 @@ def _attribute(failure: Failure) -> str:
     if not match or not failure.attributes or f"self.{match[1]}" not in failure.code:
         return ""
     return (
-        f"__init__ makes no self.{match[1]}. Your object has {', '.join(failure.attributes)}. Is "
-        "the name spelt the same way in both methods, with self. before it?"
+        f"__init__ makes no self.{match[1]}. Your object has {', '.join(failure.attributes)}; "
+        "spell the name the same way in both methods."
     )
 
 
@@ -204,34 +188,10 @@ def _own_name(failure: Failure) -> str:
     return f"Your object has {match[1]}. Write self.{match[1]}."
 
 
-def _converted(failure: Failure) -> str:
-    """A tensor handed to what takes single numbers."""
-    match = re.search(r"\b(float|int|torch\.tensor)\(", failure.code)
-    if not match or "one element tensors can be converted" not in failure.text:
-        return ""
-    if match[1] == "torch.tensor":
-        return "torch.tensor makes a tensor of numbers. Join tensors: torch.cat([a, b], dim=-1)."
-    return f"{match[1]}() takes one number. Leave it out, and work on the whole tensor."
-
-
-_MODULES = {"nn": nn, "F": F, "torch": torch}
-
-
-def _spelt(failure: Failure) -> str:
-    """A name of torch's in other letters, or that another of its modules has."""
-    match = re.search(r"(?:'torch\S*'|'Tensor' object) has no attribute '(\w+)'", failure.text)
-    for module, names in _MODULES.items() if match else ():
-        name = next((n for n in vars(names) if n.lower() == match[1].lower()), "")
-        if name:
-            return f"Write {module}.{name}."
-    return ""
-
-
 def outer_cure(failure: Failure) -> str:
     """Two vectors that were to meet as rows and columns: timesteps and frequencies."""
     vectors = {k: v for k, v in failure.shapes.items() if len(v) == 1}
-    is_other = failure.kind != "RuntimeError" or "Scalar" in failure.text
-    if is_other or len(set(vectors.values())) < 2:
+    if failure.kind != "RuntimeError" or len(set(vectors.values())) < 2:
         return ""
     (one, first), (other, second) = list(vectors.items())[:2]
     return (

@@ -24,7 +24,7 @@ class Failure(NamedTuple):
         kind: Name of its class.
         text: Its message, in one line.
         code: The learner's expression that raised it, or the line; "" if there is none.
-        named: What the code names, by name: tensors, numbers, tuples, None.
+        named: What the code names, by name: tensors, numbers, None.
         attributes: Names that the learner's object has.
         layer: The learner's name of torch's layer that raised it, such as self.projection, or "".
         numbers: Whole numbers that this layer was made or called with, by torch's names.
@@ -90,17 +90,17 @@ def _expression(place: Place) -> str:
 
 
 def _named(code: str, known: dict[str, object]) -> dict[str, object]:
-    """Tensors, whole numbers, tuples and Nones that a piece of code names."""
+    """Tensors, whole numbers and Nones that a piece of code names."""
     found = {}
     for name in dict.fromkeys(_NAME.findall(code)):
         first, *rest = name.split(".")
         value, missing = known.get(first, ...), first not in known
-        if isinstance(value, tuple) or (isinstance(value, Tensor) and set(rest) <= _SAME_SHAPE):
+        if isinstance(value, Tensor) and set(rest) <= _SAME_SHAPE:
             name, rest = first, []
         for part in rest:
             inside = _attributes(value)
             value, missing = inside.get(part), missing or part not in inside
-        if not missing and (value is None or isinstance(value, (Tensor, int, tuple))):
+        if not missing and (value is None or isinstance(value, (Tensor, int))):
             found[name] = value
     return found
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from condlesson.checks.harness.answer import call, cured, shape
@@ -15,6 +16,7 @@ from condlesson.checks.harness.run import Wrong
 __all__ = [
     "ACTIVATIONS",
     "activation_of",
+    "check_frozen",
     "check_gradients",
     "check_modes",
     "listed",
@@ -66,8 +68,20 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     )
 
 
+def check_frozen(module: nn.Module, shapes: set[tuple[int, ...]]) -> None:
+    """Refuse a parameter of one of these shapes that is there and not trained."""
+    for name, p in module.named_parameters():
+        if not p.requires_grad and squeezed(p) in shapes:
+            raise Wrong(
+                f"{name} is frozen: requires_grad is False, so an optimiser would not train it. "
+                "Freeze nothing."
+            )
+
+
 def _check_memory(name: str, p: nn.Parameter) -> None:
     """Refuse a parameter whose numbers cannot be set, by an optimiser or by a check."""
+    if is_lazy(p):  # its numbers come with the first call
+        return
     if p.is_inference():
         raise Wrong(
             f"{name} was made under torch.inference_mode, so it can never change. Make the layers "
