@@ -191,6 +191,8 @@ BENT = (  # none of them is a straight line anywhere
     lambda x: x.sign() * x.abs().log1p(),
     lambda x: x + x.sin().square(),
     lambda x: (x / 2).sinh(),
+    lambda x: F.logsigmoid(x),
+    lambda x: x * x.sin(),
 )
 
 
@@ -201,6 +203,12 @@ def test_the_sinusoid_is_read_through_any_activation(function):
     slow = check_timestep_embedding(mlp(lambda m, s: m.b(function(m.a(s))), sinusoid=divided))
     assert slow.status == "wrong"
     assert "t is divided by 1000" in slow.messages[0]
+
+
+def test_a_sinusoid_that_cannot_be_read():
+    answer = activated(lambda x: x.square() + (50 * x).sin())
+    *notes, _ = check_timestep_embedding(answer).messages
+    assert [UNKNOWN in notes[0], "it is not checked" in notes[1]] == [True, True]
 
 
 def divided(t, d):
