@@ -204,8 +204,8 @@ NOTED = {
     "a layer whose result is not used": (
         derived(
             {
-                "# more": "self.spare = nn.Conv2d(256, 2, 1)",
-                SHIFT: lines("self.spare(h)", SHIFT),
+                "# more": "self.spare = nn.Linear(256, 2)",
+                SHIFT: lines("self.spare(h.mean((2, 3)))", SHIFT),
             }
         ),
         "no gradient ever reaches spare.weight, spare.bias",

@@ -298,6 +298,10 @@ WRONG = {
         ),
         "or is not registered",
     ),
+    "projection compiled": (
+        derived({PROJECT: "self.project = torch.jit.script(nn.Linear(512, 256))"}),
+        "project is compiled by torch.jit.script, and a check cannot look into it",
+    ),
     "no projection": (
         derived({PROJECT: "", "self.project(t_emb)": "t_emb[:, :256]"}),
         "The projection from 512 to 256 is missing",

@@ -75,6 +75,12 @@ def find_path(model: nn.Module, x: Tensor, used: set[nn.Parameter]) -> TimePath:
     if len(matrices) == 3 and (len(outer), len(inner), len(biases)) == (2, 1, 2):
         first, last = _in_order(model, x, outer, biases)
         return TimePath(Layers(first, biases[0], inner[0], biases[1]), last)
+    for name, part in model.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise Wrong(
+                f"{name} is compiled by torch.jit.script, and a check cannot look into it. Hand in "
+                "your class with the layer as it was, and compile it for training."
+            )
     raise Wrong(_structure_mistake(matrices, len(outer), len(inner)))
 
 
