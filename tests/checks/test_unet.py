@@ -201,6 +201,16 @@ NOTED = {
         ),
         "the convolutions differ from the page's",
     ),
+    "product and sum at the end": (
+        whole(
+            {
+                ", nn.ReLU(), nn.Conv2d(32, 1, 1)": ", nn.ReLU()",
+                "# more": "self.last = nn.Parameter(torch.randn(32, 1, 1) / 5)",
+                "self.out(y)": "(self.out(y) * self.last).sum(1, keepdim=True)",
+            }
+        ),
+        "the convolutions differ from the page's",
+    ),
     "a layer whose result is not used": (
         derived(
             {

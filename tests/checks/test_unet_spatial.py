@@ -71,6 +71,19 @@ WRONG = {
         whole({"return self.out(y)": "y = self.out(y); return y / y.std((1, 2, 3), keepdim=True)"}),
         BENT,
     ),
+    "a learned scale behind tanh": (
+        whole(
+            {
+                "# more": "self.gain = nn.Parameter(torch.ones(()))",
+                "self.out(y)": "self.out(y).tanh() * self.gain",
+            }
+        ),
+        "goes through tanh",
+    ),
+    "more than the prediction while it trains": (
+        derived(around("y = super().forward(x, t); return (y, t) if self.training else y")),
+        "must return one tensor, got a tuple of 2",
+    ),
     "a norm at the end": (
         whole({"nn.Conv2d(32, 1, 1)": "nn.Conv2d(32, 1, 1), nn.GroupNorm(1, 1)"}),
         BENT,

@@ -7,13 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from condlesson import unet
+from condlesson.checks.harness.answer import tensor_from
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten
-from condlesson.checks.instruments.trace import Model, Operation, record
+from condlesson.checks.instruments.trace import Model, Operation, named, record
 
 __all__ = ["check_head", "check_learning", "check_skips", "path_notes"]
 
-LINEAR = {"convolution", "linear", "matmul", "__matmul__", "einsum", "tensordot", "mm", "bmm"}
+LINEAR = {
+    "convolution",
+    "linear",
+    "matmul",
+    "__matmul__",
+    "einsum",
+    "tensordot",
+    "mm",
+    "bmm",
+    "addmm",
+}
 HEADS = {
     "a clamp to [-1, 1]": lambda out: out.clamp(-1, 1),
     "the absolute value": torch.abs,
@@ -39,7 +50,7 @@ def check_head(model: Model, x: Tensor, subject: str = "The prediction") -> None
         return
     size = operations[index].output.shape
     generator = torch.Generator().manual_seed(7)
-    # Each number and each sum is one of every precision.
+    # Eighths up to 9, which every precision holds, and no clamp that noise never reaches.
     a, b, c = (torch.randint(-24, 25, size, generator=generator) / 8 for _ in range(3))
     given = a, a + b, a + c, a + b + c
     outs = [_with_result(model, x, t, {index: z})[1] for z in given]
@@ -64,13 +75,19 @@ def _with_result(
     """The operations of a forward pass, and what it returned."""
     results = []
     operations = record(lambda x, t: results.append(model(x, t)), x, t, given)
-    return operations, results[0].float()
+    return operations, tensor_from(results[0], named(x, t)).float()
 
 
 def _last_layer(operations: list[Operation], pixels: int) -> int | None:
     """Number of the last linear operation that made an image."""
-    found = (k for k, o in enumerate(operations) if o.name in LINEAR and o.output.numel() >= pixels)
+    found = (k for k, o in enumerate(operations) if o.output.numel() >= pixels and _weighs(o))
     return max(found, default=None)
+
+
+def _weighs(operation: Operation) -> bool:
+    """Whether it is a linear layer, or a product with weights that are written down."""
+    is_product = any(p.numel() > 1 for p in operation.parameters) and "norm" not in operation.name
+    return operation.name in LINEAR or is_product
 
 
 def check_learning(model: nn.Module, deaf: list[str], clock: set[nn.Parameter], x: Tensor) -> None:
@@ -82,11 +99,11 @@ def check_learning(model: nn.Module, deaf: list[str], clock: set[nn.Parameter], 
         clock: Its parameters on the timestep's path.
         x: One image, (1, 1, 28, 28).
     """
-    named = {n: p for n, p in model.named_parameters() if p not in clock}
+    rest = {n: p for n, p in model.named_parameters() if p not in clock}
     kernels = [p.shape for p in unet.UNetSinusoidal().parameters() if p.ndim == 4]
-    frozen = {n: p for n, p in named.items() if not p.requires_grad and p.shape in kernels}
+    frozen = {n: p for n, p in rest.items() if not p.requires_grad and p.shape in kernels}
     for parts, reason in (
-        ({n: p for n, p in named.items() if n in deaf}, "No gradient reaches {}, though the "
+        ({n: p for n, p in rest.items() if n in deaf}, "No gradient reaches {}, though the "
          "prediction depends on it: the path is cut. Leave out detach, .data and no_grad."),
         (frozen, "{} is frozen: requires_grad is False, so it never learns. Freeze nothing of the "
          "spatial path."),
