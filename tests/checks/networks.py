@@ -6,7 +6,7 @@ from condlesson.embeddings import (
     TimestepEmbedding,
     sinusoidal_embedding,
 )
-from tests.checks.variants import cell, edited
+from tests.checks.variants import cell, edited, lines
 
 KNOWN = {
     "UNet": unet.UNet,
@@ -80,6 +80,16 @@ class Net(nn.Module):
 PATH = "emb = self.to_mid(self.clock(self.sinusoid(t)))"
 CLOCK = "self.clock = nn.Sequential(nn.Linear(256, 512), nn.GELU(), nn.Linear(512, 512))"
 MID = "m = self.mid(c) + emb[:, :, None, None]"
+
+
+FORWARD = "return super().forward(x, t)"
+
+
+def around(*code, arguments="x, t"):
+    """Edit of DERIVED: a forward of its own, around that of the page's network."""
+    return {
+        "    def embed": lines(f"    def forward(self, {arguments}):", *code) + "\n\n    def embed",
+    }
 
 
 def derived(edits):

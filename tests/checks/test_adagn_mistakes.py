@@ -84,7 +84,52 @@ WRONG = {
             NORM: "self.norm = nn.GroupNorm(G, C)",
             "# more": "self.project.requires_grad_(False)",
         },
-        "not among them",
+        "t_emb acts through project.weight, which is frozen",
+    ),
+    "frozen projection that starts at 0": (
+        {"# more": "w = self.project.weight; nn.init.zeros_(w); w.requires_grad_(False)"},
+        "t_emb acts through project.weight, which is frozen",
+    ),
+    "expanded parameter": (
+        {
+            PROJECT: "self.w = nn.Parameter(torch.zeros(1, 1).expand(2 * C, D))",
+            "self.project(t_emb)": "t_emb @ self.w.T",
+        },
+        "w (24, 16) is expanded",
+    ),
+    "made under inference_mode": (
+        {PROJECT: lines("with torch.inference_mode():", f"    {PROJECT}")},
+        "project.weight was made under torch.inference_mode",
+    ),
+    "a train of its own": (
+        {"    def forward": "    def train(self):\n        self.on = True\n\n    def forward"},
+        "Every nn.Module has methods train and eval",
+    ),
+    "eps 0.05": ({"(G, C, affine": "(G, C, 0.05, affine"}, "The norm's eps is about 0.05"),
+    "eps 1": ({"(G, C, affine": "(G, C, eps=1.0, affine"}, "The norm's eps is about 1,"),
+    "half precision": (
+        {OUT: f"{OUT.replace('return ', 'return (')}).half()"},
+        "returns torch.float16",
+    ),
+    "bfloat16": (
+        {OUT: f"{OUT.replace('return ', 'return (')}).bfloat16()"},
+        "returns torch.bfloat16, which is too coarse",
+    ),
+    "norm in bfloat16": (
+        {NORMED: "self.norm(h.bfloat16()).float()"},
+        "Is something converted to bfloat16 or float16?",
+    ),
+    "layer norm of torch": (
+        {NORM: "self.norm = nn.LayerNorm(C)"},
+        "A layer norm works on the last dimension",
+    ),
+    "t_emb normalised": (
+        {"(t_emb)": "(F.normalize(t_emb))"},
+        "t_emb is normalised before it is projected",
+    ),
+    "t_emb behind a layer norm": (
+        {"(t_emb)": "(F.layer_norm(t_emb, t_emb.shape[1:]))"},
+        "t_emb is normalised before it is projected",
     ),
     "dropout": ({SCORES: "scores = F.dropout(self.project(t_emb))"}, "draw nothing at random"),
     "in place": (

@@ -120,6 +120,38 @@ WRONG = {
         {"# more": "self.conv_2 = nn.Conv2d(C_in, C, 3, padding=1)"},
         "The block's convolution is not there as it was given",
     ),
+    "a convolution of single pixels": (
+        {"3, padding=1)": "1)"},
+        "The block's convolution is not there as it was given",
+    ),
+    "a larger convolution": (
+        {"3, padding=1)": "5, padding=2)"},
+        "The block's convolution is not there as it was given",
+    ),
+    "frozen convolution": (
+        {"# more": "self.conv.requires_grad_(False)"},
+        "conv.weight is frozen",
+    ),
+    "frozen projection": (
+        {"# more": "self.project.requires_grad_(False)"},
+        "project.weight is frozen",
+    ),
+    "dropout": (
+        {"h = self.conv(h)": "h = F.dropout(self.conv(h), 0.1, self.training)"},
+        "The same input gives another result each time",
+    ),
+    "mean of all embeddings": (
+        {"(t_emb)": "(t_emb.mean(0, keepdim=True))"},
+        "the items influence one another",
+    ),
+    "layer norm of torch": (
+        {"nn.GroupNorm(G, C)": "nn.LayerNorm(C)"},
+        "A layer norm works on the last dimension",
+    ),
+    "eight groups": (
+        {"nn.GroupNorm(G, C)": "nn.GroupNorm(8, C)"},
+        "nn.GroupNorm(num_groups, out_channels), here nn.GroupNorm(4, 12)",
+    ),
     "smaller map": (
         {", padding=1": ""},
         "must return shape (3, 12, 6, 8) for h of shape (3, 3, 6, 8)",
@@ -136,7 +168,7 @@ WRONG = {
         {
             "nn.Linear(D, C)": "nn.Linear(64, C)",
         },
-        "self.project takes 64 numbers, and d_emb is 16: nn.Linear(d_emb, num_channels).",
+        "self.project takes 64 numbers, and d_emb is 16: nn.Linear(d_emb, out_channels).",
     ),
     "another block in evaluation mode": (
         {"h + shift": "h + shift * (1 if self.training else 0)"},

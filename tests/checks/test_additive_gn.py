@@ -60,7 +60,13 @@ ADDITIVE_RIGHT = {
         "nn.GroupNorm(G, C)": "nn.GroupNorm(num_channels=C, num_groups=G, eps=1e-6)"
     },
     "a norm in float32": {"self.norm(h)": "self.norm(h.float()).type(h.dtype)"},
-    "projection without bias": {"nn.Linear(D, C)": "nn.Linear(D, C, bias=False)"},
+    "eps 1e-3": {"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, eps=1e-3)"},
+    "weight norm": {"nn.Linear(D, C)": "nn.utils.parametrizations.weight_norm(nn.Linear(D, C))"},
+    "scale as 1 + a parameter": {
+        "nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)",
+        "# more": "self.a, self.b = (nn.Parameter(torch.zeros(C, 1, 1)) for _ in range(2))",
+        SUM: "self.norm(h) * (1 + self.a) + self.b + shift[:, :, None, None]",
+    },
     "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
     "float64": {
         "# more": "self.double()",
@@ -84,6 +90,27 @@ ADDITIVE_WRONG = {
     ),
     "tanh": ({SHIFT: f"{SHIFT}.tanh()"}, "The shift is not linear in t_emb"),
     "without affine": ({"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)"}, "affine=False"),
+    "frozen affine": (
+        {"# more": "self.norm.requires_grad_(False)"},
+        "The norm has no scale of its own that an optimiser would train",
+    ),
+    "frozen scale": (
+        {"# more": "self.norm.weight.requires_grad_(False)"},
+        "The norm has no scale of its own that an optimiser would train",
+    ),
+    "no shift at all": (
+        {"nn.Linear(D, C)": "nn.Linear(D, C, bias=False)", "# more": "self.norm.bias = None"},
+        "The norm has no shift of its own that an optimiser would train",
+    ),
+    "frozen projection that starts at 0": (
+        {"# more": "w = self.project.weight; nn.init.zeros_(w); w.requires_grad_(False)"},
+        "t_emb acts through project.weight, which is frozen",
+    ),
+    "eps 0.1": ({"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, 0.1)"}, "The norm's eps is about 0.1"),
+    "half precision": (
+        {f"return {SUM}": f"return ({SUM}).half()"},
+        "returns torch.float16, which is too coarse",
+    ),
     "before the norm": (
         {SUM: "self.norm(h + shift[:, :, None, None])"},
         "would be left, here about 67%. Add it after the norm: norm(h) + Linear(t_emb).",
@@ -108,6 +135,17 @@ ADDITIVE_WRONG = {
 @pytest.mark.parametrize("edits", ADDITIVE_RIGHT.values(), ids=ADDITIVE_RIGHT)
 def test_right_additive_norm_passes(edits):
     assert_passed(check_additive_gn(cell(edited(ADDITIVE, edits))))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"nn.Linear(D, C)": "nn.Linear(D, C, bias=False)"},
+        {"# more": "self.norm.bias = None"},
+    ],
+)
+def test_one_shift_for_two_is_noted(edits):
+    assert_passed(check_additive_gn(cell(edited(ADDITIVE, edits))), "One of both can do what both")
 
 
 def test_silu_in_front_of_the_addition_is_noted():

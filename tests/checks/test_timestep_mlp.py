@@ -52,6 +52,11 @@ class FromScratch(nn.Module):
         return x @ self.second + self.bias_2
 
 
+def in_autocast(m, s):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return usual(m, s).float()
+
+
 class Convolutions(nn.Module):
     def __init__(self, n, width):
         super().__init__()
@@ -147,6 +152,21 @@ RIGHT = {
     "ELU": (activated(F.elu), "the activation is ELU"),
     "SELU": (activated(F.selu), "the activation is SELU"),
     "softplus": (activated(F.softplus), "the activation is softplus"),
+    "weight norm": (
+        mlp(parts=lambda n, d: {"b": nn.utils.parametrizations.weight_norm(nn.Linear(d, d))}),
+        "",
+    ),
+    "a frozen table": (
+        mlp(
+            lambda m, t: m.b(F.gelu(m.a(m.table[torch.as_tensor(t).reshape(-1).long()]))),
+            parts=lambda n, d: {
+                "table": nn.Parameter(sinusoidal_embedding(torch.arange(10000), n), False)
+            },
+            as_is=True,
+        ),
+        "",
+    ),
+    "autocast": (mlp(lambda m, s: in_autocast(m, s)), ""),
     "hard swish": (activated(F.hardswish), "the activation is hard swish"),
     "quick GELU": (activated(lambda x: x * torch.sigmoid(1.702 * x)), "a quick GELU"),
     "an activation of one's own": (
@@ -165,9 +185,34 @@ def test_right(answer, note):
     assert [note in found for found in notes] == [True] * bool(note), notes
 
 
+BENT = (  # none of them is a straight line anywhere
+    lambda x: x * x.relu(),
+    lambda x: x.square(),
+    lambda x: x.sign() * x.abs().log1p(),
+    lambda x: x + x.sin().square(),
+    lambda x: (x / 2).sinh(),
+    lambda x: F.logsigmoid(x),
+    lambda x: x * x.sin(),
+)
+
+
+@pytest.mark.parametrize("function", BENT)
+def test_the_sinusoid_is_read_through_any_activation(function):
+    *notes, _ = check_timestep_embedding(activated(function)).messages
+    assert [UNKNOWN in note for note in notes] == [True]
+    slow = check_timestep_embedding(mlp(lambda m, s: m.b(function(m.a(s))), sinusoid=divided))
+    assert slow.status == "wrong"
+    assert "t is divided by 1000" in slow.messages[0]
+
+
 def test_a_sinusoid_that_cannot_be_read():
-    *notes, _ = check_timestep_embedding(activated(lambda x: x * x.relu())).messages
+    answer = activated(lambda x: x.square() + (50 * x).sin())
+    *notes, _ = check_timestep_embedding(answer).messages
     assert [UNKNOWN in notes[0], "it is not checked" in notes[1]] == [True, True]
+
+
+def divided(t, d):
+    return sinusoidal_embedding(torch.as_tensor(t) / 1000, d)
 
 
 def test_the_bug_of_the_task_is_found():

@@ -82,6 +82,19 @@ def twice_wide(n, d):
 
 
 WRONG = {
+    "first layer frozen": (
+        mlp(parts=lambda n, d: {"a": nn.Linear(n, d).requires_grad_(False)}),
+        "a.weight is frozen: requires_grad is False",
+    ),
+    "second layer frozen": (
+        mlp(parts=lambda n, d: {"b": nn.Linear(d, d).requires_grad_(False)}),
+        "b.weight is frozen: requires_grad is False",
+    ),
+    "sign": (activated(torch.sign), "is made of steps"),
+    "rounded": (activated(lambda x: x + (x.round() - x).detach() * 0 + x.round() - x), "of steps"),
+    "cosine": (activated(torch.cos), "keeps every value between -1 and 1"),
+    "a bell": (activated(lambda x: torch.exp(-x.square())), "keeps every value between"),
+    "arc tangent": (activated(torch.atan), "keeps every value between"),
     # what was handed in
     "an object": (
         mlp()(256, 512),

@@ -9,11 +9,13 @@ from tests.checks.networks import (
     CLOCK,
     EMBED,
     EMBEDDING,
+    FORWARD,
     MID,
     PATH,
     PROJECT,
     SHIFT,
     SUM,
+    around,
     derived,
     whole,
 )
@@ -135,12 +137,89 @@ RIGHT = {
     "noise on the image while it trains": whole(
         {PATH: f"x = x + 0.1 * torch.randn_like(x) if self.training else x; {PATH}"}
     ),
+    "noise on the image while it trains, around the page's": derived(
+        around("x = x + 0.1 * torch.randn_like(x) if self.training else x", FORWARD)
+    ),
+    "one operation more while it trains": derived(
+        around("x = x.contiguous() * 1.0 if self.training else x", FORWARD)
+    ),
+    "two operations more while it trains": derived(
+        around("x = 1.0 * x + 0.0 if self.training else x", FORWARD)
+    ),
+    "an operation less while it trains": derived(
+        around("x = x if self.training else x * 1.0", FORWARD)
+    ),
+    "noise beside the bottleneck while it trains": derived(
+        {SUM: "h = h + 0.1 * torch.randn_like(h) if self.training else h; return h + shift"}
+    ),
+    "autocast": derived(
+        around(
+            'with torch.autocast("cpu", dtype=torch.bfloat16):',
+            "    return super().forward(x, t).float()",
+        )
+    ),
+    "weight norm": derived(
+        {PROJECT: "self.project = nn.utils.parametrizations.weight_norm(nn.Linear(512, 256))"}
+    ),
+    "frequencies in a frozen parameter": whole(
+        {
+            "# more": "self.w = nn.Parameter(10000 ** (-torch.arange(128) / 128), False)",
+            "w = 10000 ** (-torch.arange(128) / 128)": "w = self.w",
+        }
+    ),
+    "a learned scale at the end": whole(
+        {
+            "# more": "self.gain = nn.Parameter(torch.ones(()))",
+            "self.out(y)": "self.out(y) * self.gain",
+        }
+    ),
+    "added to the image": whole({"self.out(y)": "x + self.out(y)"}),
+    "a clamp that noise never reaches": whole({"self.out(y)": "self.out(y).clamp(-20, 20)"}),
     "28 pixels only": whole({PATH: f"assert x.shape[2] == 28; {PATH}"}),
     "16 pixels or more": whole({PATH: f"assert x.shape[2] >= 16; {PATH}"}),
     "the package's own": unet.UNetSinusoidal,
     "a function that makes it": lambda: unet.UNetSinusoidal(),
 }
 NOTED = {
+    "linear layer at the end": (
+        whole(
+            {
+                ", nn.ReLU(), nn.Conv2d(32, 1, 1)": ", nn.ReLU()",
+                "# more": "self.last = nn.Linear(32, 1)",
+                "self.out(y)": "self.last(self.out(y).movedim(1, 3)).movedim(3, 1)",
+            }
+        ),
+        "the convolutions differ from the page's",
+    ),
+    "matrix product at the end": (
+        whole(
+            {
+                ", nn.ReLU(), nn.Conv2d(32, 1, 1)": ", nn.ReLU()",
+                "# more": "self.last = nn.Parameter(torch.randn(32, 1) / 5)",
+                "self.out(y)": "(self.out(y).movedim(1, 3) @ self.last).movedim(3, 1)",
+            }
+        ),
+        "the convolutions differ from the page's",
+    ),
+    "product and sum at the end": (
+        whole(
+            {
+                ", nn.ReLU(), nn.Conv2d(32, 1, 1)": ", nn.ReLU()",
+                "# more": "self.last = nn.Parameter(torch.randn(32, 1, 1) / 5)",
+                "self.out(y)": "(self.out(y) * self.last).sum(1, keepdim=True)",
+            }
+        ),
+        "the convolutions differ from the page's",
+    ),
+    "a layer whose result is not used": (
+        derived(
+            {
+                "# more": "self.spare = nn.Linear(256, 2)",
+                SHIFT: lines("self.spare(h.mean((2, 3)))", SHIFT),
+            }
+        ),
+        "no gradient ever reaches spare.weight, spare.bias",
+    ),
     "squeeze and excite by convolutions, in the decoder": (
         whole(
             {

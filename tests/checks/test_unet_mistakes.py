@@ -8,11 +8,13 @@ from tests.checks.networks import (
     CLOCK,
     EMBED,
     EMBEDDING,
+    FORWARD,
     MID,
     PATH,
     PROJECT,
     SHIFT,
     SUM,
+    around,
     derived,
     whole,
 )
@@ -30,6 +32,30 @@ WRONG = {
     "embed without a return": (
         derived({EMBED: "self.embedding(t)"}),
         "embed returned None. End it with return.",
+    ),
+    "embed with more than the embedding": (
+        derived({EMBED: "return self.embedding(t), t"}),
+        "embed returned a tuple. Return one tensor alone.",
+    ),
+    "condition with its arguments exchanged": (
+        derived({"condition(self, h, t_emb)": "condition(self, t_emb, h)"}),
+        "It is called with h first, then t_emb",
+    ),
+    "forward with its arguments exchanged": (
+        derived(around(FORWARD, arguments="t, x")),
+        "The network is called with x_t first, then t",
+    ),
+    "condition misspelt": (
+        derived({"def condition": "def conditions"}),
+        "Your class has no condition, and UNet's own returns h as it is",
+    ),
+    "a width without default": (
+        derived({"def __init__(self)": "def __init__(self, width)"}),
+        "Give width a default, width=32",
+    ),
+    "half precision": (
+        derived(around("return super().forward(x, t).half()")),
+        "The prediction is torch.float16, which is too coarse",
     ),
     "a projection of another width": (
         derived({PROJECT: "self.project = nn.Linear(256, 256)"}),
@@ -122,6 +148,19 @@ WRONG = {
     "told another image's t while it trains": (
         derived({EMBED: "return self.embedding(t.roll(1) if self.training else t)"}),
         "an image is told the timestep of another one",
+    ),
+    "t divided by a million": (
+        derived({EMBED: "return self.embedding(t / 1000 / 1000)"}),
+        "but t = 10 and t = 700 differ there by",
+    ),
+    "told nothing by chance while it trains": (
+        derived(
+            {
+                EMBED: "e = self.embedding(t); "
+                "return e * (torch.rand(len(e), 1) > 0.1) if self.training else e"
+            }
+        ),
+        "the shifts of the bottleneck differ by up to",
     ),
     "told half of t while it trains": (
         derived({EMBED: "return self.embedding(t // 2 if self.training else t)"}),
@@ -259,6 +298,10 @@ WRONG = {
         ),
         "or is not registered",
     ),
+    "projection compiled": (
+        derived({PROJECT: "self.project = torch.jit.script(nn.Linear(512, 256))"}),
+        "project is compiled by torch.jit.script, and a check cannot look into it",
+    ),
     "no projection": (
         derived({PROJECT: "", "self.project(t_emb)": "t_emb[:, :256]"}),
         "The projection from 512 to 256 is missing",
@@ -285,36 +328,6 @@ WRONG = {
         "or the base is 100 and not 10000",
     ),
     "random Fourier features": (unet.UNetFourier, "does not see the sinusoid"),
-    # the rest of the network
-    "tanh at the end": (whole({"self.out(y)": "self.out(y).tanh()"}), "goes through tanh"),
-    "sigmoid at the end": (whole({"self.out(y)": "self.out(y).sigmoid()"}), "through sigmoid"),
-    "ReLU at the end": (whole({"self.out(y)": "self.out(y).relu()"}), "goes through ReLU"),
-    "a clamp at the end": (
-        whole({"self.out(y)": "self.out(y).clamp(-1, 1)"}),
-        "a clamp to [-1, 1]",
-    ),
-    "an empty skip connection at 14": (
-        whole({"[self.u2(m), b]": "[self.u2(m), 0 * b]"}),
-        "The skip connection at 14 x 14 pixels is missing",
-    ),
-    "no skip connection at 14": (
-        whole(
-            {
-                "self.pair(192, 128)": "self.pair(128, 128)",
-                "torch.cat([self.u2(m), b], dim=1)": "self.u2(m)",
-            }
-        ),
-        "The skip connection at 14 x 14 pixels is missing",
-    ),
-    "no skip connection at 28": (
-        whole(
-            {
-                "self.pair(96, 64)": "self.pair(64, 64)",
-                "torch.cat([self.u1(y), a], dim=1)": "self.u1(y)",
-            }
-        ),
-        "The skip connection at 28 x 28 pixels is missing",
-    ),
 }
 
 

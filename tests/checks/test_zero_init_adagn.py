@@ -118,6 +118,18 @@ ZERO_INIT_WRONG = {
         {START: "nn.init.zeros_(self.project.weight)"},
         "Set the projection's bias, too",
     ),
+    "frozen weight": (
+        {START: f"{ZEROED}; {ONES}; self.project.weight.requires_grad_(False)"},
+        "t_emb acts through project.weight, which is frozen",
+    ),
+    "ones at every other place": (
+        {ONES: "nn.init.ones_(self.project.bias[::2])"},
+        "The scale is 1 in 6 of 12 channels",
+    ),
+    "a half": (
+        {ONES: "nn.init.constant_(self.project.bias[:C], 0.5)"},
+        "Change gamma's half of the bias",
+    ),
     "norm last": (
         {"gamma * self.norm(h) + beta": "self.norm(gamma * h + beta)"},
         "The norm comes last",

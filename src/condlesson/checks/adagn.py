@@ -13,6 +13,7 @@ from condlesson.checks.instruments.modulation import FORMULA, Scores, feature_ma
 from condlesson.checks.instruments.norm import (
     PAGE,
     SMALL,
+    Sizes,
     check_backward,
     embeddings_like,
     examine_layer,
@@ -22,7 +23,7 @@ from condlesson.checks.instruments.norm import (
     start_of,
     with_random_parameters,
 )
-from condlesson.checks.instruments.parameters import ACTIVATIONS
+from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten, trainable
 from condlesson.checks.instruments.projection import activation_note, is_linear
 
 __all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
@@ -173,11 +174,27 @@ def _check_exact(start: Scores) -> None:
     elif (gamma - 1).abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
         cure = "Beta's half of the bias must start at 0."
     else:
-        cure = "Set the projection's bias, too, so that the scale starts at 1 and the shift at 0."
+        cure = _bias_cure(gamma, beta)
     raise Wrong(
         f"At the start the layer is not group norm: {ranges}. The scale must be 1 and the shift "
         f"0. {cure}"
     )
+
+
+def _bias_cure(gamma: Tensor, beta: Tensor) -> str:
+    """What to do where the same values for every t_emb are no 1 and 0."""
+    for name, right in (
+        ("scale is 1", (gamma - 1).abs().amax(0) < 1e-3),
+        ("shift is 0", beta.abs().amax(0) < 1e-3),
+    ):
+        if right.any() and not right.all():
+            return (
+                f"The {name} in {int(right.sum())} of {len(right)} channels. Set all numbers of "
+                "gamma, and all of beta: .chunk(2, dim=-1) makes the first num_channels gamma."
+            )
+    if gamma.std() < 1e-3 and beta.abs().max() < 1e-3:
+        return "Change gamma's half of the bias, so that the scale starts at 1."
+    return "Set the projection's bias, too, so that the scale starts at 1 and the shift at 0."
 
 
 def check_additive_gn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
@@ -207,8 +224,33 @@ def _additive_gn(answer: object) -> list[str]:
         start = measure(layer, sizes, t_emb)
         with with_random_parameters(layer):
             notes = _check_shift(start, measure(layer, sizes, t_emb), t_emb)
+        notes += _check_own(layer, sizes)
         check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
     return notes
+
+
+def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
+    """The norm's own scale and shift, which must be trained."""
+    t_emb = torch.zeros(1, sizes[1])
+    vectors = {p: p.detach() + 1 for p in trainable(layer).values() if p.numel() == sizes[0]}
+    before = measure(layer, sizes, t_emb)
+    with overwritten(vectors):
+        after = measure(layer, sizes, t_emb)
+    for kind, one, other in (
+        ("scale", before.scale, after.scale),
+        ("shift", before.shift, after.shift),
+    ):
+        if (one - other).abs().max() < 1e-3:
+            raise Wrong(
+                f"The norm has no {kind} of its own that an optimiser would train. Nothing else "
+                "sets it here: take nn.GroupNorm(num_groups, num_channels), and freeze nothing."
+            )
+    if len(vectors) > 2:
+        return []
+    return [
+        "Note: the norm's own shift, or the projection's bias, is missing. One of both can do what "
+        "both do; the page's layer has both."
+    ]
 
 
 def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> list[str]:

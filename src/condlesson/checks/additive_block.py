@@ -16,6 +16,7 @@ from condlesson.checks.instruments.modulation import WantedLayer
 from condlesson.checks.instruments.norm import check_backward, embeddings_like, layer_cure
 from condlesson.checks.instruments.parameters import (
     SILU,
+    check_frozen,
     check_modes,
     listed,
     overwritten,
@@ -28,6 +29,7 @@ __all__ = ["check_additive_block"]
 
 IN, OUT, D_EMB, GROUPS = 3, 12, 16, 4
 BATCH = 3
+WANTED = WantedLayer(OUT, GROUPS, adds_only=True, width="out_channels")
 
 
 def check_additive_block(cls: Callable[[int, int, int, int], nn.Module]) -> CheckResult:
@@ -56,15 +58,21 @@ def _additive_block(answer: object) -> list[str]:
     factory = as_factory(answer, "AdditiveBlock(in_channels, out_channels, d_emb, num_groups)")
     h = torch.randn(BATCH, IN, 6, 8, generator=torch.Generator().manual_seed(8))
     t_emb = embeddings_like(BATCH, D_EMB)
-    with cured(partial(layer_cure, asked=WantedLayer(OUT, GROUPS, adds_only=True), d_emb=D_EMB)):
+    with cured(partial(layer_cure, asked=WANTED, d_emb=D_EMB)):
         block = _build(factory, OUT, GROUPS)
         out = _apply(block, h, t_emb)
     parts = _find_parts(block)
     with overwritten(parts.values()):
         out = _apply(block, h, t_emb).detach()
-        swapped = _apply(block, h, t_emb.flip(0)).detach()
+        again = _apply(block, h, t_emb).detach()
+        other = _apply(block, h, embeddings_like(BATCH, D_EMB, seed=6)).detach()
         alone = _apply(block, h[1:2], t_emb[1:2]).detach()
-    if (out - swapped).abs().max() < 1e-3:
+    if not torch.equal(out, again):
+        raise Wrong(
+            "The same input gives another result each time. Draw nothing at random here: there was "
+            "no dropout in the block, and no layer that forward makes."
+        )
+    if (out - other).abs().max() < 1e-3:
         raise Wrong(_no_effect(parts, h, t_emb, out))
     if not torch.allclose(out[1:2], alone, atol=1e-3):
         raise Wrong(
@@ -129,10 +137,11 @@ class _Parts(NamedTuple):
 
 def _find_parts(block: nn.Module) -> _Parts:
     found = trainable(block)
-    convolutions = [p for p in found.values() if p.shape[:2] == (OUT, IN) and p.ndim == 4]
+    convolutions = [p for p in found.values() if p.shape == (OUT, IN, 3, 3)]
     projections = [p for p in found.values() if squeezed(p) in {(OUT, D_EMB), (D_EMB, OUT)}]
     if len(convolutions) == 1 and len(projections) == 1:
         return _Parts(block, convolutions[0], projections[0])
+    check_frozen(block, {(OUT, IN, 3, 3), (OUT, D_EMB), (D_EMB, OUT)})
     missing = "convolution" if len(convolutions) != 1 else "projection of t_emb"
     raise Wrong(
         f"The block's {missing} is not there as it was given. Only one line was wrong; leave the "

@@ -22,8 +22,13 @@ from condlesson.checks.harness.cures import reshape_cure
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
-from condlesson.checks.instruments.parameters import overwritten, squeezed, trainable
-from condlesson.checks.instruments.spatial_path import check_head, check_skips, path_notes
+from condlesson.checks.instruments.parameters import overwritten, squeezed, switch, trainable
+from condlesson.checks.instruments.spatial_path import (
+    check_head,
+    check_learning,
+    check_skips,
+    path_notes,
+)
 from condlesson.checks.instruments.time_path import (
     ACTIVATED,
     D_EMB,
@@ -37,6 +42,7 @@ from condlesson.checks.instruments.trace import (
     Entrance,
     enters_behind,
     find_entrance,
+    named,
     three_passes,
     time_parameters,
 )
@@ -73,15 +79,26 @@ def _unet_sinusoidal(answer: object) -> list[str]:
         model = build(factory, text=f"{name_of(factory)}()")
     with cured(partial(_wrong_method, model, x, t), _cure):
         out = _predict(model, x, t)
+    if out.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(
+            f"The prediction is {out.dtype}, which is too coarse: x_t is {x.dtype}. Convert it "
+            "back: out.float()."
+        )
     if out.shape != x.shape:
         raise Wrong(
             f"x_t {shape(x)} must give a prediction of its shape, got {shape(out)}. One number is "
             "predicted for each pixel."
         )
     trainable(model)
+    with cured(_cure):
+        return _examine(model, x, t)
+
+
+def _examine(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
+    """Everything about a network that returns what has the right shape."""
     notes = _wake(model)
-    dead = _check_backward(model, x, t)
-    model.eval()
+    deaf = _check_backward(model, x, t)
+    switch(model, "eval")
     check_head(model, x[:1])
     _check_items(model)
     passes = three_passes(model, x[:1])
@@ -93,9 +110,10 @@ def _unet_sinusoidal(answer: object) -> list[str]:
     path = find_path(model, x[:1], time_parameters(passes))
     corner = small_image(model, x[:1])
     notes += check_clock(model, path, entrance, corner)
-    check_training(model, entrance, x[:1], corner)
     clock = {*path.perceptron, path.projection}
-    return [*notes, *_place_note(entrance), *path_notes(model, dead, clock)]
+    check_learning(model, deaf, clock, x[:1])
+    check_training(model, entrance, x[:1], corner)
+    return [*notes, *_place_note(entrance), *path_notes(model, deaf, clock)]
 
 
 def _cure(failure: Failure) -> str:
@@ -115,6 +133,9 @@ def _cure(failure: Failure) -> str:
             "TimestepEmbedding is a class. Make the layer in __init__, self.embedding = "
             "TimestepEmbedding(256, 512), and call that with t."
         )
+    match = re.search(r"__init__\(\) missing .*: '(\w+)'", failure.text)
+    if match and not failure.code:
+        return f"The class is called without arguments. Give {match[1]} a default, {match[1]}=32."
     if "must match" in failure.text and "non-singleton dimension 1" in failure.text:
         return f"The shift needs {WIDE} numbers, one for each channel. {PATH}."
     return reshape_cure(failure, (2, WIDE))
@@ -126,9 +147,19 @@ def _wrong_method(model: nn.Module, x: Tensor, t: Tensor, failure: Failure) -> s
 
     def watched(name: str, method: Callable) -> Callable:
         def call_it(*args: object) -> object:
-            result = method(*args)
+            try:
+                result = method(*args)
+            except Exception:
+                if name == "condition" and _fits(method, args[1], args[0]):
+                    wrong.append(
+                        "It is called with h first, then t_emb: condition(self, h, t_emb)."
+                    )
+                raise
             if result is None:
                 wrong.append(f"{name} returned None. End it with return.")
+            elif not isinstance(result, Tensor):
+                kind = type(result).__name__
+                wrong.append(f"{name} returned a {kind}. Return one tensor alone.")
             elif name == "condition" and result.shape != args[0].shape:
                 wrong.append(
                     f"condition returned {shape(result)}, and h is {shape(args[0])}. Return h plus "
@@ -147,9 +178,29 @@ def _wrong_method(model: nn.Module, x: Tensor, t: Tensor, failure: Failure) -> s
     finally:
         for name in own:
             vars(model).pop(name, None)
-    if not wrong and "embed" not in own and "NoneType" in failure.text:
-        return "Your class has no embed, and UNet's own returns None. Is the name spelt right?"
+    if not wrong and "NoneType" in failure.text:
+        return _not_found(model, "embed")
+    if not wrong and _fits(model, t, x):
+        return "The network is called with x_t first, then t: def forward(self, x_t, t)."
     return wrong[0] if wrong else ""
+
+
+def _fits(function: Callable, x: Tensor, t: Tensor) -> bool:
+    """Whether a function of these returns what has the shape of one of them."""
+    with suppress(Exception):
+        return function(x, t).shape in (x.shape, t.shape)
+    return False
+
+
+def _not_found(model: nn.Module, name: str) -> str:
+    """The class is made of UNet, with the other of its two methods only; else ""."""
+    other, does = {
+        "embed": ("condition", "returns None"),
+        "condition": ("embed", "returns h as it is"),
+    }[name]
+    if not isinstance(model, unet.UNet) or _is_own(model, name) or not _is_own(model, other):
+        return ""
+    return f"Your class has no {name}, and UNet's own {does}. Is the name spelt right?"
 
 
 def _is_own(model: nn.Module, name: str) -> bool:
@@ -162,7 +213,7 @@ def _images(count: int, side: int) -> Tensor:
 
 
 def _predict(model: nn.Module, x: Tensor, t: Tensor) -> Tensor:
-    return call_on(model, x, t, what=f"The network, with x_t {shape(x)} and t {shape(t)},")
+    return call_on(model, x, t, what=named(x, t))
 
 
 def _wake(model: nn.Module) -> list[str]:
@@ -201,7 +252,7 @@ def _check_items(model: nn.Module) -> None:
     if max((y - y[:1]).abs().max() for y in (alone, out)) < 1e-6:
         raise Wrong(
             "The prediction does not depend on t: t = 0, 300 and 999 give the same. "
-            f"{_lost(find_entrance(three_passes(model, x[:1]), WIDE))}"
+            f"{_lost(model, find_entrance(three_passes(model, x[:1]), WIDE))}"
         )
     if torch.allclose(out, alone, atol=1e-4):
         return
@@ -216,9 +267,15 @@ def _check_items(model: nn.Module) -> None:
     )
 
 
-def _lost(entrance: Entrance | None) -> str:
+def _lost(model: nn.Module, entrance: Entrance | None) -> str:
     if entrance is None:
-        return f"Embed t, and add it. {PATH}."
+        return _not_found(model, "condition") or f"Embed t, and add it. {PATH}."
+    change = entrance.change.abs().max()
+    if change < 1e-3:
+        return (
+            f"It enters {_where(entrance)}, but t = 10 and t = 700 differ there by {change:.1g} at "
+            "most. Is t divided before it is embedded? The sinusoid takes t as it is."
+        )
     return (
         f"It enters {_where(entrance)}, and what follows cancels it. Does a norm with one "
         "channel in each group follow? It subtracts each channel's mean. Add the shift behind it."

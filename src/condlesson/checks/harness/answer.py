@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from condlesson.checks.harness.cures import applied
 from condlesson.checks.harness.failure import Cure, Failure, failure_of
@@ -103,6 +104,9 @@ def build(factory: Callable, *args: object, text: str) -> nn.Module:
             f"{text} must be an nn.Module, so that an optimiser finds its parameters, got "
             f"{_article(type(module).__name__)}. Write `class {name}(nn.Module)`."
         )
+    for part in module.modules():  # as a plain layer it computes the same
+        for kept in list(part.parametrizations) if is_parametrized(part) else ():
+            remove_parametrizations(part, kept)
     return module
 
 

@@ -59,10 +59,11 @@ def frames_of_error(error: BaseException) -> list[Place]:
 
 def own_place(places: list[Place]) -> Place | None:
     """The last of the lines inside a check that is neither ours nor a library's."""
-    inside = [k for k, place in enumerate(places) if place.file.startswith(_CHECKS)]
-    called = places[inside[-1] + 1 :] if inside else places
+    inside = (k for k, place in enumerate(places) if place.file.startswith(_CHECKS))
+    called = places[next(inside, -1) + 1 :]
     return next((place for place in reversed(called) if _is_own(place.file)), None)
 
 
 def _is_own(file: str) -> bool:
-    return file.startswith(_EXHIBITS) or not file.startswith((*_FOREIGN, str(_PACKAGE)))
+    foreign = ("<frozen ", *_FOREIGN, str(_PACKAGE))  # what Python itself is made of is frozen
+    return file.startswith(_EXHIBITS) or not file.startswith(foreign)

@@ -152,6 +152,17 @@ def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]
             "What stands between the two linear layers is linear itself, so that both are one "
             "linear map. Put a GELU between them."
         )
+    if (out.diff().abs() < 1e-5).double().mean() > 0.85:
+        raise Wrong(
+            "The activation between the layers is made of steps: it is level nearly everywhere, so "
+            "no gradient reaches the first layer. Take a GELU."
+        )
+    inner = out[x.abs() < SPAN / 2]
+    if out.max() - out.min() < 1.15 * (inner.max() - inner.min()):
+        raise Wrong(
+            "The activation between the layers keeps every value between "
+            f"{out.min():.2g} and {out.max():.2g}. Take a GELU."
+        )
     if is_pointwise:
         return ["Note: this check does not know your activation. The page has GELU."]
     raise Wrong(
@@ -162,14 +173,19 @@ def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]
 
 def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]:
     """Let the sinusoid pass through the first layer, and read it."""
+    noise = 3e-5
     if _slope(layers, embed) is None:
-        return ["Note: the sinusoid cannot be read through this activation, so it is not checked."]
+        if not _is_readable(layers, embed):
+            return [
+                "Note: the sinusoid cannot be read through this activation, so it is not checked."
+            ]
+        noise = 1e-4
     with suppress(Wrong):
         t = ALL if t is None else t
-        return read_clock(_first_input(layers, embed, t), 3e-5, t).notes
+        return read_clock(_first_input(layers, embed, t), noise, t).notes
     table = _first_input(layers, embed, ALL)
     try:
-        return read_clock(table, 3e-5).notes
+        return read_clock(table, noise).notes
     except Wrong as error:
         text = str(error)
     bent = _bent_by(table)
@@ -215,19 +231,76 @@ def _slope(layers: Layers, embed: Embed) -> tuple[float, float] | None:
 
 def _first_input(layers: Layers, embed: Embed, t: Tensor) -> Tensor:
     """What enters the first layer at some timesteps, in float64."""
-    value, slope = _slope(layers, embed) or (LINE, 1.0)
+    line = _slope(layers, embed)
+    if line is None:
+        return _bent_input(layers, embed, t)
+    value, slope = line
+    return (_passed(layers, embed, t, LINE, 1.0) - value) / slope
+
+
+def _bent_input(layers: Layers, embed: Embed, t: Tensor, which: int = 0) -> Tensor:
+    """The same where the activation is no straight line: read where it is steep and smooth.
+
+    Small inputs of both signs leave the slope, and an error of their third power, which two sizes
+    of them cancel.
+    """
+    start, small = _smooth_places(layers, embed)[which], 0.06
+
+    def odd(size: float) -> Tensor:
+        up, down = (_passed(layers, embed, t, start, sign * size) for sign in (1, -1))
+        return (up - down) / (2 * size)
+
+    values = (4 * odd(small) - odd(2 * small)) / 3
+    return values / _slope_at(layers, embed, start, small)
+
+
+def _smooth_places(layers: Layers, embed: Embed) -> list[float]:
+    """Two places on a steep slope of the activation, far from its kinks and from each other."""
+    w_1, b_1, w_2, b_2 = layers
+    t, d = torch.tensor([7]), layers.widths[1]
+    grid = _grid(d, len(embed(t)[0]))
+    with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: grid}):
+        out = embed(t)[0].detach().double()
+    x, steep = grid[3 : len(out) - 3], (out[4:-2] - out[2:-4]).abs()
+    bends = out.diff(n=3).abs().unfold(0, 4, 1).amax(1)  # of the seven values around each
+    bends = torch.where(steep > 0.3 * steep.max(), bends, math.inf)
+    first = x[bends.argmin()]
+    second = x[torch.where((x - first).abs() > 0.5, bends, math.inf).argmin()]
+    return [first.item(), second.item()]
+
+
+def _is_readable(layers: Layers, embed: Embed) -> bool:
+    """Whether the sinusoid is the same, read at two places of a bent activation."""
+    t = torch.tensor([3, 400, 998])
+    one, other = (_bent_input(layers, embed, t, which) for which in (0, 1))
+    return bool((one - other).abs().max() < 1e-4)
+
+
+def _slope_at(layers: Layers, embed: Embed, start: float, small: float) -> float:
+    """Slope of the activation, by the same differences."""
+    w_1, b_1, w_2, b_2 = layers
+    values = {}
+    for step in (-2, -1, 1, 2):
+        x = start + step * small
+        with overwritten({w_1: 0.0, b_1: x, w_2: torch.eye(layers.widths[1]), b_2: 0.0}):
+            values[step] = embed(torch.tensor([7]))[0, 0].item()
+    return (8 * (values[1] - values[-1]) - (values[2] - values[-2])) / (12 * small)
+
+
+def _passed(layers: Layers, embed: Embed, t: Tensor, start: float, factor: float) -> Tensor:
+    """What the activation makes of start + factor * input, (len(t), d_sinusoidal)."""
     w_1, b_1, w_2, b_2 = layers
     d_in, d = layers.widths
     seen = len(embed(t[:1])[0])
     parts = []
-    for start in range(0, d_in, seen):
-        width = min(seen, d_in - start)
+    for first in range(0, d_in, seen):
+        width = min(seen, d_in - first)
         chosen = torch.zeros(d, d_in)
-        chosen[torch.arange(width), start + torch.arange(width)] = 1
+        chosen[torch.arange(width), first + torch.arange(width)] = factor
         if tuple(w_1.squeeze().shape) == (d_in, d):
             chosen = chosen.T
-        with overwritten({w_1: chosen, b_1: LINE, w_2: torch.eye(d), b_2: 0.0}):
-            parts.append((embed(t).detach().double()[:, :width] - value) / slope)
+        with overwritten({w_1: chosen, b_1: start, w_2: torch.eye(d), b_2: 0.0}):
+            parts.append(embed(t).detach().double()[:, :width])
     return torch.cat(parts, dim=1)
 
 

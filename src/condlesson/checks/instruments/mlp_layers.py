@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from condlesson.checks.harness.run import Wrong
-from condlesson.checks.instruments.parameters import listed, squeezed, trainable
+from condlesson.checks.instruments.parameters import check_frozen, listed, squeezed, trainable
 
 __all__ = ["Layers", "find_layers"]
 
@@ -32,6 +32,7 @@ def find_layers(module: nn.Module, d_sinusoidal: int, d_emb: int, text: str) -> 
     biases = [p for p in found.values() if squeezed(p) == (d_emb,)]
     if len(found) == 4 and (len(weights_1), len(weights_2), len(biases)) == (1, 1, 2):
         return Layers(weights_1[0], biases[0], weights_2[0], biases[1])
+    check_frozen(module, {(d_emb, d_sinusoidal), (d_sinusoidal, d_emb), (d_emb, d_emb), (d_emb,)})
     wanted = d_emb * (d_sinusoidal + d_emb + 2)
     count = sum(p.numel() for p in found.values())
     raise Wrong(

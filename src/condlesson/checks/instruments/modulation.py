@@ -37,6 +37,7 @@ class WantedLayer(NamedTuple):
     num_channels: int
     num_groups: int
     adds_only: bool = False
+    width: str = "num_channels"  # name of the argument
 
     @property
     def formula(self) -> str:
@@ -46,7 +47,7 @@ class WantedLayer(NamedTuple):
     @property
     def outputs(self) -> str:
         """How many numbers are projected."""
-        return "num_channels" if self.adds_only else "2 * num_channels"
+        return self.width if self.adds_only else f"2 * {self.width}"
 
     @property
     def norm(self) -> str:
@@ -134,7 +135,7 @@ def _is_steady(affine: Affine, mean: Tensor, size: Tensor) -> bool:
 
 
 def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: WantedLayer) -> str:
-    num_channels, num_groups, _ = asked
+    num_channels, num_groups = asked[:2]
     one, zero = torch.ones_like(affine.slope), torch.zeros_like(affine.slope)
     if _is_steady(affine, zero, one):
         return (
@@ -158,6 +159,12 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
         )
     if _is_steady(affine, mean, size.square()):
         return "The norm divides by the variance. It must divide by its square root."
+    eps = _eps(affine, size)
+    if eps > 0 and _is_steady(affine, mean, (size.square() + eps).sqrt()):
+        return (
+            f"The norm's eps is about {eps:.2g}, and it must be tiny beside the variance, which it "
+            f"is added to: leave it at {EPS:g}, {asked.norm}."
+        )
     order = torch.arange(num_channels).reshape(-1, num_groups).T.flatten()
     if _is_steady(
         Affine(affine.slope[:, order], affine.offset[:, order], affine.residual),
@@ -173,18 +180,27 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
     return _before_the_norm(layer, h, t_emb, asked)
 
 
+def _eps(affine: Affine, size: Tensor) -> float:
+    """What a norm adds to the variance: 1 / slope^2 is linear in both."""
+    channel = affine.slope.abs().amin(0).argmax()
+    variance, y = size[:, channel].square(), affine.slope[:, channel].square().reciprocal()
+    line = torch.stack([variance, torch.ones_like(variance)], dim=1)
+    factor, offset = torch.linalg.lstsq(line, y[:, None]).solution.flatten().tolist()
+    return offset / factor if factor > 0 else 0.0
+
+
 def _other_groups(groups: int, asked: WantedLayer) -> str:
     kind = {1: ", all channels together, which is a layer norm", asked.num_channels: ", each "
             "channel by itself, which is an instance norm"}.get(groups, "")  # fmt: skip
     return (
         f"The norm works in {groups} group{'s' * (groups > 1)}{kind}, and {asked.num_groups} were "
-        f"asked for. Pass num_groups on: {asked.norm_of('num_groups', 'num_channels')}, here "
+        f"asked for. Pass num_groups on: {asked.norm_of('num_groups', asked.width)}, here "
         f"{asked.norm}."
     )
 
 
 def _before_the_norm(layer: Layer, h: Tensor, t_emb: Tensor, asked: WantedLayer) -> str:
-    num_channels, num_groups, _ = asked
+    num_channels, num_groups = asked[:2]
     loud = 1e4 * h
     affine = fit_channels(loud, layer(loud, t_emb.expand(len(h), -1)))
     if _is_steady(affine, *_group_statistics(loud, num_groups)):
@@ -219,6 +235,12 @@ def _not_affine(layer: Layer, h: Tensor, out: Tensor, t_emb: Tensor, asked: Want
         return (
             "The norm works across the channels at each pixel: a layer norm. Group norm takes the "
             "pixels of a group of channels together: nn.GroupNorm(num_groups, num_channels)."
+        )
+    residual = fit_channels(h, out).residual.max().item()
+    if residual < 2e-2:
+        return (
+            f"The result is {asked.formula} but for about {residual:.1%}, as if it was rounded. Is "
+            "something converted to bfloat16 or float16? Compute in float32."
         )
     low = out.min().item()
     if low > -0.3:

@@ -59,6 +59,11 @@ def apply(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
             f"{what} must return the shape of h, got {shape(out)}. Reshape what is "
             "projected from (B, C) to (B, C, 1, 1): x[:, :, None, None]."
         )
+    if out.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(
+            f"{what} returns {out.dtype}, which is too coarse: h is {h.dtype}. Compute in float32, "
+            "without .half() and .bfloat16()."
+        )
     return out
 
 
@@ -93,7 +98,7 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
 
 def layer_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
     """What to do about an error of a layer of these sizes."""
-    for look in (_groups_cure, _width_cure, _split_cure, _reshape_cure):
+    for look in (_groups_cure, _norm_cure, _width_cure, _split_cure, _reshape_cure):
         text = look(failure, asked, d_emb)
         if text:
             return text
@@ -110,8 +115,14 @@ def _groups_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
         return f"The norm gets {given[1]} channels, and h has {asked.num_channels}: {asked.norm}."
     return (
         f"The norm must have {asked.num_groups} groups. Use the argument num_groups: "
-        f"{asked.norm_of('num_groups', 'num_channels')}, here {asked.norm}."
+        f"{asked.norm_of('num_groups', asked.width)}, here {asked.norm}."
     )
+
+
+def _norm_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
+    if "normalized_shape" not in failure.text:
+        return ""
+    return f"A layer norm works on the last dimension, here a row of pixels. Take {asked.norm}."
 
 
 def _width_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
@@ -161,9 +172,15 @@ def _reshape_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
 
 def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
     """Refuse a layer in which t_emb acts by what no optimiser would train."""
-    with overwritten(dict.fromkeys(trainable(layer).values(), 0.0)):
+    frozen = {n: p for n, p in layer.named_parameters() if not p.requires_grad}
+    with with_random_parameters(layer), overwritten(dict.fromkeys(trainable(layer).values(), 0.0)):
         scores = measure(layer, sizes, t_emb)
     if moved_by_t(scores.scale).any() or moved_by_t(scores.shift).any():
+        if frozen:
+            raise Wrong(
+                f"t_emb acts through {next(iter(frozen))}, which is frozen: requires_grad is "
+                "False, so an optimiser would not train it. Freeze nothing."
+            )
         raise Wrong(
             "With all trainable parameters set to 0, t_emb still has an effect: the layer that "
             "projects it is not among them, so an optimiser would not train it. Keep the layer "
@@ -248,7 +265,7 @@ def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: WantedLayer)
     raise Wrong(
         "A feature map comes out differently alone and in a batch: the items influence one "
         "another, as in a batch norm. Group norm looks at each feature map by itself: "
-        f"{asked.norm_of('num_groups', 'num_channels')}."
+        f"{asked.norm_of('num_groups', asked.width)}."
     )
 
 

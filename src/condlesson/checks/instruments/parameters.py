@@ -6,19 +6,23 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from condlesson.checks.harness.answer import call, shape
+from condlesson.checks.harness.answer import call, cured, shape
+from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.run import Wrong
 
 __all__ = [
     "ACTIVATIONS",
     "activation_of",
+    "check_frozen",
     "check_gradients",
     "check_modes",
     "listed",
     "overwritten",
     "squeezed",
+    "switch",
     "trainable",
 ]
 
@@ -50,6 +54,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     """Parameters that an optimiser would train, by name; `Wrong` if there are none."""
+    for name, p in module.named_parameters():
+        _check_memory(name, p)
     found = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if found:
         return found
@@ -60,6 +66,43 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
         "__init__ and keep each as an attribute, self.x = nn.Linear(...). What is made in forward, "
         "or stands in a plain list, is not registered."
     )
+
+
+def check_frozen(module: nn.Module, shapes: set[tuple[int, ...]]) -> None:
+    """Refuse a parameter of one of these shapes that is there and not trained."""
+    for name, p in module.named_parameters():
+        if not p.requires_grad and squeezed(p) in shapes:
+            raise Wrong(
+                f"{name} is frozen: requires_grad is False, so an optimiser would not train it. "
+                "Freeze nothing."
+            )
+
+
+def _check_memory(name: str, p: nn.Parameter) -> None:
+    """Refuse a parameter whose numbers cannot be set, by an optimiser or by a check."""
+    if is_lazy(p):  # its numbers come with the first call
+        return
+    if p.is_inference():
+        raise Wrong(
+            f"{name} was made under torch.inference_mode, so it can never change. Make the layers "
+            "outside of it."
+        )
+    if any(step == 0 and size > 1 for step, size in zip(p.stride(), p.shape, strict=True)):
+        raise Wrong(
+            f"{name} {shape(p)} is expanded: many of its numbers are one number in memory, and "
+            "cannot be trained one by one. Make it in its whole shape, such as torch.zeros"
+            f"{shape(p)}."
+        )
+
+
+def switch(module: nn.Module, mode: str) -> None:
+    """Call module.train() or module.eval(), which may be the learner's own."""
+    with cured(_mode_cure):
+        call(getattr(module, mode), what=f"The call of .{mode}()")
+
+
+def _mode_cure(failure: Failure) -> str:
+    return "Every nn.Module has methods train and eval. Give another name to what is yours."
 
 
 def squeezed(parameter: Tensor) -> tuple[int, ...]:
@@ -156,9 +199,9 @@ def _some(names: list[str]) -> str:
 def check_modes(module: nn.Module, run: Callable[[], Tensor]) -> None:
     """Refuse a module that does something else in evaluation mode than while it trains."""
     trained = run().detach()
-    module.eval()
+    switch(module, "eval")
     evaluated = run().detach()
-    module.train()
+    switch(module, "train")
     if trained.shape != evaluated.shape or not torch.allclose(trained, evaluated, atol=1e-4):
         raise Wrong(
             "In evaluation mode, after eval(), it gives another result than while it trains, after "

@@ -1,6 +1,7 @@
 """How gamma and beta come of the embedding: by one linear layer, or by something else."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson.checks.harness.run import Wrong
@@ -75,9 +76,15 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
                 f"No {who} of any channel is ever negative, so an activation stands after the "
                 f"projection. Use what the projection gives: {FORMULA}."
             )
+    normed = F.normalize(t_emb.double()), F.layer_norm(t_emb.double(), t_emb.shape[1:])
+    if any(is_linear(values, x) for x in normed for values in (scores.scale, scores.shift)):
+        return (
+            "t_emb is normalised before it is projected, so that its size has no effect. Project "
+            "t_emb itself: [gamma, beta] = Linear(t_emb)."
+        )
     return (
         "Gamma and beta are not linear in t_emb. One linear layer makes both: [gamma, beta] = "
-        "Linear(t_emb), with nothing after it."
+        "Linear(t_emb), with nothing before or after it."
     )
 
 

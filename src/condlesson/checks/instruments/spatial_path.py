@@ -7,43 +7,127 @@ import torch
 from torch import Tensor, nn
 
 from condlesson import unet
+from condlesson.checks.harness.answer import tensor_from
 from condlesson.checks.harness.run import Wrong
-from condlesson.checks.instruments.parameters import overwritten
-from condlesson.checks.instruments.trace import record
+from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten
+from condlesson.checks.instruments.trace import Model, Operation, named, record
 
-__all__ = ["check_head", "check_skips", "path_notes"]
+__all__ = ["check_head", "check_learning", "check_skips", "path_notes"]
 
+LINEAR = {
+    "convolution",
+    "linear",
+    "matmul",
+    "__matmul__",
+    "einsum",
+    "tensordot",
+    "mm",
+    "bmm",
+    "addmm",
+}
 HEADS = {
-    "": lambda out: out,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "ReLU": torch.relu,
     "a clamp to [-1, 1]": lambda out: out.clamp(-1, 1),
+    "the absolute value": torch.abs,
+    **ACTIVATIONS,
 }
 
 
-def check_head(model: nn.Module, x: Tensor) -> None:
-    """Refuse a prediction that went through an activation behind the last convolution."""
-    ends = [_end(model, x, factor) for factor in (1.0, 8.0)]  # a clamp shows in large values only
-    if any(last.shape != out.shape for last, out in ends):
-        return
-    for name, function in HEADS.items():
-        if all(torch.allclose(out, function(last), atol=1e-5) for last, out in ends):
-            if name:
-                raise Wrong(
-                    f"The prediction goes through {name}, and noise can take every value. End "
-                    "with the last convolution."
-                )
-            return
+def check_head(model: Model, x: Tensor, subject: str = "The prediction") -> None:
+    """Refuse a prediction that something bends behind the last convolution.
 
+    What that convolution made is replaced by numbers of ours, three images and their sums. A
+    straight line keeps the sums.
 
-def _end(model: nn.Module, x: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-    """What the last convolution makes, and the prediction, with all weights so much larger."""
+    Args:
+        model: Without chance.
+        x: One image, (1, 1, 28, 28).
+        subject: How the message begins.
+    """
     t = torch.tensor([5])
-    loud = {p: factor * p.detach() for p in model.parameters() if p.ndim == 4}
-    with overwritten(loud), torch.no_grad():
-        outputs = [o.output for o in record(model, x, t) if o.name == "convolution"]
-        return outputs[-1], model(x, t)
+    operations, out = _with_result(model, x, t)
+    index = _last_layer(operations, out.numel())
+    if index is None:
+        return
+    size = operations[index].output.shape
+    generator = torch.Generator().manual_seed(7)
+    # Eighths up to 9, which every precision holds, and no clamp that noise never reaches.
+    a, b, c = (torch.randint(-24, 25, size, generator=generator) / 8 for _ in range(3))
+    given = a, a + b, a + c, a + b + c
+    outs = [_with_result(model, x, t, {index: z})[1] for z in given]
+    bend = (outs[3] - outs[2] - outs[1] + outs[0]).abs().max()
+    if bend <= 2e-2 * max(out.abs().max() for out in outs):
+        return
+    means = (
+        name
+        for name, f in HEADS.items()
+        if all(z.numel() == y.numel() and torch.allclose(f(z), y.view_as(z), atol=1e-4)
+               for z, y in zip(given, outs, strict=True))
+    )  # fmt: skip
+    raise Wrong(
+        f"{subject} goes through {next(means, 'something that bends or bounds it')}, and noise "
+        "can take every value. End with the last convolution."
+    )
+
+
+def _with_result(
+    model: Model, x: Tensor, t: Tensor, given: dict[int, Tensor] | None = None
+) -> tuple[list[Operation], Tensor]:
+    """The operations of a forward pass, and what it returned."""
+    results = []
+    operations = record(lambda x, t: results.append(model(x, t)), x, t, given)
+    return operations, tensor_from(results[0], named(x, t)).float()
+
+
+def _last_layer(operations: list[Operation], pixels: int) -> int | None:
+    """Number of the last linear operation that made an image."""
+    found = (k for k, o in enumerate(operations) if o.output.numel() >= pixels and _weighs(o))
+    return max(found, default=None)
+
+
+def _weighs(operation: Operation) -> bool:
+    """Whether it is a linear layer, or a product with weights that are written down."""
+    is_product = any(p.numel() > 1 for p in operation.parameters) and "norm" not in operation.name
+    return operation.name in LINEAR or is_product
+
+
+def check_learning(model: nn.Module, deaf: list[str], clock: set[nn.Parameter], x: Tensor) -> None:
+    """Refuse a network of which a part that is used never learns.
+
+    Args:
+        model: In evaluation mode.
+        deaf: Names of its trainable parameters that no gradient reaches.
+        clock: Its parameters on the timestep's path.
+        x: One image, (1, 1, 28, 28).
+    """
+    rest = {n: p for n, p in model.named_parameters() if p not in clock}
+    kernels = [p.shape for p in unet.UNetSinusoidal().parameters() if p.ndim == 4]
+    frozen = {n: p for n, p in rest.items() if not p.requires_grad and p.shape in kernels}
+    for parts, reason in (
+        ({n: p for n, p in rest.items() if n in deaf}, "No gradient reaches {}, though the "
+         "prediction depends on it: the path is cut. Leave out detach, .data and no_grad."),
+        (frozen, "{} is frozen: requires_grad is False, so it never learns. Freeze nothing of the "
+         "spatial path."),
+    ):  # fmt: skip
+        used = _used(model, parts, x)
+        if used:
+            raise Wrong(reason.format(used))
+
+
+def _used(model: nn.Module, parts: dict[str, nn.Parameter], x: Tensor) -> str:
+    """Name of the first of these parameters on which the prediction depends, or ""."""
+    t = torch.tensor([5])
+    generator = torch.Generator().manual_seed(8)
+    other = {p: p + torch.randn(p.shape, generator=generator) for p in parts.values()}
+    with torch.no_grad():
+        before = model(x, t)
+        with overwritten(other):
+            if torch.equal(model(x, t), before):
+                return ""
+        for name, p in parts.items():
+            with overwritten({p: other[p]}):
+                if not torch.equal(model(x, t), before):
+                    return name
+    return ""
 
 
 def check_skips(model: nn.Module, x: Tensor) -> None:
@@ -66,18 +150,18 @@ def check_skips(model: nn.Module, x: Tensor) -> None:
             )
 
 
-def path_notes(model: nn.Module, dead: list[str], clock: set[nn.Parameter]) -> list[str]:
+def path_notes(model: nn.Module, deaf: list[str], clock: set[nn.Parameter]) -> list[str]:
     """Notes on parameters without a gradient, and on other convolutions than the page's.
 
     Args:
         model: The network.
-        dead: Names of its parameters that no gradient reaches.
-        clock: Its parameters on the timestep's path, which are no part of the spatial one.
+        deaf: Names of its parameters that no gradient reaches.
+        clock: Its parameters on the timestep's path.
     """
     notes = []
-    if dead:
+    if deaf:
         notes.append(
-            f"Note: no gradient ever reaches {', '.join(dead[:3])}{', ...' * (len(dead) > 3)}. "
+            f"Note: no gradient ever reaches {', '.join(deaf[:3])}{', ...' * (len(deaf) > 3)}. "
             "These parameters are not used; are they left over from the class that you started "
             "from?"
         )

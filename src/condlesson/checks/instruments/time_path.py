@@ -56,7 +56,12 @@ def find_path(model: nn.Module, x: Tensor, used: set[nn.Parameter]) -> TimePath:
         x: One image, (1, 1, 28, 28).
         used: Parameters that work on the timestep.
     """
-    named = {n: p for n, p in model.named_parameters() if p in used}
+    layers = {(D_EMB, D_SINUSOIDAL), (D_SINUSOIDAL, D_EMB), (D_EMB, D_EMB), (D_EMB,)}
+    named = {  # a fixed formula may be kept in a frozen parameter
+        n: p
+        for n, p in model.named_parameters()
+        if p in used and (p.requires_grad or squeezed(p) in layers)
+    }
     cut = [name for name, p in named.items() if p.grad is None]
     if cut:
         raise Wrong(
@@ -70,6 +75,12 @@ def find_path(model: nn.Module, x: Tensor, used: set[nn.Parameter]) -> TimePath:
     if len(matrices) == 3 and (len(outer), len(inner), len(biases)) == (2, 1, 2):
         first, last = _in_order(model, x, outer, biases)
         return TimePath(Layers(first, biases[0], inner[0], biases[1]), last)
+    for name, part in model.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise Wrong(
+                f"{name} is compiled by torch.jit.script, and a check cannot look into it. Hand in "
+                "your class with the layer as it was, and compile it for training."
+            )
     raise Wrong(_structure_mistake(matrices, len(outer), len(inner)))
 
 
@@ -170,4 +181,4 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
 
 def bottleneck(model: nn.Module, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor:
     """What stands at the first pixel of each channel where the timestep has entered."""
-    return tensor_at(model, x.expand(len(t), -1, -1, -1), t, entrance.index)[:, :, 0, 0]
+    return tensor_at(model, x.expand(len(t), -1, -1, -1), t, entrance.index)[:, :, 0, 0].float()

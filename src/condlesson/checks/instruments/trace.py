@@ -6,18 +6,23 @@ differs between two passes with another t, or with another image.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from condlesson.checks.harness.answer import call, shape
+
 __all__ = [
     "Entrance",
+    "Model",
     "Operation",
     "Passes",
     "enters_behind",
     "find_entrance",
+    "named",
     "record",
     "tensor_at",
     "three_passes",
@@ -116,18 +121,25 @@ def record(
     """
     recorder = _Recorder(given or {})
     with torch.no_grad(), recorder:
-        model(x, t)
+        call(_until_stopped, model, x, t, what=named(x, t))
     return recorder.operations
+
+
+def named(x: Tensor, t: Tensor) -> str:
+    """A call of a network, for messages."""
+    return f"The network, with x_t {shape(x)} and t {shape(t)},"
+
+
+def _until_stopped(model: Model, x: Tensor, t: Tensor) -> None:
+    with suppress(_Stop):
+        model(x, t)
 
 
 def tensor_at(model: Model, x: Tensor, t: Tensor, index: int) -> Tensor:
     """The tensor with this number, without the rest of the forward pass."""
     recorder = _Recorder({}, stop_at=index)
-    try:
-        with torch.no_grad(), recorder:
-            model(x, t)
-    except _Stop:
-        pass
+    with torch.no_grad(), recorder:
+        call(_until_stopped, model, x, t, what=named(x, t))
     return recorder.operations[0].output
 
 
