@@ -135,10 +135,16 @@ def find_files(app: Sphinx, config: Config) -> None:
     known = {"networks": about["networks"], "digits": about["digits"]}
     data = f"globalThis.deskFiles = {json.dumps(known, separators=(',', ':'))};"
     for name, parts, texts in (("engine", ENGINE, []), ("desk", TOOLS, [data])):
-        texts += [(source / f"{part}.js").read_text("utf-8") for part in parts]
+        texts += [_without_comments((source / f"{part}.js").read_text("utf-8")) for part in parts]
         (scripts / f"{name}.js").write_text("\n".join(texts), "utf-8")
     config.html_static_path += map(str, (source / "desk.css", scripts.parent, networks))
     app.add_css_file("desk.css")
+
+
+def _without_comments(script: str) -> str:
+    """A script without lines of comments and indentation, which are for those who edit it."""
+    lines = map(str.strip, script.splitlines())
+    return "\n".join(line for line in lines if not line.startswith("//"))
 
 
 def files(app: Sphinx) -> Path:

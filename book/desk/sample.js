@@ -19,12 +19,11 @@ desk.tool("sample", (tool) => {
   const label = () => (asked && running.isToldClass() ? Number(asked) : undefined);
   const scale = () => tool.number("scale");
   // What a drawing was made with, where that is anything but the truth alone.
-  const describe = () => {
-    const guided = scale() === 1 ? ", without guidance"
-      : `, with a guidance scale of ${scale()}: two predictions a step`;
-    return (label() === undefined ? "" : ` It was asked for a ${asked}${guided}.`)
+  const guided = () => (scale() === 1 ? "without guidance"
+    : `with a guidance scale of ${scale()}: two predictions a step`);
+  const describe = () =>
+    (label() === undefined ? "" : ` It was asked for a ${asked}, ${guided()}.`)
       + (tool.input("tell").value === "true" ? "" : " It was told one timestep all the way.");
-  };
 
   const finish = () => {
     const seconds = (performance.now() - started) / 1000;

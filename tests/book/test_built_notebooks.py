@@ -62,6 +62,7 @@ write_notebooks("made", measured=measured)
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_the_published_package_writes_the_published_notebooks(tmp_path):
     """Installed where no checkout is, beside the packages of this environment."""

@@ -36,6 +36,7 @@ def session(path, tmp_path):
         yield Session(window, address, folder, path)
 
 
+@pytest.mark.weekly
 def test_an_unfilled_notebook_runs_and_its_check_says_not_done_yet(session):
     session.run_all()
     assert "not done yet" in session.output("check_adagn(AdaGN)").lower()
