@@ -99,7 +99,8 @@ def test_ddpm_step_has_the_posterior_unclipped_as_default(draw, schedule):
 
 @pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("clip_x_0", [False, True])
-def test_ddim_step_is_that_of_diffusers(draw, eta, clip_x_0):
+@pytest.mark.parametrize("noise_from_x_0", [False, True])
+def test_ddim_step_is_that_of_diffusers(draw, eta, clip_x_0, noise_from_x_0):
     scheduler = DDIMScheduler(1000, clip_sample=clip_x_0, **LINEAR)
     for num_steps in (1000, 50):
         scheduler.set_timesteps(num_steps)
@@ -107,9 +108,11 @@ def test_ddim_step_is_that_of_diffusers(draw, eta, clip_x_0):
         for t in (0, 1 * stride, 2 * stride, 500, 1000 - stride):
             x_t, noise_pred = draw(*SHAPE), draw(*SHAPE)
             noise = torch.randn(SHAPE, generator=seeded(t))
-            expected = scheduler.step(noise_pred, t, x_t, eta=eta, generator=seeded(t)).prev_sample
+            theirs = {"eta": eta, "use_clipped_model_output": noise_from_x_0}
+            expected = scheduler.step(noise_pred, t, x_t, generator=seeded(t), **theirs).prev_sample
             t_prev = max(t - stride, -1)
             options = {"eta": eta, "noise": noise if eta else None, "clip_x_0": clip_x_0}
+            options["noise_from_x_0"] = noise_from_x_0
             ours = ddim_step(x_t, t, t_prev, noise_pred, scheduler.alphas_cumprod, **options)
             assert_close(ours, expected, rtol=1e-5, atol=1e-5, msg=lambda m, t=t: f"t = {t}: {m}")
 

@@ -24,9 +24,12 @@ globalThis.diffusion = (() => {
     mix(1 / Math.sqrt(alphaBar(t)), x_t, -Math.sqrt(1 / alphaBar(t) - 1), noise)
       .map((value) => Math.min(Math.max(value, -1), 1));
 
-  // One step of DDIM with eta = 0, from t to an earlier timestep; -1 is the clean image.
-  const step = (x_t, t, earlier, noise, bugs = {}) => {
-    const x_0 = estimate(x_t, t, noise), left = 1 - alphaBar(earlier);
+  // One step of DDIM with eta = 0, from t to an earlier timestep; -1 is the clean image. The noise
+  // is the predicted one, or, `fromEstimate`, what the clipped estimate leaves of x_t: guidance asks
+  // for estimates beyond [-1, 1], and noise that does not fit what is left of them adds up.
+  const step = (x_t, t, earlier, noise, bugs = {}, fromEstimate = false) => {
+    const x_0 = estimate(x_t, t, noise), left = 1 - alphaBar(earlier), now = alphaBar(t);
+    if (fromEstimate) noise = mix(1 / Math.sqrt(1 - now), x_t, -Math.sqrt(now / (1 - now)), x_0);
     return mix(Math.sqrt(alphaBar(earlier)), x_0, bugs.rootless_ddim ? left : Math.sqrt(left), noise);
   };
 
@@ -55,7 +58,7 @@ globalThis.diffusion = (() => {
       const told = always ?? (bugs.told_indices ? steps - 1 - k : t);
       const noise = yield* predictGuided(network, x, everywhere(told), { label, scale, bugs });
       const x_0 = estimate(x, t, noise);
-      x = step(x, t, visited[k + 1] ?? -1, noise, bugs);
+      x = step(x, t, visited[k + 1] ?? -1, noise, bugs, label !== undefined);
       yield { t, told, x_0, x };
     }
   }

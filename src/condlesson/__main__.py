@@ -21,7 +21,7 @@ from condlesson.experiment.judge_records import judge_command, missing_judges, v
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import SUBSET
-from condlesson.experiment.told_classes import record_planned
+from condlesson.experiment.told_classes import record_planned, verify_classes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -238,7 +238,7 @@ def _summary(run: runs.Run) -> dict:
 def _verify(args: argparse.Namespace) -> int:
     problems = verifying.verify(args.dir, every=args.every)
     if _is_the_books(args.dir):
-        problems += verify_judges()
+        problems += verify_judges() + verify_classes()
     if not problems and not runs.list_runs(args.dir):
         problems = [f"{args.dir} must hold recorded runs, got none. Is it spelt right?"]
     for problem in problems:

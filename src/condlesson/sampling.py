@@ -143,6 +143,7 @@ def ddim_step(
     eta: float = 0.0,
     noise: Tensor | None = None,
     clip_x_0: bool = False,
+    noise_from_x_0: bool = False,
 ) -> Tensor:
     """Go from x at t to x at t_prev, without any randomness if eta is 0.
 
@@ -162,8 +163,9 @@ def ddim_step(
         eta: Share of randomness, in [0, 1].
         noise: Standard normal values, of the shape of x_t; needed if eta is above 0, and unused
             if it is 0.
-        clip_x_0: Clamp the estimate of x_0 to [-1, 1]. noise_pred is used as it was predicted and
-            not computed anew from the clamped estimate, which is the default of diffusers.
+        clip_x_0: Clamp the estimate of x_0 to [-1, 1].
+        noise_from_x_0: Compute noise_pred anew from the clamped estimate, so that both fit x_t, as
+            guided-diffusion does. By default it is used as it was predicted, as in diffusers.
 
     Returns:
         x at t_prev, of the shape and dtype of x_t, computed in float32 at least.
@@ -186,6 +188,8 @@ def ddim_step(
     _check_shape(noise, "noise", x_t)
     alpha_bar, alpha_bar_prev = _alpha_bars(x_t, t, t_prev, alphas_cumprod)
     x_0 = _estimate_x_0(x_t, noise_pred, alpha_bar, clip=clip_x_0)
+    if noise_from_x_0:
+        noise_pred = (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
     beta = 1 - alpha_bar / alpha_bar_prev
     sigma = eta * ((1 - alpha_bar_prev) / (1 - alpha_bar) * beta).sqrt()
     kept = (1 - alpha_bar_prev - sigma**2).clamp(min=0).sqrt()  # rounding can go below 0
@@ -282,6 +286,7 @@ def sample_ddim(
     spacing: str = "leading",
     eta: float = 0.0,
     clip_x_0: bool = True,
+    noise_from_x_0: bool = False,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Draw images in few steps: `ddim_step` along `timestep_sequence`, and from its end to -1.
@@ -298,6 +303,7 @@ def sample_ddim(
         spacing: As in `timestep_sequence`.
         eta: As in `ddim_step`; with 0 the images depend on x_T alone.
         clip_x_0: As in `ddim_step`; on by default, since a clean image lies in [-1, 1].
+        noise_from_x_0: As in `ddim_step`.
         generator: Random numbers for the noise of the steps if eta is above 0, on the CPU, so
             that every device draws the same; by default torch's global ones.
 
@@ -317,8 +323,9 @@ def sample_ddim(
             noise_pred = model(x, _batch_of(t, x))
             noise = _draw_noise(x, generator) if eta > 0 else None
             x = ddim_step(
-                x, t, t_prev, noise_pred, alphas_cumprod, eta=eta, noise=noise, clip_x_0=clip_x_0
-            )
+                x, t, t_prev, noise_pred, alphas_cumprod, eta=eta, noise=noise,
+                clip_x_0=clip_x_0, noise_from_x_0=noise_from_x_0,
+            )  # fmt: skip
     return x
 
 

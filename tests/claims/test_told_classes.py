@@ -3,11 +3,15 @@
 import pytest
 import torch
 
-from condlesson.experiment import judges
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.experiment import judges, plan
 from condlesson.experiment.intervals import mean_interval
 from condlesson.experiment.judge_records import load_judge
 from condlesson.experiment.outputs import from_bytes
+from condlesson.experiment.runs import load_model, read_expected
 from condlesson.experiment.told_classes import load_classes
+from condlesson.guidance import GuidedModel
+from condlesson.sampling import sample_ddim
 
 pytestmark = pytest.mark.slow  # a part of `make book`
 
@@ -17,22 +21,38 @@ def told():
     return load_classes()
 
 
-@pytest.fixture(scope="module")
-def drawn(told):
-    """By guidance scale, for each set: the share that is right, and the spread in a class."""
-    judge, labels = load_judge(judges.DIGITS), torch.tensor(told["labels"])
+def measured(x, labels):
+    """The share that is right, and the spread in a class."""
+    judge = load_judge(judges.DIGITS)
     measures = (judges.accuracy, judges.spread_within_classes)
-    return {
-        scale: torch.tensor([[m(judge, from_bytes(x), labels) for m in measures] for x in sets])
+    return [measure(judge, x, labels) for measure in measures]
+
+
+def test_guidance_with_clipped_images_and_kept_noise_falls_apart(told):
+    labels = torch.tensor(told["labels"])
+    right = {
+        scale: torch.tensor([measured(from_bytes(x), labels)[0] for x in sets])
         for scale, sets in zip(told["scales"].tolist(), told["drawn"], strict=True)
     }
+    assert (right[0.0] < 0.2).all()  # in each of the sets
+    assert (right[1.0] > 0.7).all()
+    assert right[1.5].mean() > right[1.0].mean()
+    assert (right[3.0] < right[1.0] / 2).all()
+    assert (right[8.0] < 0.05).all()
 
 
-def test_guidance_finds_the_digit_and_takes_variety(drawn):
-    (right_1, spread_1), (right_3, spread_3), (_, spread_8) = (drawn[s].T for s in (1.0, 3.0, 8.0))
-    assert (right_3 > right_1).all()  # in each of the sets
-    assert (spread_8 < spread_3).all()
-    assert (spread_3 < spread_1).all()
+@torch.no_grad()
+def test_guidance_with_noise_computed_anew_finds_the_digit_and_takes_variety():
+    network = load_model(read_expected(plan.DRAFT[1], plan.MATRIX_DIR), plan.MATRIX_DIR)
+    labels, schedule = torch.arange(10).repeat(5), alphas_cumprod(linear_beta_schedule())
+    start = torch.randn(50, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    (right_1, spread_1), (right_3, spread_3) = (
+        measured(sample_ddim(GuidedModel(network, labels, scale), start, schedule,
+                             num_steps=25, noise_from_x_0=True), labels)
+        for scale in (1.0, 3.0)
+    )  # fmt: skip
+    assert right_3 > right_1 + 0.1 > 0.6
+    assert spread_3 < spread_1
 
 
 def gains(told):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from condlesson.__main__ import main
-from condlesson.experiment import told_classes
+from condlesson.experiment import plan, told_classes
 from condlesson.experiment.outputs import from_bytes
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import Run
@@ -132,6 +132,13 @@ def test_other_weights_and_other_code_are_noticed(recorded, run, monkeypatch):
     monkeypatch.setattr(told_classes, "load_model", lambda run, folder: Listens())
     (problem,) = verify_classes(recorded.parent)
     assert "is out of date. Loss 0 of its canary was" in problem
+
+
+def test_the_books_record_is_there_and_current():
+    assert verify_classes() == []
+    made = load_classes()
+    assert made["drawn"].shape == (7, 3, 100, 28, 28)
+    assert plan.DRAFT[1] == CONFIG
 
 
 def test_the_command_records(recorded, tmp_path, monkeypatch, capsys):
