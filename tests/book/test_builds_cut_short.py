@@ -18,7 +18,8 @@ for process in (worker, worker.parent()):
 time.sleep({PATIENCE})
 """
 # As somebody who saves the page while it runs.
-EDIT = """from pathlib import Path
+EDIT = """print("in the book:", os.environ.get("CONDLESSON_BOOK"))
+from pathlib import Path
 text = Path("one.md").read_text()
 if "twice" + "(4)" in text:
     Path("one.md").write_text(text.replace("twice" + "(4)", "twice(5)"))
@@ -112,6 +113,7 @@ def test_a_page_that_changed_while_it_ran_runs_again(tiny):
     sound, _, output = tiny.build()
     assert sound, output
     assert "one shows 10" in tiny.shown("one.html")
+    assert "in the book: 1" in tiny.shown("one.html")  # also where MyST-NB ran it
     tiny.change(ONE, "import os", ":tags: [hide-input]\n\nimport os")
     for expected in (["one"], []):
         sound, ran, output = tiny.build()

@@ -40,6 +40,7 @@ from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 from jupyter_cache.cache.db import NbCacheRecord, NbProjectRecord
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.basic import REPORT_LEVEL, ProcessData
+from myst_nb.core.execute import cache as mystnb_cache
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -48,7 +49,7 @@ from sphinx.util import logging
 from condlesson.notebooks.machine import cores
 from execution import inputs
 from execution.form import FormError, not_in_contents, read_page, wrong_tags
-from execution.worker import INPUTS, Worker, run_side_by_side
+from execution.worker import INPUTS, Worker, run_changed, run_side_by_side
 
 __all__ = ["Worker", "cached_page", "setup"]
 
@@ -214,4 +215,5 @@ def setup(app: Sphinx) -> dict:
     """Run before Sphinx decides what to read, and before `rereading` takes note of a build."""
     app.add_config_value("execution_checks", [], "", [list])
     app.connect("env-get-outdated", run_pages, priority=400)
+    mystnb_cache.single_nb_execution = run_changed
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,7 +21,7 @@ from traitlets.config import Config
 from execution import inputs, scrutiny
 from execution.surroundings import kernel_environment
 
-__all__ = ["INPUTS", "Worker", "run_side_by_side"]
+__all__ = ["INPUTS", "Worker", "run_changed", "run_side_by_side"]
 
 INPUTS = "inputs"  # key in the metadata of an executed notebook
 
@@ -48,6 +48,16 @@ class Worker(ExecutionWorkerLocalMProc):
         elif found := _wrong_outputs(project_nb.uri, result.nb):
             result.err, result.exc_string = ValueError("wrong outputs"), "\n".join(found)
         return result
+
+
+def run_changed(notebook: NotebookNode, **options: object) -> ExecutionResult:
+    """Run a page that was saved after it had run, as MyST-NB does when it reads one that is new.
+
+    It gets the environment of all others. What it depends on is not kept, so that the next build
+    runs it once more.
+    """
+    with tempfile.TemporaryDirectory() as folder, _environment(Path(folder)):
+        return single_nb_execution(notebook, **options)
 
 
 def _execute(project_nb: ProjectNb, data: ProcessData, folder: Path) -> ExecutionResult:
