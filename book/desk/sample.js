@@ -74,18 +74,22 @@ desk.tool("sample", (tool) => {
   startsClass?.addEventListener("click", () => running.start("class", tool));
 
   // Steps of another network are none of this one.
+  const empty = () => {
+    tool.stop();
+    draw.textContent = "Draw a digit";
+    [steps, slider.value] = [[], 0];
+  };
   let of = null;
   const change = () => {
-    if (of !== shared.network) rest();
+    if (of !== shared.network) empty();
     of = shared.network;
     if (toldClass) toldClass.disabled = !running.isToldClass();
     if (startsClass) startsClass.disabled = running.isToldClass();
     show();
   };
   const rest = () => {
-    tool.stop();
-    draw.textContent = "Draw a digit";
-    [steps, slider.value] = [[], 0];
+    empty();
+    of = null;
     if (startsClass) startsClass.disabled = false;
     tool.say("");
   };

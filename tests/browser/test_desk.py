@@ -278,7 +278,8 @@ def test_the_digit_that_is_asked_for_is_that_of_the_package(opened):
     desk.page.locator(".desk-start .desk-network").select_option("adagn")
     desk.says("start", "This network runs on this page: adagn,")
     assert sample.locator("[data-digit='7']").is_disabled()
-    assert desk.visit.complaints == []
+    # A canvas is read twice by this test alone.
+    assert [c for c in desk.visit.complaints if not c.startswith("Canvas2D")] == []
 
 
 def test_sampling_can_be_stopped(opened):
