@@ -287,4 +287,4 @@ def unguided_prediction(
     # CURE: uncond = model(x_t, t, torch.full_like(labels, null_label))
     uncond = model(x_t, t, labels)
     # END CURE
-    return uncond + scale * (cond - uncond)
+    return cond + (scale - 1) * (cond - uncond)
