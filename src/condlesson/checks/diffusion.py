@@ -11,6 +11,7 @@ from condlesson.checks.harness.answer import as_function, call, call_on, cured, 
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.instruments.chance import unevenness
 from condlesson.checks.instruments.ddim_mistakes import mistake_of
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 
@@ -53,7 +54,7 @@ def _draw_timesteps(answer: object) -> list[str]:
     never = (counts == 0).nonzero().flatten().tolist()
     if never:
         raise Wrong(_never_drawn(never))
-    if _unevenness(counts) > UNEVEN:
+    if unevenness(counts) > UNEVEN:
         raise Wrong(_uneven(counts))
     first, again = _draw(fn, 64, 1000), _draw(fn, 64, 1000)
     if torch.equal(first, again):
@@ -80,7 +81,7 @@ def _check_places(fn: Callable) -> None:
     """Every place in the batch must get all timesteps, as a batch that is sorted does not."""
     batches = torch.stack([_draw(fn, 5, 10) for _ in range(400)]).double()
     counts = torch.bincount(batches.flatten().long(), minlength=10)
-    if _unevenness(counts) > 2 * UNEVEN:
+    if unevenness(counts) > 2 * UNEVEN:
         shares = ", ".join(f"{share:.0%}" for share in counts / counts.sum())
         raise Wrong(
             f"In batches of 5 with T = 10, 0 .. 9 have the shares {shares}, though in large "
@@ -149,12 +150,6 @@ def _all_alike(t: int, *, always_0: bool) -> str:
     return f"{start} Each image must draw a timestep of its own: {DRAW}."
 
 
-def _unevenness(counts: Tensor) -> float:
-    """Chi-square of counts that should be alike."""
-    mean = counts.double().mean()
-    return ((counts - mean).square() / mean).sum().item()
-
-
 def _never_drawn(never: list[int]) -> str:
     start = f"In {MANY:,} draws with T = 10, t = {', '.join(map(str, never))} never came."
     if never == [9]:
@@ -201,7 +196,7 @@ def _check_last(fn: Callable) -> None:
                 f"Take {DRAW}."
             )
         parts = torch.bincount(drawn * min(10, num_timesteps) // num_timesteps)
-        if _unevenness(parts) > UNEVEN:
+        if unevenness(parts) > UNEVEN:
             raise Wrong(
                 f"With T = 10 it is right; with T = {num_timesteps} timesteps are not equally "
                 f"likely: {int(parts.max())} draws lie in one part of the range, and "

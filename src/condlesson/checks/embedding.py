@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from condlesson import exercises
-from condlesson.checks.harness.answer import as_function, call_on, cured
+from condlesson.checks.harness.answer import HALVES, as_function, call_on, cured
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
@@ -84,7 +84,7 @@ def counted(t: Tensor) -> str:
 
 def check_precision(emb: Tensor, what: str = "The embedding") -> None:
     """Refuse embeddings, or what is made of them, in half precision."""
-    if emb.dtype in (torch.float16, torch.bfloat16):
+    if emb.dtype in HALVES:
         raise Wrong(
             f"{what} is {emb.dtype}, which is too coarse: near 1 its numbers lie "
             f"{torch.finfo(emb.dtype).eps:.2g} apart. In most dimensions that turn slowly, "

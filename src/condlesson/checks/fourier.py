@@ -17,7 +17,7 @@ from condlesson.checks.embedding import (
     check_table_shape,
     counted,
 )
-from condlesson.checks.harness.answer import as_factory, build, call, call_on, cured
+from condlesson.checks.harness.answer import HALVES, as_factory, build, call, call_on, cured
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
@@ -94,7 +94,7 @@ def _check_filled(module: nn.Module) -> None:
                 f"it, as by nn.init.normal_(self.{name}, std=...), and call the method that does "
                 "so in __init__."
             )
-        if value.dtype in (torch.float16, torch.bfloat16):
+        if value.dtype in HALVES:
             raise Wrong(
                 f"self.{name} is {value.dtype}, which is too coarse for frequencies: the error "
                 "grows with t. Keep it in float32."

@@ -13,6 +13,7 @@ from condlesson.checks.harness.answer import as_function, call, cured, shape
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.instruments.chance import unevenness
 
 __all__ = ["check_told_batch"]
 
@@ -245,11 +246,11 @@ def _check_reach(numbers: Tensor) -> None:
             f"{int(steps.mode().values)} further in the data set: a batch is a block of it, and no "
             f"rows are drawn. {draw}"
         )
-    counts = torch.bincount(numbers.flatten(), minlength=IMAGES).double()
-    never, mean = int((counts == 0).sum()), counts.mean()
+    counts = torch.bincount(numbers.flatten(), minlength=IMAGES)
+    never = int((counts == 0).sum())
     if never:
         raise Wrong(f"{never} of {IMAGES} images never came in {numbers.numel()} draws. {draw}")
-    if ((counts - mean).square() / mean).sum() > UNEVEN:
+    if unevenness(counts) > UNEVEN:
         raise Wrong(
             f"Images are not equally likely: in {numbers.numel()} draws one came "
             f"{int(counts.max())} times and another {int(counts.min())} times. {draw}"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from condlesson import unet
 from condlesson.checks.harness.answer import (
+    HALVES,
     as_factory,
     build,
     call,
@@ -79,7 +80,7 @@ def _unet_sinusoidal(answer: object) -> list[str]:
         model = build(factory, text=f"{name_of(factory)}()")
     with cured(partial(_wrong_method, model, x, t), _cure):
         out = _predict(model, x, t)
-    if out.dtype in (torch.float16, torch.bfloat16):
+    if out.dtype in HALVES:
         raise Wrong(
             f"The prediction is {out.dtype}, which is too coarse: x_t is {x.dtype}. Convert it "
             "back: out.float()."

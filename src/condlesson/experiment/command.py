@@ -66,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--download", action="store_true", help="let torchvision fetch MNIST there; default: no")
     add("--out", required=True, metavar="DIR", help="folder for the run's files; no default")
     add("--again", action="store_true", help="train what is recorded already; default: no")
-    add("--weights", action="store_true", help="also write the weights, in float16; default: no")
+    add("--weights", action="store_true", help="also write the weights; default: no")
     add("--outputs", action="store_true", help="also write what the trained network does: samples, "
         "and how far t reaches; default: no")  # fmt: skip
     add("--device", default=DEVICE, help="where to train; default: cuda if there is one, else cpu")

@@ -9,6 +9,7 @@ from condlesson.config import TrainConfig
 from condlesson.experiment.canaries import CANARY_TOLERANCES, WEIGHTS_TOLERANCE
 from condlesson.experiment.outputs import OUTPUTS_TOLERANCE
 from condlesson.experiment.records import check_keys, check_numbers, check_sha256
+from condlesson.experiment.weights import DTYPES
 
 __all__ = ["RERUN_TOLERANCES", "check_record"]
 
@@ -117,8 +118,8 @@ def _check_provenance(provenance: object) -> None:
 def _check_weights(weights: object, file: str) -> None:
     check_keys("weights", weights, ("file", "sha256", "dtype", "canary_loss", "tolerance"))
     _check_file("weights", weights, file)
-    if weights["dtype"] != "float16":
-        raise ValueError(f"weights.dtype must be float16, got {weights['dtype']!r}")
+    if weights["dtype"] not in DTYPES:
+        raise ValueError(f"weights.dtype must be {' or '.join(DTYPES)}, got {weights['dtype']!r}")
     check_numbers("weights.canary_loss", [weights["canary_loss"]])
     check_numbers("weights.tolerance", [weights["tolerance"]], high=WEIGHTS_TOLERANCE)
 

@@ -3,11 +3,8 @@
 A file is a call of one JavaScript function with an object of JSON. The book's pages load their
 networks as scripts, in parts; a reader's own file the desk reads as text and never runs.
 
-Weights of two and more dimensions are stored as int8 with a scale for each output channel,
-
-    w = scale * step,   scale = max(abs(w)) / 127,   step = round(w / scale) in -127 .. 127
-
-which takes a quarter of the room of float32. Everything else stays float32.
+Weights of two and more dimensions are in int8, see `condlesson.experiment.weights`. Everything else
+is in float32.
 """
 
 import base64
@@ -21,6 +18,7 @@ from torch import nn
 from condlesson.arguments import check_choice
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import load_model, read_run
+from condlesson.experiment.weights import quantised
 from condlesson.training import TrainConfig
 
 __all__ = ["PRECISIONS", "VARIANTS", "export_run", "network_file"]
@@ -111,17 +109,8 @@ def _entry(name: str, weight: np.ndarray, precision: str) -> dict[str, object]:
     entry = {"name": name, "shape": list(weight.shape)}
     if precision == "float32" or weight.ndim == 1:
         return {**entry, "values": _text(weight.astype("<f4"))}
-    axis = 1 if name.startswith("up_") else 0  # transposed convolutions are (in, out, 2, 2)
-    steps, scales = _quantised(weight, axis)
+    steps, scales = quantised(name, weight)
     return {**entry, "scales": _text(scales), "values": _text(steps)}
-
-
-def _quantised(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps in int8, and the scale of each output channel."""
-    others = tuple(k for k in range(weight.ndim) if k != axis)
-    largest = np.abs(weight).max(axis=others, keepdims=True)
-    scales = (np.where(largest > 0, largest, 1) / 127).astype("<f4")
-    return np.rint(weight / scales).astype(np.int8), scales.ravel()
 
 
 def _text(values: np.ndarray) -> str:

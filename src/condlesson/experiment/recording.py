@@ -4,7 +4,6 @@ What a run holds, and how it is read and checked later, is in `runs`; how a run 
 goes on, in `checkpoints`.
 """
 
-import io
 import json
 import math
 import platform
@@ -15,13 +14,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from condlesson.batches import clean_images, make_batch
 from condlesson.data import Mnist, load_subset
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.experiment import plan
 from condlesson.experiment.canaries import (
     CANARY_TOLERANCES,
     WEIGHTS_TOLERANCE,
@@ -44,8 +43,9 @@ from condlesson.experiment.outputs import (
     compute_outputs,
     outputs_canary,
 )
-from condlesson.experiment.records import digest
+from condlesson.experiment.records import digest, npz_of, today
 from condlesson.experiment.runs import Run, run_name
+from condlesson.experiment.weights import restored, stored
 from condlesson.probes import lie_matrix, loss_by_timestep
 from condlesson.training import (
     Batch,
@@ -89,7 +89,7 @@ def record(
         data: The data set.
         out: Folder for the run's files; it is made if need be.
         device: Where to train; accelerate's device if there is an accelerator.
-        weights: Whether to write the weights, in float16.
+        weights: Whether to write the weights, in float16; those of the draft's size in int8.
         outputs: Whether to write what the trained network does (`condlesson.experiment.outputs`).
         on_step: Called after every step and every validation.
         accelerator: Of several processes that train this run together; None for a single one.
@@ -151,7 +151,7 @@ def record_judge(
         pass
     weights = {name: value.half() for name, value in judge.state_dict().items()}
     judge.load_state_dict(weights)  # what is judged is what is written
-    raw = _npz({name: value.numpy() for name, value in weights.items()})
+    raw = npz_of({name: value.numpy() for name, value in weights.items()})
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / f"{kind}.npz", raw)
     record = JudgeRecord(
@@ -166,7 +166,7 @@ def record_judge(
         provenance={
             "device": _cpu_name(),
             "torch": str(torch.__version__),
-            "recorded": _today(),
+            "recorded": today(),
             "data_sha256": data.checksum(),
         },
         weights={"file": f"{kind}.npz", "sha256": digest(raw)},
@@ -289,7 +289,7 @@ def _provenance(state: TrainState, origin: dict) -> dict:
         **({"processes": origin["processes"]} if origin["processes"] > 1 else {}),
         "torch": origin["torch"],
         "started": origin["started"],
-        "recorded": _today(),
+        "recorded": today(),
         "wall_seconds": round(sum(state.seconds), 1),
         "data_sha256": origin["data_sha256"],
     }
@@ -316,26 +316,24 @@ def _lie_batches(config: TrainConfig, data: Mnist, device: torch.device) -> dict
 
 
 def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
-        for name, value in model.state_dict().items()
-    }
-    raw = _npz({name: value.numpy() for name, value in tensors.items()})
+    dtype = "int8" if config in plan.DRAFT else "float16"
+    arrays = stored(model.state_dict(), dtype)
+    raw = npz_of(arrays)
     file = f"{run_name(config)}.npz"
     write_whole(out / file, raw)
     rounded = make_model(config)
-    rounded.load_state_dict(tensors)
+    rounded.load_state_dict(restored(arrays))
     return {
         "file": file,
         "sha256": digest(raw),
-        "dtype": "float16",
+        "dtype": dtype,
         "canary_loss": weights_loss(rounded, config),
         "tolerance": WEIGHTS_TOLERANCE,
     }
 
 
 def _write_outputs(model: nn.Module, config: TrainConfig, data: Mnist, out: Path) -> dict:
-    raw = _npz(compute_outputs(model, config, data, OUTPUTS))
+    raw = npz_of(compute_outputs(model, config, data, OUTPUTS))
     file = f"{run_name(config)}-outputs.npz"
     write_whole(out / file, raw)
     return {
@@ -344,17 +342,6 @@ def _write_outputs(model: nn.Module, config: TrainConfig, data: Mnist, out: Path
         "canary": outputs_canary(config, load_subset()),
         "tolerance": OUTPUTS_TOLERANCE,
     }
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    """NumPy's archive of arrays, which every reader can open without a further package."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _today() -> str:
-    return datetime.now(timezone.utc).date().isoformat()
 
 
 def _cpu_name() -> str:

@@ -9,6 +9,7 @@ import io
 import json
 import math
 from collections.abc import Collection
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,10 @@ __all__ = [
     "check_numbers",
     "check_sha256",
     "digest",
+    "npz_of",
     "read",
     "shown",
+    "today",
 ]
 
 
@@ -87,6 +90,13 @@ def arrays_of(raw: bytes) -> dict[str, np.ndarray]:
     return {name: arrays[name] for name in arrays.files}
 
 
+def npz_of(arrays: dict[str, np.ndarray]) -> bytes:
+    """NumPy's archive of arrays, which every reader can open without a further package."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
 def shown(path: str | Path) -> str:
     """A path as a reader can type it: relative to the working directory where that is shorter."""
     try:
@@ -103,3 +113,8 @@ def canonical(record: dict) -> bytes:
 def digest(content: bytes) -> str:
     """The SHA-256 of some bytes, as hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def today() -> str:
+    """The date, of UTC, as records have it."""
+    return datetime.now(timezone.utc).date().isoformat()

@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
 from condlesson.arguments import check_choice
 from condlesson.experiment import plan
 from condlesson.experiment.forms import check_record
 from condlesson.experiment.records import RunError, arrays_of, canonical, digest, read, shown
+from condlesson.experiment.weights import restored
 from condlesson.networks import VARIANTS
 from condlesson.training import TIERS, TrainConfig, make_model
 
@@ -268,8 +268,7 @@ def load_model(run: Run, folder: str | Path = RECORDED_DIR) -> nn.Module:
     raw, remedy = _bytes_of(run, folder, "weights")
     model = make_model(run.config)
     try:
-        tensors = {name: torch.from_numpy(array) for name, array in arrays_of(raw).items()}
-        model.load_state_dict(tensors)  # float16 on disk, float32 in the network
+        model.load_state_dict(restored(arrays_of(raw)))  # float32 in the network
     except (RuntimeError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise RunError(f"the weights of run {run.name} do not fit its network. {remedy}") from error
     return model.eval()

@@ -6,13 +6,11 @@ changed by hand and that the weights are those it was made from, and a canary, a
 on the shipped subset, that the code still measures the same.
 """
 
-import io
 import json
 import platform
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +31,10 @@ from condlesson.experiment.records import (
     check_numbers,
     check_sha256,
     digest,
+    npz_of,
     read,
     shown,
+    today,
 )
 from condlesson.experiment.runs import RECORDED_DIR, Run, load_model, read_expected
 from condlesson.guidance import GuidedModel
@@ -203,7 +203,7 @@ def record_classes(
         The record's JSON file.
     """
     out = Path(out)
-    raw = _npz(measure_classes(model, data, sizes))
+    raw = npz_of(measure_classes(model, data, sizes))
     record = {
         "name": run.name,
         "weights_sha256": run.weights["sha256"],
@@ -213,7 +213,7 @@ def record_classes(
         "provenance": {
             "torch": str(torch.__version__),
             "machine": platform.machine(),
-            "recorded": datetime.now(timezone.utc).date().isoformat(),
+            "recorded": today(),
             "data_sha256": data.checksum(),
         },
     }
@@ -295,9 +295,3 @@ def _canary(model: nn.Module) -> list[float]:
 
 def _cure() -> str:
     return f"Make it with: condlesson classes --data DIR --out {shown(CLASSES_DIR)}"
-
-
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()

@@ -17,6 +17,7 @@ from condlesson.checks.harness.location import frames_of_error, place_of_error
 from condlesson.checks.harness.run import PASSING, NotDone, Raised, Wrong, name_of, say
 
 __all__ = [
+    "HALVES",
     "as_factory",
     "as_function",
     "build",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _BUILTINS = dict(vars(builtins))
+HALVES = torch.float16, torch.bfloat16  # too coarse for what is compared
 
 
 def as_function(answer: object, call_text: str) -> Callable:

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from condlesson.checks.harness.answer import build, call, call_on, cured, shape, tensor_from
+from condlesson.checks.harness.answer import HALVES, build, call, call_on, cured, shape, tensor_from
 from condlesson.checks.harness.cures import reshape_cure
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.run import Wrong, name_of
@@ -59,7 +59,7 @@ def apply(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
             f"{what} must return the shape of h, got {shape(out)}. Reshape what is "
             "projected from (B, C) to (B, C, 1, 1): x[:, :, None, None]."
         )
-    if out.dtype in (torch.float16, torch.bfloat16):
+    if out.dtype in HALVES:
         raise Wrong(
             f"{what} returns {out.dtype}, which is too coarse: h is {h.dtype}. Compute in float32, "
             "without .half() and .bfloat16()."

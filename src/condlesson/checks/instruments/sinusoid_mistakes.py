@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from condlesson.checks.harness.answer import HALVES
 from condlesson.checks.instruments.sinusoid_fit import BASE, wheel
 
 __all__ = ["Wheel", "base_text", "known_wheels"]
@@ -30,7 +31,7 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
         found += [Wheel(factor * right, text) for factor, text in _FACTORS.items()]
         found += [Wheel(right, _SHIFTED.format(shift=text), s) for s, text in _SHIFTS]
         found += [Wheel(right, _BACKWARDS.format(last=last), last, -1.0) for last in (999, 1000)]
-        found += [Wheel(right.to(dtype).double(), _COARSE.format(dtype=dtype)) for dtype in _HALVES]
+        found += [Wheel(right.to(dtype).double(), _COARSE.format(dtype=dtype)) for dtype in HALVES]
         found += [Wheel(cut(right), _WHOLE) for cut in (torch.trunc, torch.round)]
         found.append(Wheel(BASE ** (i / steps), _RISING.format(w=BASE ** ((half - 1) / steps))))
         found += [Wheel(wheel(d, base=b, steps=steps), base_text(b)) for b in _BASES]
@@ -73,7 +74,6 @@ _FACTOR = (
     "The angles are {factor:.4g} times the formula's: t or the frequencies are multiplied by "
     f"this number. Leave it out. {_SPEED}"
 )
-_HALVES = torch.float16, torch.bfloat16
 _COARSE = (
     "The frequencies are rounded to {dtype}, and the error grows with t. Compute them in float32."
 )
