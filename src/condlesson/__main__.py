@@ -11,6 +11,7 @@ from pathlib import Path
 import condlesson
 from condlesson.experiment import (
     network_file,
+    plan,
     recording,
     runs,
     sweeps,
@@ -236,15 +237,17 @@ def _summary(run: runs.Run) -> dict:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    problems = verifying.verify(args.dir, every=args.every)
-    if _is_the_books(args.dir):
-        problems += verify_judges() + verify_classes()
-    if not problems and not runs.list_runs(args.dir):
+    books = _is_the_books(args.dir)
+    folders = [args.dir, plan.MATRIX_DIR] if books else [args.dir]
+    problems = [p for folder in folders for p in verifying.verify(folder, every=args.every)]
+    problems += verify_judges() + verify_classes() if books else []
+    count = 0 if problems else sum(len(runs.list_runs(folder)) for folder in folders)
+    if not problems and not count:
         problems = [f"{args.dir} must hold recorded runs, got none. Is it spelt right?"]
     for problem in problems:
         print(f"condlesson: {problem}", file=sys.stderr)
     if not problems:
-        print(f"{len(runs.list_runs(args.dir))} recorded runs are whole and current.")
+        print(f"{count} recorded runs are whole and current.")
     return 1 if problems else 0
 
 

@@ -10,6 +10,7 @@ import pytest
 from condlesson.__main__ import main
 from condlesson.experiment import command, recording, runs, sweeps
 from condlesson.experiment.judge_records import load_judge_record
+from condlesson.experiment.judges import KINDS
 from condlesson.training import TrainConfig
 from tests.command_line.conftest import CONFIG, TRAIN
 
@@ -202,6 +203,7 @@ def test_missing_judges_are_made_for_the_book(monkeypatch, tmp_path, capsys):
         "condlesson.__main__._record_judge", lambda *told: made.append((*told[:1], *told[2:]))
     )
     assert main(["runs", "make", "--dir", str(tmp_path)]) == 1
-    assert "--data must name the folder of MNIST, for 2 missing runs." in capsys.readouterr().err
+    expected = f"--data must name the folder of MNIST, for {len(KINDS)} missing runs."
+    assert expected in capsys.readouterr().err
     assert main(["runs", "make", "--dir", str(tmp_path), "--data", "subset"]) == 0
-    assert made == [("digits", "subset", False), ("noise", "subset", False)]
+    assert made == [(kind, "subset", False) for kind in KINDS]

@@ -11,7 +11,9 @@ from condlesson.experiment.comparison import (
     conclude,
     paired_difference,
     runs_of,
+    runs_of_family,
 )
+from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import Run
 from condlesson.training import TIERS, TrainConfig
 
@@ -205,3 +207,8 @@ def test_runs_are_found_by_their_size(monkeypatch):
     assert runs_of("small", [narrow, wanted[0]]) == {"none": [wanted[0]]}
     with pytest.raises(ValueError, match=f"tier must be one of {', '.join(TIERS)}, got 'large'"):
         runs_of("large")
+
+
+def test_a_family_must_be_whole(tmp_path):
+    with pytest.raises(RunError, match=r"run gn_none-seed45-.*image_size16.* is missing\. Make it"):
+        runs_of_family("sizes", tmp_path)

@@ -11,6 +11,7 @@ from condlesson.data import to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.judges import (
     DIGITS,
+    KINDS,
     NOISE,
     accuracy,
     confidence,
@@ -63,7 +64,7 @@ def test_a_judge_is_decided_by_its_seeds(subset):
 
 
 def test_an_unknown_judge_is_refused():
-    with pytest.raises(ValueError, match="kind must be one of digits, noise, got 'cats'"):
+    with pytest.raises(ValueError, match=f"kind must be one of {', '.join(KINDS)}, got 'cats'"):
         make_judge("cats")
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from condlesson.__main__ import _parser
-from condlesson.experiment import runs, verifying
+from condlesson.experiment import runs
 from condlesson.experiment.canaries import canary_losses
 from condlesson.experiment.command import config_of
 from condlesson.experiment.records import RunError
@@ -134,9 +134,9 @@ def test_a_missing_run_is_named(folder):
 
 def test_the_books_runs_are_expected_in_the_package_alone(folder, monkeypatch):
     assert verify(folder) == []
-    monkeypatch.setattr(verifying, "RECORDED_DIR", folder)
+    monkeypatch.setattr(runs, "RECORDED_DIR", folder)
     problems = verify(folder)
-    assert len(problems) == len(expected_runs())
+    assert len(problems) == len(expected_runs()) > 30
     for message, config in zip(problems, sorted(expected_runs(), key=run_name), strict=True):
         assert f"run {run_name(config)} is missing" in message
 

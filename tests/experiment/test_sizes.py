@@ -8,8 +8,15 @@ import pytest
 import torch
 
 from condlesson.experiment.analysis import trend
-from condlesson.experiment.plan import SIZES
-from condlesson.experiment.sizes import bound_and_floor, gains, guess_error, trained_judge
+from condlesson.experiment.judges import make_judge, noise_kind, train_judge
+from condlesson.experiment.plan import FAMILIES, SIZES
+from condlesson.experiment.sizes import (
+    bound_and_floor,
+    estimate_sizes,
+    gains,
+    guess_error,
+    trend_finding,
+)
 from condlesson.probes import timestep_bound, timestep_floor
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -56,7 +63,8 @@ def test_fewer_pixels_tell_less(subset):
 
 @pytest.mark.parametrize("size", [16, 4])
 def test_a_judge_of_fewer_pixels_reads_the_time_and_not_better_than_can_be(size, subset):
-    judge = trained_judge(subset, size, steps=200)
+    judge = make_judge(noise_kind(size))
+    list(train_judge(judge, noise_kind(size), subset, steps=200))
     error = guess_error(judge, subset)
     spread = 1000 / math.sqrt(12)
     assert error.square().mean().sqrt() < 0.7 * spread
@@ -86,3 +94,55 @@ def test_gains_need_the_same_seeds():
     runs = {8: {"gn_none": made_up({1: 0.05}), "adagn": made_up({2: 0.05})}}
     with pytest.raises(ValueError, match="must have the same seeds at 8 pixels"):
         gains(runs, ("gn_none", "adagn"))
+
+
+def made_up_sizes(gain_of, noise=0.002):
+    """Runs of the plan's networks, whose gain from t at a size is given, with a little luck."""
+    family, generator = FAMILIES["sizes"], torch.Generator().manual_seed(5)
+
+    def loss(size, name):
+        luck = noise * torch.randn((), generator=generator).item()
+        return 0.1 * math.exp(luck - (gain_of(size) if name != "gn_none" else 0))
+
+    return {
+        size: {
+            name: made_up({seed: loss(size, name) for seed in family.seeds})
+            for name in family.variants
+        }
+        for size in SIZES[1:]
+    }
+
+
+@pytest.mark.parametrize(
+    ("gain_of", "verdict", "words"),
+    [
+        (lambda size: 1 / size, "lower", "falls as the pixels grow in number"),
+        (lambda size: size / 100, "higher", "grows with the number of pixels"),
+        (lambda size: 0.05, "the same", "hardly changes"),
+    ],
+)
+def test_the_trend_over_sizes_is_found_and_said(gain_of, verdict, words):
+    estimates, trends = estimate_sizes(made_up_sizes(gain_of))
+    assert list(trends) == list(FAMILIES["sizes"].pairs)
+    for pair, trend_of_pair in trends.items():
+        assert trend_of_pair.verdict == verdict
+        sentence = trend_finding(pair, trend_of_pair)
+        assert f"as a multiple of that of {pair[1]} {words}" in sentence
+        assert f"{trend_of_pair.relative:+.1%} for each doubling" in sentence
+    for size, of_size in estimates.items():
+        for estimate in of_size:
+            assert estimate.relative == pytest.approx(math.expm1(-gain_of(size)), abs=0.005)
+            assert estimate.verdict == "lower"
+
+
+def test_a_trend_that_scatters_is_open():
+    _, trends = estimate_sizes(made_up_sizes(lambda size: 0.05, noise=0.1))
+    for pair, estimate in trends.items():
+        assert estimate.verdict == "open"
+        assert "these runs leave it open" in trend_finding(pair, estimate)
+
+
+def test_the_intervals_of_all_sizes_and_trends_hold_together():
+    estimates, trends = estimate_sizes(made_up_sizes(lambda size: 0.05))
+    every = [*trends.values(), *itertools.chain(*estimates.values())]
+    assert {estimate.comparisons for estimate in every} == {len(every)} == {8}

@@ -143,6 +143,28 @@ def test_guidance_curves_have_a_panel_for_each_measure_and_what_real_images_have
     assert texts == ["guided", "real digits"]
 
 
+def test_gains_stand_side_by_side_with_their_intervals():
+    gains = {"gn_additive": ([[0.1, 0.2], [0.3, 0.2]], [0.0, 0.1], [0.4, 0.3])}
+    gains["adagn"] = gains["gn_additive"]
+    ax = plots.gains_by_size(gains, [4, 8], ylabel="gain")
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["4 × 4", "8 × 8"]
+    means = [line for line in ax.lines if line.get_label() in gains]
+    for line, bars in zip(means, ax.collections, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), [0.2, 0.2])
+        np.testing.assert_allclose([s[:, 1] for s in bars.get_segments()], [[0, 0.4], [0.1, 0.3]])
+    assert np.abs(np.subtract(*(line.get_xdata() for line in means))).min() > 0.1
+    assert ax.yaxis.get_major_formatter()(0.25) == "25%"
+
+
+def test_a_grid_of_curves_has_one_legend():
+    panels = {name: {"a": [1, 2], "b": [2, 3]} for name in ("one", "two", "three")}
+    figure = plots.curve_grid(panels, [0, 1], xlabel="x", ylabel="y")
+    assert [ax.get_title(loc="left") for ax in figure.axes[:3]] == list(panels)
+    assert [len(ax.lines) for ax in figure.axes[:3]] == [2, 2, 2]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+
+
 def test_a_forest_has_a_row_for_each_comparison_under_its_title():
     rows = {"one − other": ([-3.0, -1.0], -4.0, 0.5, 1.5)}
     ax = plots.forest({"Why?": rows, "And?": rows}, xlabel="x")

@@ -12,10 +12,12 @@ what another kind of machine does to a loss. Else the runs cannot tell.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from condlesson.arguments import check_choice
+from condlesson.experiment import plan
 from condlesson.experiment.intervals import mean_interval
-from condlesson.experiment.runs import Run, list_runs
+from condlesson.experiment.runs import Run, list_runs, read_expected
 from condlesson.tables import Table, true_minus
 from condlesson.training import TIERS, TrainConfig
 
@@ -26,6 +28,7 @@ __all__ = [
     "conclude",
     "paired_difference",
     "runs_of",
+    "runs_of_family",
 ]
 
 LEAST = 4  # times the tolerance: the loss of either run may be off by one, in either direction
@@ -216,3 +219,28 @@ def runs_of(tier: str, runs: Iterable[Run] | None = None) -> dict[str, list[Run]
         if run.config == setting:
             found.setdefault(run.config.variant, []).append(run)
     return found
+
+
+def runs_of_family(
+    name: str, folder: str | Path = plan.MATRIX_DIR
+) -> dict[TrainConfig, dict[str, list[Run]]]:
+    """All runs of a family of the plan, which must be whole.
+
+    Args:
+        name: One of `condlesson.experiment.plan.FAMILIES`.
+        folder: Where they lie.
+
+    Returns:
+        For each setting, for each network its runs in the order of their seeds.
+
+    Raises:
+        RunError: A run is missing or damaged.
+    """
+    family, folder = plan.FAMILIES[name], Path(folder)
+    return {
+        setting: {
+            v: [read_expected(replace(setting, variant=v, seed=s), folder) for s in family.seeds]
+            for v in family.variants
+        }
+        for setting in family.settings
+    }

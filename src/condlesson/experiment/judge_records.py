@@ -1,4 +1,4 @@
-"""The recorded judges: two small networks that were trained once, and how well they judge.
+"""The recorded judges: small networks that were trained once, and how well they judge.
 
 Each is a JSON file and its weights in a NumPy file (.npz) beside it, in ``judges`` below the
 recorded runs. They are guarded as runs are: a SHA-256 tells that nothing was changed by hand, and
@@ -21,7 +21,6 @@ from condlesson.experiment.canaries import canary_drift
 from condlesson.experiment.judges import (
     DIGITS,
     KINDS,
-    NOISE,
     Judge,
     accuracy,
     guess_timesteps,
@@ -59,7 +58,6 @@ __all__ = [
 JUDGES_DIR = RECORDED_DIR / "judges"
 CANARY_STEPS = 4
 # Relative, for the four steps and the loss of the weights; as those of runs.
-SCORES = {DIGITS: "accuracy", NOISE: "median_error"}
 TOLERANCES = [5e-6, 1e-4, 5e-4, 5e-4, 1e-4]
 
 
@@ -68,7 +66,7 @@ class JudgeRecord:
     """What is recorded of a judge.
 
     Attributes:
-        kind: ``"digits"`` or ``"noise"``.
+        kind: One of `condlesson.experiment.judges.KINDS`.
         seed: Seed of its weights and of what it was shown.
         steps: Steps that it was trained for.
         scores: How well it judges MNIST's test images, see `judge_scores`.
@@ -95,7 +93,7 @@ def load_judge(kind: str, folder: str | Path = JUDGES_DIR) -> Judge:
     """A recorded judge, in float32 and evaluation mode.
 
     Args:
-        kind: ``"digits"`` or ``"noise"``.
+        kind: One of `condlesson.experiment.judges.KINDS`.
         folder: Where judges lie; by default those that ship with the package.
 
     Raises:
@@ -147,7 +145,7 @@ def load_judge_record(kind: str, folder: str | Path = JUDGES_DIR) -> JudgeRecord
 
 def _check_form(record: JudgeRecord) -> None:
     """Refuse a record with a field that no training of a judge writes."""
-    check_keys("scores", record.scores, {SCORES.get(record.kind)})
+    check_keys("scores", record.scores, {"accuracy" if record.kind == DIGITS else "median_error"})
     check_numbers("scores", list(record.scores.values()), high=NUM_TIMESTEPS)
     check_keys("canary", record.canary, ("losses", "tolerances"))
     for name in ("losses", "tolerances"):
@@ -208,7 +206,7 @@ def weights_canary(judge: Judge, kind: str) -> float:
     if kind == DIGITS:
         images = to_model_range(data.test_images)
         return F.cross_entropy(judge(images), data.test_labels.long()).item()
-    x_t, t = noised_test_images(data)
+    x_t, t = noised_test_images(data, judge.image_size)
     return F.l1_loss(judge(x_t)[:, 0], t / NUM_TIMESTEPS).item()
 
 
@@ -238,7 +236,7 @@ def judge_scores(judge: Judge, kind: str, data: Mnist) -> dict[str, float]:
     """
     if kind == DIGITS:
         return {"accuracy": accuracy(judge, to_model_range(data.test_images), data.test_labels)}
-    x_t, t = noised_test_images(data)
+    x_t, t = noised_test_images(data, judge.image_size)
     return {"median_error": (guess_timesteps(judge, x_t) - t).abs().float().median().item()}
 
 

@@ -1,9 +1,9 @@
-"""Two small networks that judge: which digit is this, and how noisy is this image?
+"""Small networks that judge: which digit is this, and how noisy is this image?
 
-The digit judge puts a number beside a grid of samples: how sure it is of its best guess, and how
-far the samples' features lie from those of real digits. Neither is "image quality"; each is named
-as what it is. The noise judge shows whether t can be read off x_t at all, by a network that is
-told nothing else.
+There is one judge of digits, and one of noise for each size of images. The digit judge puts a
+number beside a grid of samples: how sure it is of its best guess, and how far the samples' features
+lie from those of real digits. Neither is "image quality"; each is named as what it is. A noise
+judge shows whether t can be read off x_t at all, by a network that is told nothing else.
 
 Source: Heusel et al. 2017, arXiv:1706.08500 (the Fréchet distance, there in the features of
 another network).
@@ -20,6 +20,7 @@ from condlesson.arguments import check_choice
 from condlesson.data import Mnist, reduce_images, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment.intervals import jackknife
+from condlesson.experiment.plan import SIZES
 from condlesson.training import initialise, stream
 
 __all__ = [
@@ -34,13 +35,21 @@ __all__ = [
     "frechet_distance",
     "guess_timesteps",
     "make_judge",
+    "noise_kind",
     "score_samples",
     "spread_within_classes",
     "train_judge",
 ]
 
 DIGITS, NOISE = "digits", "noise"
-KINDS = (DIGITS, NOISE)
+
+
+def noise_kind(image_size: int) -> str:
+    """The kind of the judge of noise for images of so many pixels a side."""
+    return NOISE if image_size == SIZES[0] else f"{NOISE}-{image_size}"
+
+
+KINDS = (DIGITS, *map(noise_kind, SIZES))
 NUM_FEATURES = 32
 BATCH_SIZE = 128
 LEARNING_RATE = 1e-3
@@ -72,20 +81,19 @@ class Judge(nn.Module):
         return self.linear_2(self.features(x))
 
 
-def make_judge(kind: str, seed: int = 0, image_size: int = 28) -> Judge:
+def make_judge(kind: str, seed: int = 0) -> Judge:
     """A judge with its starting weights, which the seed and the layers' names decide.
 
     Args:
-        kind: ``"digits"`` or ``"noise"``.
+        kind: One of `KINDS`.
         seed: Seed of the weights.
-        image_size: Pixels a side, a multiple of 4.
 
     Raises:
         ValueError: The kind is unknown.
     """
-    outputs = {DIGITS: 10, NOISE: 1}
-    check_choice("kind", kind, outputs)
-    judge = Judge(outputs[kind], image_size)
+    check_choice("kind", kind, KINDS)
+    sizes = {noise_kind(size): size for size in SIZES}
+    judge = Judge(1, sizes[kind]) if kind in sizes else Judge(10)
     initialise(judge, seed)
     return judge
 

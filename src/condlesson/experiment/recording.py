@@ -133,7 +133,7 @@ def record_judge(
     """Train a judge, in seconds on a CPU, and write it.
 
     Args:
-        kind: ``"digits"`` or ``"noise"``.
+        kind: One of `condlesson.experiment.judges.KINDS`.
         data: The data set.
         out: Folder for its files; it is made if need be.
         steps: Steps of 128 images.

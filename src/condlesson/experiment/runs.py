@@ -52,6 +52,7 @@ SEEDS = (42, 43, 44)
 COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
 FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
 QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
+TOLD: tuple[str, ...] = ()  # families of the plan that are whole and that pages tell
 SUBSET = "subset"  # stands for these in place of a folder
 # For the figures of trained networks.
 WITH_WEIGHTS = (
@@ -142,8 +143,22 @@ def run_name(config: TrainConfig) -> str:
     return name
 
 
-def expected_runs() -> list[TrainConfig]:
-    """The runs that the book reads: every variant with every seed, and one seed of other sizes."""
+def expected_runs(folder: str | Path | None = None) -> list[TrainConfig]:
+    """The runs that the book reads.
+
+    Args:
+        folder: Where from. By default the package's own folder: every variant with every seed, and
+            one seed of other sizes. `condlesson.experiment.plan.MATRIX_DIR` has those of the plan.
+
+    Returns:
+        Their configurations; none for any other folder.
+    """
+    folder = Path(folder or RECORDED_DIR).resolve()
+    if folder == plan.MATRIX_DIR.resolve():
+        told = [config for name in TOLD for config in plan.FAMILIES[name].runs()]
+        return [*(c for c in plan.DRAFT if c in WITH_WEIGHTS), *told]
+    if folder != RECORDED_DIR.resolve():
+        return []
     small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in SEEDS]
     full = [replace(TIERS["full"], variant=v) for v in FULL]
     quick = [replace(TIERS["quick"], variant=v) for v in QUICK]
@@ -344,7 +359,8 @@ def cure(config: TrainConfig, folder: str | Path, **parts: bool) -> str:
 
 def _remedy_for(path: Path, config: TrainConfig | None) -> str:
     """The remedy for a file that cannot be trusted to say what it should hold."""
-    candidates = expected_runs() if config is None else [config]
+    books = (*expected_runs(), *expected_runs(plan.MATRIX_DIR))
+    candidates = books if config is None else [config]
     for candidate in candidates:
         if run_name(candidate) == path.stem:
             return cure(candidate, path.parent)

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from condlesson.data import Mnist, reduce_images, to_model_range
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule
+from condlesson.experiment.analysis import Estimate, estimate_pairs, trend
 from condlesson.experiment.judge_records import noised_test_images
-from condlesson.experiment.judges import NOISE, Judge, guess_timesteps, make_judge, train_judge
-from condlesson.experiment.plan import Pair
+from condlesson.experiment.judges import Judge, guess_timesteps
+from condlesson.experiment.plan import FAMILIES, Pair
 from condlesson.experiment.runs import Run
 from condlesson.probes import timestep_bound, timestep_floor
 
-__all__ = ["bound_and_floor", "gains", "guess_error", "trained_judge"]
+__all__ = ["bound_and_floor", "estimate_sizes", "gains", "guess_error", "trend_finding"]
 
 NUM_BINS = 10
 
@@ -46,21 +47,6 @@ def bound_and_floor(data: Mnist, size: int, *, draws: int = 500) -> tuple[Tensor
     bound = timestep_bound(schedule, size**2, mean_square)[middles]
     floor = timestep_floor(schedule, size**2, middles, mean_square=mean_square, draws=draws)
     return bound, floor
-
-
-def trained_judge(data: Mnist, size: int, *, steps: int = 4_000, seed: int = 0) -> Judge:
-    """A small network that has learnt to read the timestep off images of a size.
-
-    Args:
-        data: The data set, of 28 x 28 pixels.
-        size: Pixels a side that it is shown, a multiple of 4.
-        steps: Steps of 128 images.
-        seed: Seed of its weights and of what it is shown.
-    """
-    judge = make_judge(NOISE, seed, size)
-    for _ in train_judge(judge, NOISE, data, steps, seed):
-        pass
-    return judge.eval()
 
 
 def guess_error(judge: Judge, data: Mnist) -> Tensor:
@@ -100,3 +86,48 @@ def gains(runs: Mapping[int, Mapping[str, Sequence[Run]]], pair: Pair) -> dict[i
             )
         found[size] = [math.log(untold[seed] / told[seed]) for seed in sorted(told)]
     return found
+
+
+def estimate_sizes(
+    runs: Mapping[int, Mapping[str, Sequence[Run]]],
+) -> tuple[dict[int, list[Estimate]], dict[Pair, Estimate]]:
+    """What the plan asks of the family of sizes, with intervals that hold all together.
+
+    Args:
+        runs: As for `gains`, each network's in one order of seeds.
+
+    Returns:
+        For each size an estimate for each pair of the plan, and for each pair the trend of its gain
+        when the pixels grow fourfold.
+    """
+    family = FAMILIES["sizes"]
+    comparisons = len(family.pairs) * (len(runs) + 1)
+    estimates = {
+        size: estimate_pairs(
+            {name: [run.final_loss for run in networks[name]] for name in family.variants},
+            family.pairs,
+            [family.variants],
+            comparisons,
+        )
+        for size, networks in runs.items()
+    }
+    return estimates, {pair: trend(gains(runs, pair), comparisons) for pair in family.pairs}
+
+
+def trend_finding(pair: Pair, estimate: Estimate) -> str:
+    """State in a sentence what a trend shows, with its numbers, and no more.
+
+    Args:
+        pair: The network that is not told t, and one that is.
+        estimate: The trend of its gain, as `estimate_sizes` gives it.
+    """
+    low, high = (f"{end:+.1%}" for end in estimate.interval())
+    numbers = f"{estimate.relative:+.1%} for each doubling of the side, interval {low} to {high}"
+    words = {
+        "lower": "falls as the pixels grow in number",
+        "higher": "grows with the number of pixels",
+        "the same": "hardly changes with the number of pixels",
+        "open": "may fall or grow with the number of pixels; these runs leave it open",
+    }
+    gain = f"The loss of {pair[0]} as a multiple of that of {pair[1]}"
+    return f"{gain} {words[estimate.verdict]} ({numbers})."

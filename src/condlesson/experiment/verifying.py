@@ -54,8 +54,8 @@ def verify(
 
     Args:
         folder: Where the runs lie.
-        expected: The runs that must be there; by default, in the package's own folder, those
-            that the book reads. Other runs in the folder are checked as well.
+        expected: The runs that must be there; by default those that the book reads there. Other
+            runs in the folder are checked as well.
         every: Train the canary of every run again, whatever was found before.
 
     Returns:
@@ -66,7 +66,7 @@ def verify(
     if not folder.is_dir():
         return [NO_FOLDER.format(folder)]
     if expected is None:
-        expected = expected_runs() if folder.resolve() == RECORDED_DIR.resolve() else []
+        expected = expected_runs(folder)
     names = {run_name(config): config for config in expected}
     found, problems = [], []
     for name in sorted(names | dict.fromkeys(path.stem for path in folder.glob("*.json"))):

@@ -11,10 +11,17 @@ from condlesson.figures.style import COLOURS, LOOKS, use_style
 
 _DRAWN = {
     "embeddings": ("dials", "embedding_heatmap", "similarity_matrices"),
-    "lines": ("bands", "curve_panels", "curves", "guesses"),
+    "lines": ("bands", "curve_grid", "curve_panels", "curves", "guesses"),
     "blocks": ("modulation_heatmaps", "modulation_lines", "movements", "shares", "spatial_path"),
     "mechanism": ("adagn_steps", "small_unets", "two_messages"),
-    "results": ("differences", "forest", "guidance_curves", "lie_heatmaps", "training_curves"),
+    "results": (
+        "differences",
+        "forest",
+        "gains_by_size",
+        "guidance_curves",
+        "lie_heatmaps",
+        "training_curves",
+    ),
     "images": ("digits", "samples"),
 }
 _MODULE_OF = {name: module for module, names in _DRAWN.items() for name in names}

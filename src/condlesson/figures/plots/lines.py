@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from condlesson.figures.style import COLOURS, LINES, log_axis, look, new_axes, seeds_and_mean
 
-__all__ = ["bands", "curve_panels", "curves", "guesses"]
+__all__ = ["bands", "curve_grid", "curve_panels", "curves", "guesses"]
 
 
 def curves(
@@ -86,6 +86,32 @@ def curve_panels(
         ax.legend()
     axes[-1, 0].set_xlabel(xlabel)
     axes[-1, 0].xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def curve_grid(
+    panels: Mapping[str, Mapping[str, ArrayLike]], x: ArrayLike, *, xlabel: str, ylabel: str
+) -> Figure:
+    """Draw panels two in a row that share their axes, with the same lines in each.
+
+    Args:
+        panels: For each panel's label, for each line's label, shape (N,).
+        x: Shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of y, with its unit.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = plt.subplots(
+        rows, 2, figsize=(7.2, 2.3 * rows + 0.6), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, (label, lines) in zip(axes.flat, panels.items(), strict=False):
+        for (name, y), style in zip(lines.items(), LINES, strict=False):
+            ax.plot(x, np.asarray(y), linestyle=style, label=name)
+        ax.set_title(label, loc="left", fontsize=13)
+    figure.supxlabel(xlabel, fontsize=13)
+    figure.supylabel(ylabel, fontsize=13)
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
     return figure
 
 

@@ -8,10 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from condlesson.figures.style import DIVERGING, log_axis, new_axes, seeds_and_mean
+from condlesson.figures.style import DIVERGING, log_axis, look, new_axes, seeds_and_mean
 from condlesson.networks import GREY
 
-__all__ = ["differences", "forest", "guidance_curves", "lie_heatmaps", "training_curves"]
+__all__ = [
+    "differences",
+    "forest",
+    "gains_by_size",
+    "guidance_curves",
+    "lie_heatmaps",
+    "training_curves",
+]
 
 
 def training_curves(
@@ -123,6 +130,37 @@ def lie_heatmaps(
     bar = figure.colorbar(image, ax=axes, label="loss, times that of the truth", shrink=0.7)
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
     return figure
+
+
+def gains_by_size(
+    gains: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]],
+    sizes: Sequence[int],
+    *,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what networks gain at each size of image: dots for seeds, bars for intervals.
+
+    Args:
+        gains: For each network, the gains of shape (seeds, S), and the low and the high end of the
+            interval of their mean, each of shape (S,).
+        sizes: The S sizes, pixels a side.
+        ylabel: What a gain is, with its unit.
+        ax: Where to draw; by default on a new figure.
+    """
+    ax = new_axes(ax, figsize=(7.2, 3.8))
+    ax.axhline(0, color=GREY, linewidth=1)
+    for number, (name, (values, low, high)) in enumerate(gains.items()):
+        x = np.log2(sizes) + 0.12 * (number - (len(gains) - 1) / 2)  # side by side
+        values, drawn = np.asarray(values), look(name, 1)
+        ax.plot(x, values.mean(axis=0), label=name, **drawn)
+        ax.vlines(x, low, high, color=drawn["color"], linewidth=2)
+        ax.plot(x, values.T, "o", color=drawn["color"], markersize=2.5)
+    ax.set_xticks(np.log2(sizes), [f"{size} × {size}" for size in sizes])
+    ax.set(xlabel="pixels", ylabel=ylabel)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.legend()
+    return ax
 
 
 def guidance_curves(
