@@ -41,7 +41,7 @@ PACKAGE := $(TESTS) --ignore=tests/book --ignore=tests/browser --ignore=tests/cl
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-walks test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify clean
+.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-walks test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify records clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -179,6 +179,13 @@ bench: $(STAMP) ## how fast training, sampling and the desk are (minutes)
 
 runs: $(STAMP) ## train the runs that are missing (hours); DATA=dir of MNIST, fetched if need be
 	$(BIN)/condlesson runs make --data "$(DATA)" --download
+
+# The paths are those of the commit, in one order: who makes the list again gets the same bytes.
+records: ## list what is recorded with its SHA-256, as it is signed when it is published
+	@mkdir -p _build
+	@git ls-files -z src/condlesson/experiment/recorded | LC_ALL=C sort -z \
+	  | xargs -0 sha256sum > _build/recorded.sha256
+	@echo "The list is _build/recorded.sha256"
 
 runs-verify: $(STAMP) ## check that the recorded runs are whole and current
 	$(BIN)/condlesson runs verify

@@ -1,5 +1,6 @@
 """What holds for the repository as a whole: what is in it, how large, and who imports whom."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.conftest import outside_make
 
 ROOT = Path(__file__).parents[1]
 MB = 1_000_000
@@ -56,6 +59,23 @@ def test_recorded_runs_are_small():
     sizes = {path: path.stat().st_size for path in files() if "recorded" in path.parts}
     assert {path.name for path, size in sizes.items() if size >= 9 * MB} == set()
     assert sum(sizes.values()) < 20 * MB
+
+
+def test_the_list_that_is_signed_names_what_is_recorded_and_can_be_made_again(tmp_path):
+    """In another clone, folder and locale the bytes are the same."""
+    lists = []
+    for locale in ("C", "C.UTF-8"):
+        clone = tmp_path / f"a clone {locale}"
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        environment = outside_make() | {"LC_ALL": locale}
+        subprocess.run(["make", "records"], cwd=clone, env=environment, check=True)
+        lists.append((clone / "_build" / "recorded.sha256").read_text())
+    assert lists[0] == lists[1]
+    listed = dict(reversed(line.split("  ")) for line in lists[0].splitlines())
+    recorded = [path for path in clone.rglob("recorded/**/*") if path.is_file()]
+    assert {str(path.relative_to(clone)) for path in recorded} == set(listed)
+    for name, sha256 in listed.items():
+        assert hashlib.sha256((clone / name).read_bytes()).hexdigest() == sha256
 
 
 def test_only_known_kinds_of_files_are_recorded():

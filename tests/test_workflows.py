@@ -24,7 +24,11 @@ JOBS = {
 # GitHub gives runs of other triggers than these the right to write, on code of a stranger.
 TRIGGERS = {"push", "pull_request", "schedule", "workflow_dispatch"}
 # Which jobs may write, and what.
-MAY_WRITE = {"publish.publish": {"contents": "write"}, "weekly.report": {"issues": "write"}}
+MAY_WRITE = {
+    "publish.publish": {"contents": "write"},
+    "publish.sign": {"id-token": "write", "attestations": "write"},
+    "weekly.report": {"issues": "write"},
+}
 
 
 def steps(job: dict, key: str) -> list:
@@ -64,6 +68,13 @@ def test_only_the_jobs_that_must_may_write_and_one_step_of_each(name):
     with_token = [step for step in job["steps"] if "github.token" in str(step)]
     assert with_token == (job["steps"][-1:] if rights else [])
     assert not any("secrets." in str(step) for step in job["steps"])
+
+
+def test_what_is_signed_was_verified_and_nothing_is_installed_beside_the_right_to_sign():
+    job = JOBS["publish.sign"]
+    assert job["needs"] == "build"
+    assert steps(job, "run") == ["make records"]
+    assert job["steps"][-1]["with"]["subject-path"] == "_build/recorded.sha256"
 
 
 def test_the_same_action_has_the_same_hash_everywhere():
@@ -162,7 +173,7 @@ def test_no_step_hides_that_a_command_in_it_failed():
 
 
 def test_only_main_is_published():
-    for name in ("publish.build", "publish.publish"):
+    for name in ("publish.build", "publish.sign", "publish.publish"):
         assert JOBS[name]["if"] == "github.ref == 'refs/heads/main'"
 
 
