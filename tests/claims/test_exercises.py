@@ -85,6 +85,12 @@ def test_largest_gap_is_that_of_adagn(runs):
     assert gap["adagn"] > 2 * max(gap["simple"], gap["sinusoidal"])
 
 
+def test_one_of_four_pairs_has_a_winner(runs):
+    pairs = [("simple", "sinusoidal"), *(("none", v) for v in COMPARED if v != "none")]
+    winners = [paired_difference(runs[a], runs[b]).winner for a, b in pairs]
+    assert winners == [None, None, None, "adagn"]
+
+
 def test_gap_of_the_additive_networks_is_small(runs):
     for variant in ("simple", "sinusoidal"):
         assert abs(paired_difference(runs["none"], runs[variant]).relative) < 0.1
