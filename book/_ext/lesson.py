@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from condlesson import scaffold as exercises
 from condlesson.notebooks.blocks import STEPS
+from condlesson.tables import true_minus
 
 # The page that a step of the map is about.
 PAGE_OF = {
@@ -118,6 +119,18 @@ class ChecksWithSolutions(SphinxPostTransform):
             behind[0].parent.append(nodes.raw("", opened, format="html"))
 
 
+class TrueMinus(SphinxPostTransform):
+    """Gives numbers that a page glues into its text a minus sign in the place of a hyphen."""
+
+    default_priority = 600  # when they are in the text
+
+    def run(self, **kwargs: object) -> None:
+        """Do so for each number."""
+        for inline in self.document.findall(nodes.inline):
+            if "pasted-text" in inline["classes"]:
+                inline.children = [nodes.Text(true_minus(inline.astext()))]
+
+
 def _around(node: nodes.Node, kind: str) -> nodes.Element:
     while kind not in node.get("classes", ()):
         node = node.parent
@@ -131,4 +144,5 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("scaffold", Scaffold)
     app.add_directive("solution", Solution)
     app.add_post_transform(ChecksWithSolutions)
+    app.add_post_transform(TrueMinus)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

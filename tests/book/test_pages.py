@@ -120,6 +120,12 @@ def test_the_comparison_says_where_its_runs_were_made():
     assert any(run.recorded_on in text for run in list_runs())
 
 
+@every_page
+def test_glued_numbers_have_a_true_minus(name):
+    shown = [tag.get_text() for tag in article(name).select(".pasted-text")]
+    assert [text for text in shown if text.startswith("-")] == []
+
+
 def test_the_search_index_knows_the_pages():
     index = (HTML / "searchindex.js").read_text()
     assert [name for name in PAGES if f'"{name}"' not in index] == []

@@ -41,7 +41,7 @@ def inline(tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.png").write_bytes(b"a picture")
     book = Book(tmp_path)
-    return Inline(book, book.pages["one"], {"x": 0.12345, "n": 58470, "s": "text"})
+    return Inline(book, book.pages["one"], {"x": 0.12345, "n": 58470, "s": "text", "below": -0.5})
 
 
 PICTURE = f"data:image/png;base64,{b64encode(b'a picture').decode()}"
@@ -71,6 +71,7 @@ ARXIV = "https://arxiv.org/abs"
         ("{eq}`eq-two`", "(1) of [Page two](two.ipynb)"),
         ("{glue:text}`x:.2f` and {glue:text}`n:,.0f`", "0.12 and 58,470"),
         ("{glue:text}`s`", "text"),
+        ("{glue:text}`below:+.1f`", "−0.5"),
         ("[a](two.md#part)", "[a](two.ipynb#part)"),
         ("[a](https://example.org/b.md)", "[a](https://example.org/b.md)"),
         ("![alt](images/a.png)", f"![alt]({PICTURE})"),

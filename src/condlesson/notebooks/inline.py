@@ -15,6 +15,7 @@ from condlesson.notebooks import addresses, myst
 from condlesson.notebooks.myst import Mark
 from condlesson.notebooks.pages import Book, Page, PageError, Target
 from condlesson.notebooks.references import Reference
+from condlesson.tables import true_minus
 
 __all__ = ["Inline"]
 
@@ -145,7 +146,7 @@ class Inline:
         name, _, form = text.partition(":")
         if name not in self.glued:
             raise self._error(line, f"no cell of this page glues {name}.")
-        return format(self.glued[name], form)
+        return true_minus(format(self.glued[name], form))
 
     def _math(self, text: str, line: int) -> str:
         return f"${text}$"
