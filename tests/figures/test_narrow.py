@@ -29,6 +29,10 @@ def letters(figure):
     return sorted(t.get_text() for t in texts if t.get_visible() and t.get_text().strip())
 
 
+def pixels(figure):
+    return [np.unique(image.get_array()) for image in figure.findobj(mpl.image.AxesImage)]
+
+
 FIGURES = {
     "one panel": lambda: plots.curves([0, 1], {"a": [0, 1]}, xlabel="x", ylabel="y").figure,
     "two panels": lambda: plots.similarity_matrices({"a": np.eye(3), "b": np.eye(3)}, [0, 1, 2]),
@@ -44,6 +48,9 @@ FIGURES = {
     "rows of pictures": lambda: plots.samples({"a name": np.ones((10, 4, 4))}),
     "a long legend": lambda: plots.curve_panels(
         {"a title": {f"line {k}": [0, 1] for k in range(6)}}, [0, 1], xlabel="x", ylabel="y"
+    ),
+    "two heatmaps": lambda: plots.modulation_heatmaps(
+        np.arange(160.0).reshape(5, 32), -np.arange(160.0).reshape(5, 32), [0, 250, 500, 750, 999]
     ),
     "long labels": lambda: (
         plots.differences({"a long label − another": ([0, 1], -1, 2)}, xlabel="x").figure
@@ -63,6 +70,19 @@ def test_a_squeezed_figure_is_narrow_and_keeps_its_words(draw):
     assert named <= set(letters(figure))
     shown = [t for t in figure.findobj(mpl.text.Text) if t.get_visible() and t.get_text().strip()]
     assert min(t.get_fontsize() for t in shown) >= LEAST
+
+
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_no_pixel_is_lost_or_cut_off(draw):
+    before = pixels(draw())
+    figure = draw()
+    narrow.squeeze(figure)
+    for values, image in zip(before, figure.findobj(mpl.image.AxesImage), strict=True):
+        np.testing.assert_array_equal(np.unique(image.get_array()), values)
+        left, right, bottom, top = image.get_extent()
+        across, up = sorted(image.axes.get_xlim()), sorted(image.axes.get_ylim())
+        assert across[0] <= left < right <= across[1]
+        assert up[0] <= top < bottom <= up[1]
 
 
 def test_panels_side_by_side_come_to_stand_below_one_another():

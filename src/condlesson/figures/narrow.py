@@ -71,7 +71,7 @@ def squeeze(figure: Figure) -> None:
         is_square = any(ax.get_aspect() != "auto" for ax in shown)
         each = WIDTH * 0.8 if is_square else height * columns * 0.75 / len(shown)
         figure.set_size_inches(WIDTH, len(shown) * each)
-    elif panels[0].images and not panels[0].get_xlabel():
+    elif len(panels) == 1 and panels[0].images and not panels[0].get_xlabel():
         _wrap(panels[0])
         figure.set_size_inches(WIDTH, height * 2)
     else:

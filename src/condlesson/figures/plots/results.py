@@ -99,7 +99,7 @@ def _difference(
     ax: Axes, y: float, values: Sequence[float], low: float, high: float, too_small: float = 0
 ) -> None:
     """A dot for each seed, a bar for the interval, a stroke for the mean, a box for too small."""
-    ax.barh(y, 2 * too_small, left=-too_small, height=0.8, color="#D9D9D9", zorder=0.5)
+    ax.barh(y, 2 * too_small, left=-too_small, height=0.5, color="#D9D9D9", zorder=0.5)
     if np.isfinite([low, high]).all():
         ax.plot([low, high], [y, y], color="#0072B2", linewidth=2, solid_capstyle="butt")
     ax.plot(values, [y] * len(values), "o", color="#0072B2")
