@@ -50,6 +50,26 @@ WRONG = {
     "never": ({END: "return torch.ones(len(t))"}, "The scale is 1 at every timestep"),
     "bounds exchanged": ({INSIDE: "inside = (t >= high) & (t < low)"}, "at every timestep"),
     "as shares of the clock": ({INSIDE: "t = t / 1000; " + INSIDE}, "whole numbers, 0 .. 999"),
+    "places in the batch": (
+        {INSIDE: "out = torch.ones(len(t)); out[low:high] = scale", END: "return out"},
+        "Inside are the images whose t",
+    ),
+    "0 outside, by a list": (
+        {
+            INSIDE: "steps = range(low, high)",
+            END: "return torch.tensor([scale if k in steps else 0 for k in t])",
+        },
+        "which is the prediction without a class",
+    ),
+    "a ramp": (
+        {INSIDE: "share = (t - low) / (high - low)", END: "return 1 + share.clamp(0, 1) * scale"},
+        "at t = 300 the scale is",
+    ),
+    "below 0 outside": (
+        {END: END.replace("1.0", "-1.0")},
+        "at t = 0 the scale is -1 and must be 1",
+    ),
+    "a pair": ({END: "return scale * inside, 1.0 * ~inside"}, "must return one tensor"),
     "low left out": ({INSIDE: "inside = (t > low) & (t < high)"}, "low itself is inside"),
     "high kept": ({INSIDE: "inside = (t >= low) & (t <= high)"}, "high itself is outside"),
     "both ends": ({INSIDE: "inside = (t > low) & (t <= high)"}, "it must be the other way"),
