@@ -92,7 +92,7 @@ def interval_scale(t: Tensor, scale: float, low: int, high: int) -> Tensor:
     Returns:
         Scales of shape (B,): scale where low <= t < high, and 1, the class alone, elsewhere.
 
-    Source: Kynkäänniemi et al. 2024, equation 5, arXiv:2404.07724.
+    Source: Kynkäänniemi et al. 2024, arXiv:2404.07724.
     """
     # TODO 1: which timesteps lie in the interval? There the scale is scale. Outside,
     # the prediction with the class is used as it is: which scale is that?
