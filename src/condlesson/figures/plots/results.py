@@ -138,7 +138,7 @@ def guidance_curves(
         values: For each way to sample, at most two, and each measure's label, shape (sets, S): a
             line of the means of the sets of images, with a bar for the interval of each.
         real: For each measure's label, that of real images: a dashed line. A measure that is
-            spread over a factor of ten or more has a logarithmic axis.
+            spread over a factor of five or more has a logarithmic axis.
     """
     figure, axes = plt.subplots(1, len(real), figsize=(7.2, 2.9))
     for ax, label in zip(axes, real, strict=True):
@@ -150,7 +150,7 @@ def guidance_curves(
         ax.set_title(label, loc="left", fontsize=13)
         ax.set_xlabel("guidance scale s")
         middles = np.concatenate([_intervals(of[label])[0] for of in values.values()])
-        if middles.min() > 0 and middles.max() > 10 * middles.min():
+        if middles.min() > 0 and middles.max() > 5 * middles.min():
             log_axis(ax)
     real_digits, *ways = zip(*axes[0].get_legend_handles_labels(), strict=True)
     handles, labels = zip(*ways, real_digits, strict=True)
