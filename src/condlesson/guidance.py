@@ -90,7 +90,8 @@ def interval_scale(t: Tensor, scale: float, low: int, high: int) -> Tensor:
         high: The first one behind the interval, as in Python's range.
 
     Returns:
-        Scales of shape (B,): scale where low <= t < high, and 1, the class alone, elsewhere.
+        Scales of shape (B,), which are scale where low <= t < high, and elsewhere 1, the class
+        alone.
 
     Source: Kynkäänniemi et al. 2024, arXiv:2404.07724.
     """
