@@ -152,6 +152,7 @@ def guidance_curves(
         middles = np.concatenate([_intervals(of[label])[0] for of in values.values()])
         if middles.min() > 0 and middles.max() > 5 * middles.min():
             log_axis(ax)
+            ax.yaxis.get_major_locator().set_params(subs=(1, 3))  # three panels have less room
     real_digits, *ways = zip(*axes[0].get_legend_handles_labels(), strict=True)
     handles, labels = zip(*ways, real_digits, strict=True)
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
