@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from condlesson import GuidedModel, guided_prediction, sample_ddim, sample_ddpm
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
-from condlesson.guidance import CONVENTIONS, guidance_scale
+from condlesson.guidance import CONVENTIONS, guidance_scale, interval_scale
 from condlesson.unet import UNetAdaGN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,6 +87,31 @@ def test_without_guidance_the_network_is_asked_once_for_each_image(batch):
 def test_a_scale_of_0_is_the_network_without_a_class(batch):
     guided, bare = (GuidedModel(Told(), labels, 0.0, null_label=NULL) for labels in (LABELS, None))
     assert torch.equal(guided(*batch), bare(*batch))
+
+
+def test_a_scale_in_an_interval_is_that_of_a_plain_loop():
+    t = torch.tensor([0, 4, 5, 6, 9, 10, 999])
+    expected = [2.5 if 5 <= step < 10 else 1.0 for step in t.tolist()]
+    assert interval_scale(t, 2.5, 5, 10).tolist() == expected
+
+
+def test_outside_of_its_interval_an_image_is_told_its_class_and_not_guided(batch):
+    x_t, t = batch  # 3, 500, 999, 0
+    everywhere, told = (GuidedModel(Told(), LABELS, s, null_label=NULL)(x_t, t) for s in (3.0, 1.0))
+    part = GuidedModel(Told(), LABELS, 3.0, null_label=NULL, interval=(500, 999))(x_t, t)
+    inside = torch.tensor([False, True, False, False])
+    assert torch.equal(part[inside], everywhere[inside])
+    assert_close(part[~inside], told[~inside], rtol=1e-5, atol=2e-6)
+
+
+def test_a_step_outside_of_the_interval_costs_half_and_the_paper_has_its_weight_inside(batch):
+    for t, sizes in ((499, [4]), (500, [8])):
+        network = Told()
+        GuidedModel(network, LABELS, 3.0, null_label=NULL, interval=(500, 999))(batch[0], t)
+        assert [size for size, *_ in network.calls] == sizes
+    options = {"null_label": NULL, "interval": (500, 999)}
+    papers = GuidedModel(Told(), LABELS, 2.0, convention="conditional_at_0", **options)
+    assert torch.equal(papers(*batch), GuidedModel(Told(), LABELS, 3.0, **options)(*batch))
 
 
 @pytest.mark.parametrize("sample", [sample_ddpm, sample_ddim])

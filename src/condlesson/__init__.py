@@ -44,7 +44,7 @@ _PUBLIC = {
         "sample_ddpm",
         "timestep_sequence",
     ),
-    "guidance": ("GuidedModel", "guided_prediction"),
+    "guidance": ("GuidedModel", "guided_prediction", "interval_scale"),
     "ideal": ("IdealModel",),
     "data": ("load_mnist", "load_subset", "to_model_range"),
     "training": ("TrainConfig", "TrainState", "train"),

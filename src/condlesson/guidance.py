@@ -6,6 +6,8 @@ s is the guidance scale: 0 is the prediction without a class, 1 that with it, an
 counts for more than the network says. The paper writes the same as (1 + w) * cond - w * uncond, so
 that s = 1 + w. The name of a weight does not tell which of the two it is: `CONVENTIONS` does.
 
+Guidance may be kept to a part of the clock: `interval_scale`.
+
 Source: Ho and Salimans 2022, equation 6, arXiv:2207.12598.
 """
 
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from condlesson.arguments import check_choice, check_number
 from condlesson.inputs import one_for_each
 
-__all__ = ["CONVENTIONS", "GuidedModel", "guidance_scale", "guided_prediction"]
+__all__ = ["CONVENTIONS", "GuidedModel", "guidance_scale", "guided_prediction", "interval_scale"]
 
 # What has to be added to a weight to make it the scale.
 CONVENTIONS = {"conditional_at_1": 0, "conditional_at_0": 1}
@@ -46,7 +48,7 @@ def guidance_scale(weight: float, convention: str = "conditional_at_1") -> float
 
 
 def guided_prediction(
-    model: Callable, x_t: Tensor, t: Tensor, labels: Tensor, null_label: int, scale: float
+    model: Callable, x_t: Tensor, t: Tensor, labels: Tensor, null_label: int, scale: float | Tensor
 ) -> Tensor:
     """Predict the noise with guidance: one call of the model, on a batch of twice the size.
 
@@ -58,7 +60,8 @@ def guided_prediction(
         t: Integer timesteps of shape (B,), 0 is the least noise.
         labels: Classes of shape (B,).
         null_label: The label that stands for "no class".
-        scale: The guidance scale s; 0 is without the class, 1 with it.
+        scale: The guidance scale s; 0 is without the class, 1 with it. A tensor of shape
+            (B, 1, ...) has one for each image.
 
     Returns:
         The guided prediction, of the shape of x_t.
@@ -77,6 +80,28 @@ def guided_prediction(
     # END TODO
 
 
+def interval_scale(t: Tensor, scale: float, low: int, high: int) -> Tensor:
+    """The guidance scale of each image if there is guidance in an interval of timesteps only.
+
+    Args:
+        t: Integer timesteps of shape (B,), 0 is the least noise.
+        scale: The guidance scale s in the interval.
+        low: The first timestep that is guided.
+        high: The first one behind the interval, as in Python's range.
+
+    Returns:
+        Scales of shape (B,), which are scale where low <= t < high, and elsewhere 1, the class
+        alone.
+
+    Source: Kynkäänniemi et al. 2024, arXiv:2404.07724.
+    """
+    # TODO 1: which timesteps lie in the interval? There the scale is scale. Outside,
+    # the prediction with the class is used as it is: which scale is that?
+    inside = (t >= low) & (t < high)  # (B,)
+    return torch.where(inside, scale, 1.0)
+    # END TODO
+
+
 class GuidedModel(nn.Module):
     """A network that is told a class, as a model of x_t and t alone: what a sampler takes.
 
@@ -87,6 +112,8 @@ class GuidedModel(nn.Module):
         convention: One of `CONVENTIONS`.
         null_label: The label that stands for "no class"; by default that of the network's
             class_embedding.
+        interval: Guides at the timesteps low <= t < high only, see `interval_scale`; by default at
+            all.
 
     Raises:
         TypeError: weight is no number.
@@ -102,9 +129,11 @@ class GuidedModel(nn.Module):
         *,
         convention: str = "conditional_at_1",
         null_label: int | None = None,
+        interval: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.scale = guidance_scale(weight, convention)
+        self.interval = interval
         self.network = network
         self.register_buffer("labels", labels, persistent=False)
         if null_label is None:
@@ -126,6 +155,9 @@ class GuidedModel(nn.Module):
                 f"labels must have the shape ({len(x_t)},), one class for each image, got "
                 f"{tuple(labels.shape)}. One class for all: torch.full(({len(x_t)},), 7)."
             )
-        if scale == 1:  # at half the cost
+        if self.interval and scale != 1:
+            scales = interval_scale(t, scale, *self.interval)
+            scale = scales.reshape(-1, *[1] * (x_t.ndim - 1)) if (scales != 1).any() else 1
+        if isinstance(scale, int | float) and scale == 1:  # at half the cost
             return self.network(x_t, t, labels)
         return guided_prediction(self.network, x_t, t, labels, self.null_label, scale)

@@ -173,6 +173,10 @@ WRONG = {
     ),
     "the first images": ({ROWS: "rows = torch.arange(B)"}, "nothing is drawn"),
     "seeded": ({ROWS: f"torch.manual_seed(0); {ROWS}"}, "a seed that is set in the function"),
+    "as many as a batch holds": (
+        {ROWS: "rows = torch.randint(0, B, (B,))"},
+        "is the number of images, not that of the batch",
+    ),
     "the last image is missing": (
         {ROWS: "rows = torch.randint(0, len(images) - 1, (B,))"},
         "1 of 60 images never came",

@@ -3,15 +3,12 @@
 import pytest
 import torch
 
-from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
-from condlesson.experiment import judges, plan
+from condlesson.data import load_subset, to_model_range
+from condlesson.experiment import judges
 from condlesson.experiment.intervals import mean_interval
 from condlesson.experiment.judge_records import load_judge
 from condlesson.experiment.outputs import from_bytes
-from condlesson.experiment.runs import load_model, read_expected
 from condlesson.experiment.told_classes import load_classes
-from condlesson.guidance import GuidedModel
-from condlesson.sampling import sample_ddim
 
 pytestmark = pytest.mark.slow  # a part of `make book`
 
@@ -21,38 +18,71 @@ def told():
     return load_classes()
 
 
-def measured(x, labels):
-    """The share that is right, and the spread in a class."""
-    judge = load_judge(judges.DIGITS)
-    measures = (judges.accuracy, judges.spread_within_classes)
-    return [measure(judge, x, labels) for measure in measures]
+@pytest.fixture(scope="module")
+def judged(told):
+    """Of each way, by what it was asked for: of each set what is right, spread, and distance."""
+    judge, labels = load_judge(judges.DIGITS), torch.tensor(told["labels"])
+    with torch.no_grad():
+        real = judge.features(to_model_range(load_subset().train_images))
+
+    def of(sets):
+        x = [from_bytes(images) for images in sets]
+        right = [judges.accuracy(judge, images, labels) for images in x]
+        spread = [judges.spread_within_classes(judge, images, labels) for images in x]
+        with torch.no_grad():
+            away = [judges.feature_distance(judge.features(images), real) for images in x]
+        return torch.tensor([right, spread, away])
+
+    scales = told["scales"].tolist()
+    ways = {way: dict(zip(scales, map(of, told[way]), strict=True)) for way in ("kept", "anew")}
+    parts = dict(zip(("low", "middle", "high"), map(of, told["in_interval"]), strict=True))
+    return {**ways, **parts, "longer": of(told["equal_cost"])}
 
 
-def test_guidance_with_clipped_images_and_kept_noise_falls_apart(told):
-    labels = torch.tensor(told["labels"])
-    right = {
-        scale: torch.tensor([measured(from_bytes(x), labels)[0] for x in sets])
-        for scale, sets in zip(told["scales"].tolist(), told["drawn"], strict=True)
-    }
+def above(high, low):
+    """Whether one is above the other in each set, and their intervals do not overlap."""
+    (_, low_end, _), (_, _, high_end) = mean_interval(high.tolist()), mean_interval(low.tolist())
+    return bool((high > low).all()) and low_end > high_end
+
+
+def test_guidance_with_clipped_images_and_kept_noise_falls_apart(judged):
+    right = {scale: of[0] for scale, of in judged["kept"].items()}
     assert (right[0.0] < 0.2).all()  # in each of the sets
     assert (right[1.0] > 0.7).all()
     assert right[1.5].mean() > right[1.0].mean()
     assert (right[3.0] < right[1.0] / 2).all()
+    assert above(right[1.0], right[3.0])
     assert (right[8.0] < 0.05).all()
 
 
-@torch.no_grad()
-def test_guidance_with_noise_computed_anew_finds_the_digit_and_takes_variety():
-    network = load_model(read_expected(plan.DRAFT[1], plan.MATRIX_DIR), plan.MATRIX_DIR)
-    labels, schedule = torch.arange(10).repeat(5), alphas_cumprod(linear_beta_schedule())
-    start = torch.randn(50, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    (right_1, spread_1), (right_3, spread_3) = (
-        measured(sample_ddim(GuidedModel(network, labels, scale), start, schedule,
-                             num_steps=25, noise_from_x_0=True), labels)
-        for scale in (1.0, 3.0)
-    )  # fmt: skip
-    assert right_3 > right_1 + 0.1 > 0.6
-    assert spread_3 < spread_1
+def test_guidance_with_noise_computed_anew_finds_the_digit_and_takes_variety(judged):
+    (right_1, spread_1, _), (right_3, spread_3, _) = (judged["anew"][s] for s in (1.0, 3.0))
+    assert above(right_3, right_1)
+    assert right_3.mean() > right_1.mean() + 0.1 > 0.6
+    assert above(spread_1, spread_3)
+
+
+def test_the_distance_is_smallest_at_some_guidance_and_the_mend_costs_without_it(judged):
+    away = {scale: of[2] for scale, of in judged["anew"].items()}
+    assert above(away[1.0], away[3.0])
+    assert above(away[8.0], away[1.0])
+    assert above(away[1.0], judged["kept"][1.0][2])
+
+
+def test_guidance_in_the_middle_of_the_clock_does_nearly_all_of_it(judged):
+    low, middle, high = (judged[part] for part in ("low", "middle", "high"))
+    everywhere, nowhere = (judged["anew"][scale] for scale in (3.0, 1.0))
+    assert above(middle[0], low[0])
+    assert above(middle[0], high[0])
+    assert (everywhere[0] - middle[0]).mean() < (everywhere[0] - nowhere[0]).mean() / 10
+    assert above(nowhere[1], middle[1])
+
+
+def test_guidance_finds_more_digits_than_twice_the_steps(judged):
+    guided, unguided = judged["anew"][3.0], judged["anew"][1.0]
+    assert above(guided[0], judged["longer"][0])
+    assert abs((judged["longer"][0] - unguided[0]).mean()) < 0.05
+    assert above(judged["longer"][1], guided[1])
 
 
 def gains(told):

@@ -15,6 +15,7 @@ from condlesson.experiment.runs import Run
 from condlesson.experiment.told_classes import (
     CONFIG,
     Measured,
+    coarse,
     load_classes,
     measure_classes,
     record_classes,
@@ -24,7 +25,7 @@ from condlesson.training import make_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-FEW = Measured((0.0, 1.0, 3.0), 2, 1, 2, 6, 2, 1, 2)
+FEW = Measured((0.0, 1.0, 3.0), ((0, 400), (400, 1000)), 3.0, 2, 1, 2, 6, 2, 1, 2)
 
 
 class Listens(torch.nn.Module):
@@ -46,7 +47,11 @@ def test_as_much_is_measured_as_is_said(measured):
     assert shapes == {
         "scales": (3,),
         "labels": (10,),
-        "drawn": (3, 2, 10, 28, 28),
+        "intervals": (2, 2),
+        "kept": (3, 2, 10, 28, 28),
+        "anew": (3, 2, 10, 28, 28),
+        "in_interval": (2, 2, 10, 28, 28),
+        "equal_cost": (2, 10, 28, 28),
         "timesteps": (2,),
         "errors": (2, 2, 6),
         "lied_timesteps": (2,),
@@ -57,11 +62,36 @@ def test_as_much_is_measured_as_is_said(measured):
 
 
 def test_scales_start_from_the_same_noise_and_sets_from_others(measured):
-    drawn = from_bytes(measured["drawn"].reshape(-1, 28, 28)).view(3, 2, 10, -1)
+    drawn = from_bytes(measured["kept"].reshape(-1, 28, 28)).view(3, 2, 10, -1)
     # At scale 0 the network predicts -0.1 for every class: all differ by their noise alone.
     assert not torch.equal(drawn[0, 0], drawn[0, 1])
     # Class 0 at scale 1 is told 0.0; guided by 3, 0.0 + 2 (0.0 + 0.1): less noise is left.
     assert drawn[2, :, 0].mean() < drawn[1, :, 0].mean() < drawn[0, :, 0].mean()
+
+
+@pytest.mark.parametrize("way", ["kept", "anew"])
+def test_the_noise_is_kept_or_computed_anew_as_is_said(subset, way, monkeypatch):
+    asked = []
+
+    def sample(model, x_T, schedule, *, num_steps, noise_from_x_0):  # noqa: N803
+        asked.append((model.scale, model.interval, num_steps, noise_from_x_0))
+        return x_T
+
+    monkeypatch.setattr(told_classes, "sample_ddim", sample)
+    measure_classes(Listens(), subset, FEW)
+    per_scale = [(scale, None, 2, way == "anew") for scale in FEW.scales for _ in range(FEW.sets)]
+    assert [one for one in asked if one in per_scale] == per_scale
+    assert asked[-6:] == [
+        *[(3.0, interval, 2, True) for interval in FEW.intervals for _ in range(FEW.sets)],
+        *[(1.0, None, 4, True)] * FEW.sets,
+    ]
+
+
+def test_images_are_kept_in_few_grey_levels(measured):
+    assert set(np.unique(measured["anew"])) <= {17 * level for level in range(16)}
+    assert coarse(np.arange(256, dtype=np.uint8)).tolist() == [
+        17 * round(k / 17) for k in range(256)
+    ]
 
 
 def test_errors_are_those_of_a_network_that_says_what_it_is_told(measured):
@@ -88,11 +118,12 @@ def recorded(run, subset, tmp_path, monkeypatch):
     model = make_model(replace(CONFIG, width=8)).eval()
     monkeypatch.setattr(told_classes, "read_expected", lambda config, folder: run)
     monkeypatch.setattr(told_classes, "load_model", lambda run, folder: model)
-    return record_classes(run, model, subset, tmp_path, replace(FEW, scales=(1.0,)))
+    monkeypatch.setattr(told_classes, "ALL", replace(FEW, scales=(1.0,)))
+    return record_classes(run, model, subset, tmp_path, told_classes.ALL)
 
 
 def test_a_record_is_read_as_it_was_written_and_is_current(recorded, run):
-    assert load_classes(folder=recorded.parent)["drawn"].shape == (1, 2, 10, 28, 28)
+    assert load_classes(folder=recorded.parent)["anew"].shape == (1, 2, 10, 28, 28)
     assert load_classes(run, recorded.parent)["labels"].tolist() == list(range(10))
     assert verify_classes(recorded.parent) == []
 
@@ -108,7 +139,8 @@ FAULTS = {
     "is damaged .*canary must be a list": lambda path: changed(path, canary=None),
     "is damaged .*must have name": lambda path: changed(path, more=1),
     "is damaged .*name must be": lambda path: changed(path, file="../x.npz"),
-    "was changed after": lambda path: changed(path, canary=[0.5] * 4),
+    "is damaged .*canary must be a list of 7": lambda path: changed(path, canary=[0.5] * 4),
+    "was changed after": lambda path: changed(path, canary=[0.5] * 7),
     "damaged|was changed": lambda path: path.with_suffix(".npz").write_bytes(b"PK"),
 }
 
@@ -134,10 +166,18 @@ def test_other_weights_and_other_code_are_noticed(recorded, run, monkeypatch):
     assert "is out of date. Loss 0 of its canary was" in problem
 
 
+def test_a_record_of_other_sizes_is_out_of_date(recorded, monkeypatch):
+    monkeypatch.setattr(told_classes, "ALL", replace(told_classes.ALL, interval_scale=2.0))
+    (problem,) = verify_classes(recorded.parent)
+    assert "was measured in other sizes. Make it with: condlesson classes" in problem
+
+
 def test_the_books_record_is_there_and_current():
     assert verify_classes() == []
     made = load_classes()
-    assert made["drawn"].shape == (7, 3, 100, 28, 28)
+    assert made["kept"].shape == made["anew"].shape == (7, 4, 100, 28, 28)
+    assert made["in_interval"].shape == (3, 4, 100, 28, 28)
+    assert made["equal_cost"].shape == (4, 100, 28, 28)
     assert plan.DRAFT[1] == CONFIG
 
 

@@ -12,6 +12,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from condlesson import VARIANTS
+from condlesson.experiment.intervals import mean_interval
 from condlesson.figures import plots
 from condlesson.networks import DESIGNS
 
@@ -131,16 +132,23 @@ def test_lie_heatmaps_are_logarithmic_about_the_truth_on_one_scale():
     assert (one.get_xlabel(), one.get_ylabel()) == ("class told", "true class")
 
 
-def test_guidance_curves_have_a_panel_for_each_measure_and_what_real_images_have():
-    values = {"a": np.array([[1.0, 3.0], [2.0, 4.0]]), "b": np.array([[5.0, 5.0]])}
-    figure = plots.guidance_curves([1, 2], values, {"a": 2.5, "b": 6.0})
+def test_guidance_curves_have_a_panel_for_each_measure_with_intervals_and_real_images():
+    one = {"a": np.array([[1.0, 3.0], [2.0, 4.0]]), "b": np.array([[5.0, 5.0], [5.0, 5.0]])}
+    other = {"a": np.array([[2.0, 2.0], [2.0, 2.0]]), "b": np.array([[5.0, 60.0], [5.0, 70.0]])}
+    ways = {"kept": one, "anew": other}
+    figure = plots.guidance_curves([1, 2], ways, {"a": 2.5, "b": 6.0})
+    first, second = figure.axes
     assert [ax.get_title("left") for ax in figure.axes] == ["a", "b"]
-    mean, *_, real = figure.axes[0].get_lines()
-    assert mean.get_ydata().tolist() == [1.5, 3.5]
-    assert set(real.get_ydata()) == {2.5}
-    assert len(figure.axes[0].get_lines()) == 4
+    kept, anew = first.containers
+    assert kept.lines[0].get_ydata().tolist() == [1.5, 3.5]
+    assert anew.lines[0].get_ydata().tolist() == [2.0, 2.0]
+    _, low, high = mean_interval([1.0, 2.0])
+    [bars] = kept.lines[2]
+    np.testing.assert_allclose(bars.get_segments()[0][:, 1], [low, high])
+    assert set(first.get_lines()[-1].get_ydata()) == {2.5}
+    assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["guided", "real digits"]
+    assert texts == ["kept", "anew", "real digits"]
 
 
 def test_gains_stand_side_by_side_with_their_intervals():

@@ -18,6 +18,7 @@ from condlesson.checks.fourier import check_random_fourier_features
 from condlesson.checks.guidance import check_guided_prediction
 from condlesson.checks.harness.remembered import hand_in, remember
 from condlesson.checks.harness.result import CheckResult, progress
+from condlesson.checks.interval_scale import check_interval_scale
 from condlesson.checks.similarity import check_similarity_at, check_similarity_matrix
 from condlesson.checks.time_and_class import check_time_and_class
 from condlesson.checks.timestep_mlp import check_timestep_embedding, check_timestep_mlp
@@ -33,6 +34,7 @@ __all__ = [
     "check_draw_timesteps",
     "check_guided_prediction",
     "check_interleaved_embedding",
+    "check_interval_scale",
     "check_random_fourier_features",
     "check_similarity_at",
     "check_similarity_matrix",

@@ -233,6 +233,12 @@ def _check_reach(numbers: Tensor) -> None:
     draw = "Draw from all of them: torch.randint(0, len(images), (batch_size,))."
     steps = numbers.diff(dim=1).remainder(IMAGES).flatten()
     alike = (steps == steps.mode().values).double().mean()
+    if numbers.max() == SIZE - 1:
+        raise Wrong(
+            f"Only the first {SIZE} images are drawn, as many as a batch holds. The end of "
+            "torch.randint is the number of images, not that of the batch: "
+            "torch.randint(0, len(images), (batch_size,))."
+        )
     different = sum(len(batch.unique()) for batch in numbers) / len(numbers)
     if different < 15:  # 17.1 of 20 draws from 60, give or take 0.1
         raise Wrong(

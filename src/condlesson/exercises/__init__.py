@@ -5,7 +5,7 @@ written, the comment after ``# BUG:`` is the line that the learner finds in the 
 Each module has the name of the module in `condlesson.checks` that checks it.
 
 Further exercises whose solution the lesson has anyway are `conditioning.AdditiveGN`,
-`embeddings.RandomFourierFeatures` and `guidance.guided_prediction`.
+`embeddings.RandomFourierFeatures`, `guidance.guided_prediction` and `guidance.interval_scale`.
 """
 
 from condlesson.exercises.adagn import ZeroInitAdaGN

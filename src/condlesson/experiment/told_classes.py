@@ -10,7 +10,7 @@ import json
 import platform
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ from condlesson.training import stream
 __all__ = [
     "CLASSES_DIR",
     "Measured",
+    "coarse",
     "load_classes",
     "measure_classes",
     "record_classes",
@@ -62,8 +63,10 @@ class Measured:
     """How much is measured.
 
     Attributes:
-        scales: Guidance scales s.
-        sets: Sets of images that are drawn at each scale; the n-th starts from the same noise.
+        scales: Guidance scales s, each drawn with the noise kept and computed anew.
+        intervals: Intervals of timesteps, each the only one that is guided, by interval_scale.
+        interval_scale: The guidance scale in them.
+        sets: Sets of images that are drawn in each way; the n-th starts from the same noise.
         per_class: Images of each class in a set.
         ddim_steps: Timesteps that DDIM visits.
         images: Test images whose noise is predicted with the class and without.
@@ -73,7 +76,9 @@ class Measured:
     """
 
     scales: tuple[float, ...] = (0.0, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
-    sets: int = 3
+    intervals: tuple[tuple[int, int], ...] = ((0, 300), (300, 800), (800, 1000))
+    interval_scale: float = 3.0
+    sets: int = 4
     per_class: int = 10
     ddim_steps: int = 25
     images: int = 256
@@ -83,7 +88,10 @@ class Measured:
 
 
 ALL = Measured()
-CANARY = Measured((2.0,), 1, 1, 2, 4, 1, 1, 1)
+CANARY = Measured((5.0,), ((300, 600),), 5.0, 1, 1, 4, 4, 1, 1, 1)
+PIECE = 25  # images at a time, which a CPU's cache holds
+GREY_LEVELS = 16  # of a drawn image; more of them would more than double the record
+CANARY_PARTS = ("kept", "anew", "in_interval", "equal_cost", "errors", "class_lies", "time_lies")
 
 
 @torch.no_grad()
@@ -96,32 +104,57 @@ def measure_classes(model: nn.Module, data: Mnist, sizes: Measured = ALL) -> dic
         sizes: How much is measured.
 
     Returns:
-        ``scales`` (S,); ``labels`` (N,), the classes asked for; ``drawn``, uint8 images
-        (S, sets, N, 28, 28). ``timesteps`` (K,); ``errors`` (K, 2, images), mean squared errors of
-        the predicted noise with the class and without. ``lied_timesteps`` (L,); ``class_lies``
-        (L, 10, 10), mean squared error by true and told class; ``time_lies`` (2, L, L), by true
-        and told timestep, with the class and without.
+        ``scales`` (S,); ``labels`` (N,), the classes asked for. Images by DDIM, uint8 of
+        `GREY_LEVELS` levels: ``kept`` and ``anew`` (S, sets, N, 28, 28), whose estimates of x_0 are
+        clipped and whose noise is as predicted, or computed anew from x_0. With the noise computed
+        anew also ``in_interval`` (I, sets, N, 28, 28), guided in each of ``intervals`` (I, 2) only;
+        and ``equal_cost`` (sets, N, 28, 28), at a scale of 1 in twice as many steps, for which the
+        network is asked as often as for a guided set.
+
+        ``timesteps`` (K,); ``errors`` (K, 2, images), mean squared errors of the predicted noise
+        with the class and without. ``lied_timesteps`` (L,); ``class_lies`` (L, 10, 10), mean
+        squared error by true and told class; ``time_lies`` (2, L, L), by true and told timestep,
+        with the class and without.
     """
     schedule = alphas_cumprod(linear_beta_schedule())
     labels = torch.arange(NUM_CLASSES).repeat_interleave(sizes.per_class)
     return {
         "scales": np.array(sizes.scales),
         "labels": labels.numpy(),
-        "drawn": _draw(model, labels, schedule, sizes),
+        "intervals": np.array(sizes.intervals),
+        **_draw(model, labels, schedule, sizes),
         **_errors(model, data, schedule, sizes),
         **_lies(model, data, schedule, sizes),
     }
 
 
-def _draw(model: nn.Module, labels: Tensor, schedule: Tensor, sizes: Measured) -> np.ndarray:
+def _draw(
+    model: nn.Module, labels: Tensor, schedule: Tensor, sizes: Measured
+) -> dict[str, np.ndarray]:
     generator = stream(0, "drawn classes")
     noise = torch.randn(sizes.sets, len(labels), 1, 28, 28, generator=generator)
-    rows = []
-    for scale in sizes.scales:
-        guided = GuidedModel(model, labels, scale, null_label=NUM_CLASSES)
-        drawn = [sample_ddim(guided, x_T, schedule, num_steps=sizes.ddim_steps) for x_T in noise]
-        rows.append(np.stack([to_bytes(x) for x in drawn]))
-    return np.stack(rows)
+
+    def sets(scale: float, *, steps: int = sizes.ddim_steps, anew: bool = True,
+             interval: tuple[int, int] | None = None) -> np.ndarray:  # fmt: skip
+        def part(x_T: Tensor, labels: Tensor) -> Tensor:  # noqa: N803
+            guided = GuidedModel(model, labels, scale, null_label=NUM_CLASSES, interval=interval)
+            return sample_ddim(guided, x_T, schedule, num_steps=steps, noise_from_x_0=anew)
+
+        pieces = [zip(x_T.split(PIECE), labels.split(PIECE), strict=True) for x_T in noise]
+        return np.stack([coarse(to_bytes(torch.cat([part(*p) for p in of]))) for of in pieces])
+
+    return {
+        "kept": np.stack([sets(scale, anew=False) for scale in sizes.scales]),
+        "anew": np.stack([sets(scale) for scale in sizes.scales]),
+        "in_interval": np.stack([sets(sizes.interval_scale, interval=i) for i in sizes.intervals]),
+        "equal_cost": sets(1.0, steps=2 * sizes.ddim_steps),
+    }
+
+
+def coarse(images: np.ndarray) -> np.ndarray:
+    """Images of 256 grey levels, uint8, with the `GREY_LEVELS` that are recorded."""
+    step = 255 // (GREY_LEVELS - 1)
+    return (np.round(images / step) * step).astype(np.uint8)
 
 
 def _errors(
@@ -209,6 +242,7 @@ def record_classes(
         "weights_sha256": run.weights["sha256"],
         "file": f"{run.name}.npz",
         "file_sha256": digest(raw),
+        "sizes": _as_json(sizes),
         "canary": _canary(model),
         "provenance": {
             "torch": str(torch.__version__),
@@ -250,6 +284,8 @@ def verify_classes(folder: str | Path = CLASSES_DIR) -> list[str]:
         now = _canary(load_model(run, plan.MATRIX_DIR))
     except RunError as error:
         return [str(error)]
+    if record["sizes"] != _as_json(ALL):
+        return [f"what {run.name} makes of classes was measured in other sizes. {_cure()}"]
     drift = canary_drift(record["canary"], now, [TOLERANCE] * len(now))
     return [f"what {run.name} makes of classes is out of date. {drift} {_cure()}"] if drift else []
 
@@ -275,13 +311,13 @@ def _load(run: Run, folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def _check_form(record: dict, name: str) -> None:
-    parts = ("name", "weights_sha256", "file", "file_sha256", "canary", "provenance")
+    parts = ("name", "weights_sha256", "file", "file_sha256", "sizes", "canary", "provenance")
     check_keys("a record of classes", record, parts)
     if record["name"] != name or record["file"] != f"{name}.npz":
         raise ValueError(f"name must be {name}, got {record['name']!r} with {record['file']!r}")
     for part in ("weights_sha256", "file_sha256"):
         check_sha256(part, record[part])
-    check_numbers("canary", record["canary"])
+    check_numbers("canary", record["canary"], count=len(CANARY_PARTS))
     check_keys("provenance", record["provenance"], ("torch", "machine", "recorded", "data_sha256"))
     check_sha256("provenance.data_sha256", record["provenance"]["data_sha256"])
 
@@ -289,8 +325,12 @@ def _check_form(record: dict, name: str) -> None:
 def _canary(model: nn.Module) -> list[float]:
     """Means of a small measurement on the shipped subset."""
     made = measure_classes(model, load_subset(), CANARY)
-    return [made[part].mean(dtype=float).item()
-            for part in ("drawn", "errors", "class_lies", "time_lies")]  # fmt: skip
+    return [made[part].mean(dtype=float).item() for part in CANARY_PARTS]
+
+
+def _as_json(sizes: Measured) -> dict:
+    """The sizes as a record has them, with lists for tuples."""
+    return json.loads(json.dumps(asdict(sizes)))
 
 
 def _cure() -> str:

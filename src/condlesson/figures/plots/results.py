@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from condlesson.experiment.intervals import mean_interval
 from condlesson.figures.style import DIVERGING, log_axis, look, new_axes, seeds_and_mean
-from condlesson.networks import GREY
+from condlesson.networks import BLUE, GREY, ORANGE
 
 __all__ = [
     "differences",
@@ -164,22 +165,40 @@ def gains_by_size(
 
 
 def guidance_curves(
-    scales: Sequence[float], values: Mapping[str, ArrayLike], real: Mapping[str, float]
+    scales: Sequence[float],
+    values: Mapping[str, Mapping[str, ArrayLike]],
+    real: Mapping[str, float],
 ) -> Figure:
     """Draw what becomes of images as they are guided more, a panel for each measure.
 
     Args:
         scales: The S guidance scales.
-        values: For each measure's label, shape (sets, S): a thin line for each set of images, and
-            one of their mean.
-        real: For each of these, that of real images: a dashed line.
+        values: For each way to sample, at most two, and each measure's label, shape (sets, S): a
+            line of the means of the sets of images, with a bar for the interval of each.
+        real: For each measure's label, that of real images: a dashed line. A measure that is
+            spread over a factor of five or more has a logarithmic axis.
     """
-    figure, axes = plt.subplots(1, len(values), figsize=(7.2, 2.9))
-    for ax, (label, sets) in zip(axes, values.items(), strict=True):
-        seeds_and_mean(ax, scales, sets, "adagn_class")
+    figure, axes = plt.subplots(1, len(real), figsize=(7.2, 2.9))
+    for ax, label in zip(axes, real, strict=True):
+        for (way, measures), colour, marker in zip(values.items(), (BLUE, ORANGE), "os"):  # noqa: B905
+            means, lows, highs = _intervals(measures[label])
+            bars = [means - lows, highs - means]
+            ax.errorbar(scales, means, bars, label=way, color=colour, marker=marker, markersize=4)
         ax.axhline(real[label], color=GREY, linestyle="--", label="real digits")
         ax.set_title(label, loc="left", fontsize=13)
         ax.set_xlabel("guidance scale s")
-    handles, _ = axes[0].get_legend_handles_labels()
-    figure.legend(handles, ["guided", "real digits"], loc="outside upper center", ncols=2)
+        middles = np.concatenate([_intervals(of[label])[0] for of in values.values()])
+        if middles.min() > 0 and middles.max() > 5 * middles.min():
+            log_axis(ax)
+            ax.yaxis.get_major_locator().set_params(subs=(1, 3))  # three panels have less room
+    real_digits, *ways = zip(*axes[0].get_legend_handles_labels(), strict=True)
+    handles, labels = zip(*ways, real_digits, strict=True)
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
+
+
+def _intervals(sets: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means of columns with the low and high ends of their intervals, three arrays."""
+    rows = [mean_interval(column) for column in np.asarray(sets, dtype=float).T.tolist()]
+    means, lows, highs = np.array(rows).T
+    return means, lows, highs
