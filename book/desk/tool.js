@@ -134,6 +134,8 @@ globalThis.desk = (() => {
     on(".desk-begin", "click", () => running.toggle(me));
     on(".desk-network", "change", ({ target }) => running.choose(target.value, me));
     on(".desk-digit", "change", ({ target }) => share({ digit: sample(target.value) }));
+    // Whatever is pressed is heard from now on.
+    for (const it of root.querySelectorAll(":is(button, input, select)[disabled]")) it.disabled = false;
     root.classList.add("desk-ready");
   };
 
