@@ -78,7 +78,7 @@ globalThis.running = (() => {
   const open = async (part, tool) => {
     await weights.install("yours", [part]);
     const told_class = part.variant === "adagn_class";
-    networks.yours = { label: String(part.name), told_class, files: [] };
+    networks.yours = { label: part.name, told_class, files: [] };
     installed.add("yours");
     for (const list of document.querySelectorAll(".desk-network")) {
       list.querySelector("[value=yours]")?.remove();

@@ -5,11 +5,11 @@ desk.tool("sample", (tool) => {
   const [draw, slider] = [tool.find(".desk-draw"), tool.input("step")];
   const digits = [...tool.root.querySelectorAll("[data-digit]")];
   const toldClass = tool.find(".desk-told"), startsClass = tool.find(".desk-untold button");
-  let steps = [], started = 0, asked = "", about = "";
+  let steps = [], x_T = null, started = 0, asked = "", about = "";
 
   const show = () => {
+    slider.value = Math.min(slider.value, steps.length); // the others are still to be drawn
     const k = Number(slider.value) - 1;
-    const x_T = diffusion.gaussian(784, shared.seed);
     const { t, told, x, x_0 } = steps[k] ?? {};
     tool.show("x", x ?? x_T, x ? `x after step ${k + 1}` : "the noise to start from");
     tool.show("estimate", x_0 ?? x_T, x_0 ? `estimate at t = ${t}, told ${told}` : "no estimate yet");
@@ -40,10 +40,11 @@ desk.tool("sample", (tool) => {
     about = describe();
     slider.max = count;
     slider.value = 0;
+    x_T = diffusion.gaussian(784, shared.seed);
     draw.textContent = "Stop";
     tool.say(`Drawing in ${count} steps.`);
     const request = {
-      x_T: diffusion.gaussian(784, shared.seed),
+      x_T,
       steps: count,
       always: always === "true" ? undefined : Number(always),
       ...(label() === undefined ? {} : { label: label(), scale: scale() }),
@@ -51,8 +52,9 @@ desk.tool("sample", (tool) => {
     };
     tool.ask("sample", request, ({ step }) => {
       if (!step) return finish();
+      const follows = Number(slider.value) === steps.length; // the reader may have gone back
       steps.push(step);
-      slider.value = steps.length;
+      if (follows) slider.value = steps.length;
       show();
     });
   };
@@ -83,6 +85,7 @@ desk.tool("sample", (tool) => {
   const change = () => {
     if (of !== shared.network) empty();
     of = shared.network;
+    if (!steps.length && draw.textContent !== "Stop") x_T = diffusion.gaussian(784, shared.seed);
     if (toldClass) toldClass.disabled = !running.isToldClass();
     if (startsClass) startsClass.disabled = running.isToldClass();
     show();

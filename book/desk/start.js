@@ -7,7 +7,7 @@ desk.tool("start", (tool) => {
     const [file] = input.files;
     if (!file) return;
     try {
-      await running.open(networkFile.parse(await file.text()), tool);
+      await running.open(await networkFile.open(file), tool);
     } catch (error) {
       tool.say(`${file.name}: ${error.message}`);
     }

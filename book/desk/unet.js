@@ -354,6 +354,7 @@ globalThis.unet = (() => {
       for (let c = 0; c < h.channels; c++) sum += weight[c] * h.data[c * noise.length + p];
       noise[p] = sum;
     }
+    if (!noise.every(Number.isFinite)) throw new Error("The network gives no numbers for this.");
     return noise;
   }
 

@@ -182,6 +182,12 @@ def test_the_whole_network_gives_what_torch_gives(engine, models, variant):
         assert 0 < (small - expected).square().mean().sqrt() < INT8
 
 
+def test_what_is_no_number_is_said_and_not_shown(engine):
+    call = "unet.predict(networks.adagn_int8, Array(784).fill(NaN), diffusion.everywhere(1))"
+    caught = f"(() => {{ try {{ finish({call}); }} catch (e) {{ return e.message; }} }})()"
+    assert engine.evaluate(caught) == "The network gives no numbers for this."
+
+
 TURNS = """(() => {
   const turns = [%s].map((steps) => ({ steps, last: {} }));
   while (turns.some(({ last }) => !last.done)) {
