@@ -1,5 +1,4 @@
-// The start of the desk: how much of a network is loaded, and the reader's own file, which is read as
-// text.
+// The start of the desk: the reader's own file, which is read as text.
 desk.tool("start", (tool) => {
   const input = tool.input("file");
   input.addEventListener("click", () => { input.value = ""; }); // the same file can be opened again
@@ -12,5 +11,5 @@ desk.tool("start", (tool) => {
       tool.say(`${file.name}: ${error.message}`);
     }
   });
-  return { progress(share) { tool.find("progress").value = share; } };
+  return {};
 });
