@@ -244,7 +244,9 @@ def shift(desk):
 
 @pytest.mark.parametrize("name, tool", [("index", "first"), ("inside", "lie"), ("desk", "break")])
 @pytest.mark.parametrize("width", [1300, 390])
-def test_a_button_starts_and_stops_the_network_and_nothing_shifts(open_desk, site, name, tool, width):
+def test_a_button_starts_and_stops_the_network_and_nothing_shifts(
+    open_desk, site, name, tool, width
+):
     desk = open_desk(f"{site}/{name}.html", viewport={"width": width, "height": 900})
     button = desk.tool(tool).locator(".desk-begin")
     button.scroll_into_view_if_needed()
