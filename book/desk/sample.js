@@ -6,6 +6,8 @@ desk.tool("sample", (tool) => {
   const digits = [...tool.root.querySelectorAll("[data-digit]")];
   const toldClass = tool.find(".desk-told"), startsClass = tool.find(".desk-untold button");
   let steps = [], x_T = null, started = 0, asked = "", about = "";
+  let own = ""; // what this tool has said last of its drawing
+  const say = (text) => tool.say(own = text);
 
   const show = () => {
     slider.value = Math.min(slider.value, steps.length); // the others are still to be drawn
@@ -28,7 +30,7 @@ desk.tool("sample", (tool) => {
   const finish = () => {
     const seconds = (performance.now() - started) / 1000;
     draw.textContent = "Draw a digit";
-    tool.say(`${steps.length} steps took ${print(seconds, 1)} seconds.${about} Go back and forth with `
+    say(`${steps.length} steps took ${print(seconds, 1)} seconds.${about} Go back and forth with `
       + "the slider.");
   };
 
@@ -42,7 +44,7 @@ desk.tool("sample", (tool) => {
     slider.value = 0;
     x_T = diffusion.gaussian(784, shared.seed);
     draw.textContent = "Stop";
-    tool.say(`Drawing in ${count} steps.`);
+    say(`Drawing in ${count} steps.`);
     const request = {
       x_T,
       steps: count,
@@ -63,7 +65,7 @@ desk.tool("sample", (tool) => {
     if (draw.textContent !== "Stop") return begin();
     tool.stop();
     draw.textContent = "Draw a digit";
-    tool.say("Stopped.");
+    say("Stopped.");
   });
   tool.find(".desk-another").addEventListener("click", () => { share({ seed: shared.seed + 1 }); begin(); });
   for (const button of digits) {
@@ -78,6 +80,7 @@ desk.tool("sample", (tool) => {
   // Steps of another network are none of this one.
   const empty = () => {
     tool.stop();
+    if (tool.said() === own) say("");
     draw.textContent = "Draw a digit";
     [steps, slider.value] = [[], 0];
   };

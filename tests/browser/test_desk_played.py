@@ -123,6 +123,19 @@ def test_going_back_while_it_draws_shows_what_is_drawn(open_desk):
     desk.says("sample", "Stopped")
 
 
+@pytest.mark.parametrize("steps, said", [("100", "Drawing in 100"), ("5", "5 steps took")])
+def test_another_network_has_drawn_nothing_yet(open_desk, steps, said):
+    desk = open_desk().start()
+    desk.tool("sample").locator("[name='steps']").select_option(steps)
+    desk.tool("sample").locator(".desk-draw").click()
+    desk.says("sample", said)
+    choose(desk, "sinusoidal")
+    desk.says("start", "This network runs on this page: sinusoidal")
+    assert desk.tool("sample").locator(".desk-says").inner_text() == ""
+    assert desk.tool("sample").locator(".desk-draw").inner_text() == "Draw a digit"
+    assert desk.tool("sample").locator("[name='step']").input_value() == "0"
+
+
 def test_a_drawing_begins_with_its_own_noise(open_desk):
     desk = open_desk().start()
     desk.tool("sample").locator("[name='steps']").select_option("5")
@@ -162,7 +175,7 @@ def test_the_same_digit_can_be_taken_again_after_a_drawing(open_desk):
         desk.page.keyboard.press(key)
     desk.says("pad", "Your drawing is the digit")
     samples = desk.page.locator(".desk-pad [name='sample']")
-    assert samples.input_value() == ""  # a browser tells of a choice only where it changes something
+    assert samples.input_value() == ""  # no change is told of the one that it shows
     samples.select_option("6")
     desk.says("pad", "A 6 of the test images")
     assert desk.shared()["digit"].equal(before)
