@@ -4,7 +4,7 @@
 desk.tool("find", (tool) => {
   const { noised, paint, print, share, shared } = desk;
   const CANDIDATES = Array.from({ length: 20 }, (_, k) => 50 * k + 25);
-  const [guess, next] = [tool.find(".desk-guess"), tool.find(".desk-next")];
+  const guess = tool.find(".desk-guess");
   const rounds = [];
   let secret = null, x_t = null;
 
@@ -60,13 +60,11 @@ desk.tool("find", (tool) => {
       + `says ${theirs}, off by ${Math.abs(theirs - secret)}. After ${rounds.length} `
       + `${rounds.length === 1 ? "round" : "rounds"} you are off by ${mean(0)} on average, the `
       + `network by ${mean(1)}.`);
-    next.disabled = false;
   };
 
   guess.addEventListener("click", () => {
     const mine = tool.number("guess"), tried = [], items = [];
     guess.disabled = true;
-    next.disabled = true;
     tool.find(".desk-strip").replaceChildren();
     tool.say("The network tries twenty timesteps.");
     tool.ask("find", { x_t, candidates: CANDIDATES }, ({ step }) => {
@@ -75,13 +73,18 @@ desk.tool("find", (tool) => {
       else finish(mine, tried, items);
     });
   });
-  next.addEventListener("click", () => share({ seed: shared.seed + 1 }));
+  tool.find(".desk-next").addEventListener("click", () => share({ seed: shared.seed + 1 }));
 
-  // A new digit, noise or network is a new round; the slider is none.
-  let of = null;
+  // A new digit, noise or network is a new round; the slider is none. Another network has rounds of
+  // its own.
+  let of = null, plays = null;
   const change = () => {
     if (of === shared.changes) return;
-    of = shared.changes;
+    if (plays !== shared.network) {
+      rounds.length = 0;
+      tool.find("tbody").replaceChildren();
+    }
+    [of, plays] = [shared.changes, shared.network];
     begin();
   };
   const rest = () => {

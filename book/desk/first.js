@@ -49,6 +49,8 @@ desk.tool("first", (tool) => {
   const update = () => {
     const t = tool.number("true"), told = tool.number("told");
     turn(told);
+    tool.write("true", t);
+    tool.write("told", told);
     if (shared.network !== null) showLive(t, told);
     else if (sheet.complete && sheet.naturalWidth) showRecorded(t, told);
   };
@@ -62,7 +64,6 @@ desk.tool("first", (tool) => {
       const share = Math.min((now - began) / 5000, 1);
       if (touched) return;
       tool.input("told").value = share < 1 ? Math.round(999 * share) : tool.number("true");
-      tool.write("told", tool.input("told").value);
       update();
       if (share < 1) requestAnimationFrame(step);
     };

@@ -2,16 +2,16 @@
 desk.tool("lie", (tool) => {
   const { error, noised, print, shared } = desk;
 
-  // What the lie did to the picture, from the picture: is it rougher than with the truth, or greyer?
+  // What the lie did to the picture, beside that with the truth and from the two pictures alone.
+  const distance = (x, y) => Math.sqrt(x.reduce((sum, value, k) => sum + (value - y[k]) ** 2, 0) / x.length);
   const roughness = (x) => x.reduce((sum, value, k) => sum + (k % 28 ? Math.abs(value - x[k - 1]) : 0), 0);
-  const contrast = (x) => {
-    const mean = x.reduce((sum, value) => sum + value) / x.length;
-    return Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length);
-  };
+  const contrast = (x) => distance(x, x.slice().fill(x.reduce((sum, value) => sum + value) / x.length));
   const happened = (lied, right) => {
-    if (roughness(lied) > 1.25 * roughness(right)) return "Too little noise is taken out: grain stays.";
-    if (contrast(lied) < 0.85 * contrast(right)) return "Too much is taken out, and the digit goes with it.";
-    return "The picture is nearly the same.";
+    const rougher = roughness(lied) / roughness(right);
+    if (distance(lied, right) < 0.1) return "The picture is nearly the same.";
+    if (contrast(lied) < 0.85 * contrast(right)) return "The picture is paler.";
+    if (rougher > 1.25) return "The picture is grainier.";
+    return rougher < 0.8 ? "The picture is smoother." : "The picture is another one.";
   };
 
   const change = () => {

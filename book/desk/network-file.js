@@ -2,11 +2,17 @@
 // JSON. The book's own come as scripts. A reader's own file is never run: it is read as text, and
 // whatever does not fit is refused with a sentence that says what.
 globalThis.networkFile = (() => {
-  const LARGEST = 64e6; // characters
+  const LARGEST = 64e6; // bytes
+  const LONGEST = 100; // characters of a name, and of what a refusal quotes
+  const HIGHEST = 1e6; // of a weight; a network whose weights are far beyond gives no numbers
   const VARIANTS = ["adagn", "adagn_class", "sinusoidal"];
   const D_SINUSOIDAL = 256, D_EMB = 512;
 
   const refuse = (why) => { throw new Error(`This is no network for the desk: ${why}`); };
+  const quote = (value) => {
+    const text = JSON.stringify(value) ?? "none";
+    return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+  };
 
   // Names and shapes of all weights of a network whose first block has `w` channels.
   const shapesOf = (variant, w) => {
@@ -78,28 +84,42 @@ globalThis.networkFile = (() => {
 
   const checkNumbers = (name, numbers) => {
     if (!numbers.every(Number.isFinite)) refuse(`${name} must hold finite numbers only.`);
+    if (numbers.some((value) => Math.abs(value) > HIGHEST)) {
+      refuse(`${name} must hold no number beyond ${HIGHEST.toLocaleString("en")}.`);
+    }
     if (name.endsWith("running_var") && numbers.some((value) => value < 0)) {
       refuse(`${name} must not be below 0.`);
     }
   };
 
-  // What a file says, from its text.
+  // What a file says, from its text: lines of comments, and then one call.
   const parse = (text) => {
-    if (text.length > LARGEST) refuse("the file is too large.");
-    const [, json] = /^(?:\s*\/\/[^\n]*\n)*\s*condlessonNetwork\((\{[^]*\})\);?\s*$/.exec(text) ?? [];
-    if (!json) refuse("it must be a file that condlesson export wrote.");
+    const CALL = "condlessonNetwork(", at = text.indexOf(CALL);
+    const before = text.slice(0, at).split("\n"), [end] = /\);?\s*$/.exec(text.slice(-100)) ?? [];
+    const json = end && text.slice(at + CALL.length, -end.length);
+    if (at < 0 || !json?.startsWith("{") || !before.every((line) => /^\s*(\/\/|$)/.test(line))) {
+      refuse("it must be a file that condlesson export wrote.");
+    }
     try { return JSON.parse(json); } catch { return refuse("the file is damaged."); }
   };
+  // The same of a file that the reader has chosen.
+  const open = async (file) => {
+    if (file.size > LARGEST) refuse(`a file has at most ${LARGEST / 1e6} MB.`);
+    return parse(await file.text());
+  };
 
-  const checkHead = ({ format, variant, width, num_timesteps: steps, tensors }) => {
-    if (format !== 1) refuse(`its format must be 1, got ${JSON.stringify(format)}.`);
+  const checkHead = ({ format, name, variant, width, num_timesteps: steps, tensors }) => {
+    if (format !== 1) refuse(`its format must be 1, got ${quote(format)}.`);
+    if (typeof name !== "string" || !name.trim() || name.length > LONGEST) {
+      refuse(`its name must be a text of at most ${LONGEST} characters, got ${quote(name)}.`);
+    }
     if (!VARIANTS.includes(variant)) {
-      refuse(`its variant must be one of ${VARIANTS.join(", ")}, got ${JSON.stringify(variant)}.`);
+      refuse(`its variant must be one of ${VARIANTS.join(", ")}, got ${quote(variant)}.`);
     }
     if (!Number.isInteger(width) || width % 8 || width < 8 || width > 64) {
-      refuse(`its width must be a multiple of 8 from 8 to 64, got ${JSON.stringify(width)}.`);
+      refuse(`its width must be a multiple of 8 from 8 to 64, got ${quote(width)}.`);
     }
-    if (steps !== 1000) refuse(`it must know 1000 timesteps, got ${JSON.stringify(steps)}.`);
+    if (steps !== 1000) refuse(`it must know 1000 timesteps, got ${quote(steps)}.`);
     if (!Array.isArray(tensors)) refuse("it must have a list of tensors.");
   };
 
@@ -110,20 +130,26 @@ globalThis.networkFile = (() => {
     const { variant, width } = parts[0];
     const shapes = shapesOf(variant, width), tensors = {};
     for (const entry of parts.flatMap((part) => part.tensors)) {
-      const name = JSON.stringify(entry?.name ?? null), shape = shapes[entry?.name];
-      if (!Object.hasOwn(shapes, entry?.name ?? "")) refuse(`${name} is no weight of ${variant}.`);
+      const name = quote(entry?.name ?? null);
+      if (typeof entry?.name !== "string" || !Object.hasOwn(shapes, entry.name)) {
+        refuse(`${name} is no weight of ${variant}.`);
+      }
+      const shape = shapes[entry.name];
       if (entry.name in tensors) refuse(`${name} is there twice.`);
       if (JSON.stringify(entry.shape) !== JSON.stringify(shape)) {
-        refuse(`${name} must have the shape ${shape}, got ${JSON.stringify(entry.shape)}.`);
+        refuse(`${name} must have the shape ${shape}, got ${quote(entry.shape)}.`);
       }
       tensors[entry.name] = numbersOf(entry, shape);
       checkNumbers(entry.name, tensors[entry.name]);
       yield;
     }
     const missing = Object.keys(shapes).filter((name) => !(name in tensors));
-    if (missing.length) refuse(`${missing[0]} is missing, with ${missing.length - 1} others.`);
+    if (missing.length) {
+      const more = missing.length > 1 ? `, and ${missing.length - 1} more` : "";
+      refuse(`${missing[0]} is missing${more}.`);
+    }
     return tensors;
   }
 
-  return { parse, read, shapesOf };
+  return { open, parse, read, shapesOf };
 })();

@@ -53,11 +53,16 @@ desk.tool("orchestra", (tool) => {
       tool.show("truth", truth.x_0, "all told the truth");
       tool.show("played", played.x_0, "as told here");
       drawBars(played.scores);
-      const lied = unet.BLOCKS.filter((block) => told[block].t !== true_);
+      // Not every network has all of them.
+      const has = (kind) => Object.values(played.scores).some((scores) => scores[kind]);
+      const lied = unet.BLOCKS.filter((block) => played.scores[block] && told[block].t !== true_);
+      const mutes = ["gamma", "beta"].filter((kind) => [kind, "both"].includes(muted));
+      const silent = mutes.filter(has);
       tool.say((lied.length ? `Lied to: ${lied.join(", ")}. ` : "All are told the truth. ")
-        + (muted === "none" ? "" : `Muted: ${muted === "both" ? "gamma and beta" : muted}. `)
+        + (silent.length ? `Muted: ${silent.join(" and ")}. ` : "")
+        + (silent.length < mutes.length ? "This network has no gamma. " : "")
         + `The error is ${print(wrong)}`
-        + (lied.length || muted !== "none" ? `, ${print(wrong / least, 1)} times that of the truth.` : "."));
+        + (lied.length || silent.length ? `, ${print(wrong / least, 1)} times that of the truth.` : "."));
     });
   };
   return { change };

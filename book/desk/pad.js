@@ -71,6 +71,7 @@ desk.tool("pad", (tool) => {
     const digit = normalised();
     if (!digit) return tool.say("The pad is empty.");
     take(digit, "your drawing");
+    tool.input("sample").selectedIndex = -1; // or the digit that it shows could not be taken again
     tool.say("Your drawing is the digit now. It stays in this browser.");
   };
   const takeSample = (k) => {

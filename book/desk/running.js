@@ -10,6 +10,17 @@ globalThis.running = (() => {
     for (const button of document.querySelectorAll(".desk-begin")) button.textContent = text;
   };
 
+  const progress = (share) => {
+    for (const bar of document.querySelectorAll(".desk progress")) bar.value = share;
+  };
+  // Of all that is said of the network only the newest stays.
+  let told = null;
+  const say = (tool, text) => {
+    if (told && told.tool !== tool && told.tool.said() === told.text) told.tool.say("");
+    told = { tool, text };
+    tool.say(text);
+  };
+
   const rest = () => {
     desk.share({ network: null });
     const size = installed.has(chosen) ? "" : ` (${megabytes(sizeOf(networks[chosen].files))} MB)`;
@@ -23,8 +34,8 @@ globalThis.running = (() => {
     const show = (bytes) => {
       if (signal.aborted) return;
       label(`Stop loading (${megabytes(bytes)} of ${megabytes(size)} MB)`);
-      tool.say(`Loaded ${megabytes(bytes)} of ${megabytes(size)} MB.`);
-      tool.progress(bytes / size);
+      say(tool, `Loaded ${megabytes(bytes)} of ${megabytes(size)} MB.`);
+      progress(bytes / size);
     };
     try {
       if (!installed.has(name)) {
@@ -35,14 +46,16 @@ globalThis.running = (() => {
         installed.add(name);
       }
       loading = null;
-      tool.say(`This network runs on this page: ${title}.`);
+      say(tool, `This network runs on this page: ${title}.`);
+      progress(1);
       desk.share({ network: name });
       label("Stop the network");
     } catch (error) {
       if (signal.aborted) return;
       loading = null;
       rest();
-      tool.say(error.message);
+      progress(0);
+      say(tool, error.message);
     }
   };
 
@@ -52,8 +65,8 @@ globalThis.running = (() => {
     loading?.abort();
     loading = null;
     rest();
-    tool.progress(0);
-    tool.say(said);
+    progress(0);
+    say(tool, said);
   };
 
   const isOn = () => loading !== null || desk.shared.network !== null;
@@ -78,7 +91,7 @@ globalThis.running = (() => {
   const open = async (part, tool) => {
     await weights.install("yours", [part]);
     const told_class = part.variant === "adagn_class";
-    networks.yours = { label: String(part.name), told_class, files: [] };
+    networks.yours = { label: part.name, told_class, files: [] };
     installed.add("yours");
     for (const list of document.querySelectorAll(".desk-network")) {
       list.querySelector("[value=yours]")?.remove();

@@ -5,11 +5,13 @@ desk.tool("sample", (tool) => {
   const [draw, slider] = [tool.find(".desk-draw"), tool.input("step")];
   const digits = [...tool.root.querySelectorAll("[data-digit]")];
   const toldClass = tool.find(".desk-told"), startsClass = tool.find(".desk-untold button");
-  let steps = [], started = 0, asked = "", about = "";
+  let steps = [], x_T = null, started = 0, asked = "", about = "";
+  let own = ""; // what this tool has said last of its drawing
+  const say = (text) => tool.say(own = text);
 
   const show = () => {
+    slider.value = Math.min(slider.value, steps.length); // the others are still to be drawn
     const k = Number(slider.value) - 1;
-    const x_T = diffusion.gaussian(784, shared.seed);
     const { t, told, x, x_0 } = steps[k] ?? {};
     tool.show("x", x ?? x_T, x ? `x after step ${k + 1}` : "the noise to start from");
     tool.show("estimate", x_0 ?? x_T, x_0 ? `estimate at t = ${t}, told ${told}` : "no estimate yet");
@@ -28,7 +30,7 @@ desk.tool("sample", (tool) => {
   const finish = () => {
     const seconds = (performance.now() - started) / 1000;
     draw.textContent = "Draw a digit";
-    tool.say(`${steps.length} steps took ${print(seconds, 1)} seconds.${about} Go back and forth with `
+    say(`${steps.length} steps took ${print(seconds, 1)} seconds.${about} Go back and forth with `
       + "the slider.");
   };
 
@@ -40,10 +42,11 @@ desk.tool("sample", (tool) => {
     about = describe();
     slider.max = count;
     slider.value = 0;
+    x_T = diffusion.gaussian(784, shared.seed);
     draw.textContent = "Stop";
-    tool.say(`Drawing in ${count} steps.`);
+    say(`Drawing in ${count} steps.`);
     const request = {
-      x_T: diffusion.gaussian(784, shared.seed),
+      x_T,
       steps: count,
       always: always === "true" ? undefined : Number(always),
       ...(label() === undefined ? {} : { label: label(), scale: scale() }),
@@ -51,8 +54,9 @@ desk.tool("sample", (tool) => {
     };
     tool.ask("sample", request, ({ step }) => {
       if (!step) return finish();
+      const follows = Number(slider.value) === steps.length; // the reader may have gone back
       steps.push(step);
-      slider.value = steps.length;
+      if (follows) slider.value = steps.length;
       show();
     });
   };
@@ -61,7 +65,7 @@ desk.tool("sample", (tool) => {
     if (draw.textContent !== "Stop") return begin();
     tool.stop();
     draw.textContent = "Draw a digit";
-    tool.say("Stopped.");
+    say("Stopped.");
   });
   tool.find(".desk-another").addEventListener("click", () => { share({ seed: shared.seed + 1 }); begin(); });
   for (const button of digits) {
@@ -76,6 +80,7 @@ desk.tool("sample", (tool) => {
   // Steps of another network are none of this one.
   const empty = () => {
     tool.stop();
+    if (tool.said() === own) say("");
     draw.textContent = "Draw a digit";
     [steps, slider.value] = [[], 0];
   };
@@ -83,6 +88,7 @@ desk.tool("sample", (tool) => {
   const change = () => {
     if (of !== shared.network) empty();
     of = shared.network;
+    if (!steps.length && draw.textContent !== "Stop") x_T = diffusion.gaussian(784, shared.seed);
     if (toldClass) toldClass.disabled = !running.isToldClass();
     if (startsClass) startsClass.disabled = running.isToldClass();
     show();

@@ -1,5 +1,4 @@
-// The start of the desk: how much of a network is loaded, and the reader's own file, which is read as
-// text.
+// The start of the desk: the reader's own file, which is read as text.
 desk.tool("start", (tool) => {
   const input = tool.input("file");
   input.addEventListener("click", () => { input.value = ""; }); // the same file can be opened again
@@ -7,10 +6,10 @@ desk.tool("start", (tool) => {
     const [file] = input.files;
     if (!file) return;
     try {
-      await running.open(networkFile.parse(await file.text()), tool);
+      await running.open(await networkFile.open(file), tool);
     } catch (error) {
       tool.say(`${file.name}: ${error.message}`);
     }
   });
-  return { progress(share) { tool.find("progress").value = share; } };
+  return {};
 });

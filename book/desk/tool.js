@@ -67,6 +67,7 @@ globalThis.desk = (() => {
         if (output) output.textContent = text;
         me.input(key)?.setAttribute("aria-valuetext", text);
       },
+      said: () => find(".desk-says").textContent,
       say(text) {
         find(".desk-says").textContent = text;
         clearTimeout(timer);
@@ -94,10 +95,9 @@ globalThis.desk = (() => {
         else me.rest();
       },
       // What a tool may have of its own: what to do when a control, the digit or the network has
-      // changed, when no network runs, and how much of one is loaded.
+      // changed, and when no network runs.
       change() {},
       rest: () => me.say(""),
-      progress() {},
     };
     const answerTo = (request) => new Promise((resolve) => {
       engine.ask(owner, "estimate", { network: shared.network, ...request }, resolve);
@@ -134,6 +134,8 @@ globalThis.desk = (() => {
     on(".desk-begin", "click", () => running.toggle(me));
     on(".desk-network", "change", ({ target }) => running.choose(target.value, me));
     on(".desk-digit", "change", ({ target }) => share({ digit: sample(target.value) }));
+    // Whatever is pressed is heard from now on.
+    for (const it of root.querySelectorAll(":is(button, input, select)[disabled]")) it.disabled = false;
     root.classList.add("desk-ready");
   };
 

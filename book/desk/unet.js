@@ -13,9 +13,17 @@ globalThis.unet = (() => {
 
   // Place of a number in a matrix whose columns lie in bundles, each of them row by row: `multiply`
   // then reads on and on. From row to row of the whole matrix it would miss the cache each time.
-  const OUTPUTS = 2, TILES = 4; // columns of a bundle
-  const inBundles = (wide, rows, row, column) =>
-    (column - column % wide) * rows + row * wide + column % wide;
+  const WIDE = 4; // columns of a bundle
+  const inBundles = (rows, row, column) =>
+    (column - column % WIDE) * rows + row * WIDE + column % WIDE;
+
+  // Room for what a layer puts down while it works. It is kept: new room costs more than its use. So
+  // a layer finds what others have left there, and must not pause.
+  const rooms = {};
+  const room = (name, length) => {
+    if (!(rooms[name]?.length >= length)) rooms[name] = new Float64Array(length);
+    return rooms[name];
+  };
 
   // --- 3 x 3 convolution, by Winograd's F(4 x 4, 3 x 3): from tiles of 6 x 6 numbers to tiles of
   // 4 x 4 with 36 multiplications in place of 144. Lavin and Gray 2016, arXiv:1509.09308.
@@ -60,7 +68,7 @@ globalThis.unet = (() => {
         }
         for (let column = 0; column < 3; column++) spreadFilter(tile, column, 6);
         for (let row = 0; row < 6; row++) spreadFilter(tile, 6 * row, 1);
-        const to = inBundles(OUTPUTS, inputs, i, o);
+        const to = inBundles(inputs, i, o);
         for (let e = 0; e < 36; e++) spread[e * inputs * outputs + to] = tile[e];
       }
       yield;
@@ -70,7 +78,7 @@ globalThis.unet = (() => {
 
   // A map cut into tiles that overlap by two, spread: for each place a matrix (channel, tile).
   const spreadTiles = ({ data, channels, size }, across, tiles) => {
-    const spread = new Float64Array(36 * channels * tiles);
+    const spread = room("spread", 36 * channels * tiles);
     const tile = new Float64Array(36);
     for (let c = 0; c < channels; c++) {
       for (let p = 0; p < across * across; p++) {
@@ -85,7 +93,7 @@ globalThis.unet = (() => {
         }
         for (let column = 0; column < 6; column++) spreadInput(tile, column, 6);
         for (let row = 0; row < 6; row++) spreadInput(tile, 6 * row, 1);
-        const to = inBundles(TILES, channels, c, p);
+        const to = inBundles(channels, c, p);
         for (let e = 0; e < 36; e++) spread[e * channels * tiles + to] = tile[e];
       }
     }
@@ -93,34 +101,42 @@ globalThis.unet = (() => {
   };
 
   // For each place the product (out, tiles) of two matrices in bundles, (in, out) and (in, tiles).
-  // Most of the time of a pass is spent here: what a bundle of each makes fits into the registers.
+  // Most of the time of a pass is spent here: each number that is read is used four times.
   const multiply = (places, filters, spread, inputs, outputs, tiles) => {
-    const product = new Float64Array(places * outputs * tiles);
+    const product = room("product", places * outputs * tiles);
     for (let e = 0; e < places; e++) {
-      for (let o = 0; o < outputs; o += OUTPUTS) {
-        for (let p = 0; p < tiles; p += TILES) {
-          let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+      for (let o = 0; o < outputs; o += WIDE) {
+        for (let p = 0; p < tiles; p += WIDE) {
+          let aw = 0, ax = 0, ay = 0, az = 0, bw = 0, bx = 0, by = 0, bz = 0;
+          let cw = 0, cx = 0, cy = 0, cz = 0, dw = 0, dx = 0, dy = 0, dz = 0;
           let f = (e * outputs + o) * inputs, s = (e * tiles + p) * inputs;
-          for (const end = f + OUTPUTS * inputs; f < end; f += OUTPUTS, s += TILES) {
-            const a = filters[f], b = filters[f + 1];
-            const x0 = spread[s], x1 = spread[s + 1], x2 = spread[s + 2], x3 = spread[s + 3];
-            a0 += a * x0; a1 += a * x1; a2 += a * x2; a3 += a * x3;
-            b0 += b * x0; b1 += b * x1; b2 += b * x2; b3 += b * x3;
+          for (const end = f + WIDE * inputs; f < end; f += WIDE, s += WIDE) {
+            const a = filters[f], b = filters[f + 1], c = filters[f + 2], d = filters[f + 3];
+            const w = spread[s], x = spread[s + 1], y = spread[s + 2], z = spread[s + 3];
+            aw += a * w; bw += b * w; cw += c * w; dw += d * w;
+            ax += a * x; bx += b * x; cx += c * x; dx += d * x;
+            ay += a * y; by += b * y; cy += c * y; dy += d * y;
+            az += a * z; bz += b * z; cz += c * z; dz += d * z;
           }
-          const to = (e * outputs + o) * tiles + p, next = to + tiles;
-          product[to] = a0; product[to + 1] = a1; product[to + 2] = a2; product[to + 3] = a3;
-          product[next] = b0; product[next + 1] = b1; product[next + 2] = b2; product[next + 3] = b3;
+          let to = (e * outputs + o) * tiles + p;
+          product[to] = aw; product[to + 1] = ax; product[to + 2] = ay; product[to + 3] = az;
+          to += tiles;
+          product[to] = bw; product[to + 1] = bx; product[to + 2] = by; product[to + 3] = bz;
+          to += tiles;
+          product[to] = cw; product[to + 1] = cx; product[to + 2] = cy; product[to + 3] = cz;
+          to += tiles;
+          product[to] = dw; product[to + 1] = dx; product[to + 2] = dy; product[to + 3] = dz;
         }
       }
     }
     return product;
   };
-  const wholeBundles = (n) => TILES * Math.ceil(n / TILES);
+  const wholeBundles = (n) => WIDE * Math.ceil(n / WIDE);
 
   const convolve = (network, name, map) => {
     const filters = network.filters[name], bias = network.tensors[`${name}.bias`];
     const outputs = bias.length, across = Math.ceil(map.size / 4);
-    const tiles = wholeBundles(across * across); // those beyond are zero, and are not read
+    const tiles = wholeBundles(across * across); // what those beyond hold is not read
     const spread = spreadTiles(map, across, tiles);
     const product = multiply(36, filters, spread, map.channels, outputs, tiles);
     const made = empty(outputs, map.size);
@@ -143,19 +159,21 @@ globalThis.unet = (() => {
 
   // --- the other layers
 
-  // A matrix (rows, columns) in bundles; columns that are missing in the last are zero.
-  const bundle = (Kind, matrix, rows, columns, wide) => {
-    const made = new Kind(rows * wide * Math.ceil(columns / wide));
-    for (let k = 0; k < matrix.length; k++) {
-      made[inBundles(wide, rows, Math.floor(k / columns), k % columns)] = matrix[k];
+  // A matrix (rows, columns), put into bundles.
+  const bundle = (bundles, matrix, rows, columns) => {
+    for (let row = 0, k = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, k++) {
+        bundles[inBundles(rows, row, column)] = matrix[k];
+      }
     }
-    return made;
+    return bundles;
   };
 
   // Transposed 2 x 2 convolution with stride 2, weight (in, out, 2, 2): each pixel becomes four.
   const enlarge = (network, name, { data, channels, size }) => {
     const bias = network.tensors[`${name}.bias`], outputs = bias.length, pixels = size * size;
-    const rows = bundle(Float64Array, data, channels, pixels, TILES), tiles = wholeBundles(pixels);
+    const tiles = wholeBundles(pixels);
+    const rows = bundle(room("spread", channels * tiles), data, channels, pixels);
     const product = multiply(1, network.filters[name], rows, channels, 4 * outputs, tiles);
     const made = empty(outputs, 2 * size);
     for (let k = 0; k < made.data.length; k++) {
@@ -214,8 +232,10 @@ globalThis.unet = (() => {
     const members = channels / GROUPS, n = members * size * size;
     for (let g = 0; g < GROUPS; g++) {
       let mean = 0, variance = 0;
-      for (let k = g * n; k < (g + 1) * n; k++) mean += data[k] / n;
-      for (let k = g * n; k < (g + 1) * n; k++) variance += (data[k] - mean) ** 2 / n;
+      for (let k = g * n; k < (g + 1) * n; k++) mean += data[k];
+      mean /= n;
+      for (let k = g * n; k < (g + 1) * n; k++) variance += (data[k] - mean) ** 2;
+      variance /= n;
       times.fill(1 / Math.sqrt(variance + EPS), g * members, (g + 1) * members);
       plus.fill(-mean / Math.sqrt(variance + EPS), g * members, (g + 1) * members);
     }
@@ -334,6 +354,7 @@ globalThis.unet = (() => {
       for (let c = 0; c < h.channels; c++) sum += weight[c] * h.data[c * noise.length + p];
       noise[p] = sum;
     }
+    if (!noise.every(Number.isFinite)) throw new Error("The network gives no numbers for this.");
     return noise;
   }
 
@@ -344,7 +365,7 @@ globalThis.unet = (() => {
       const [, layer, up] = /(.*conv_[12]|head\.0|(up_.))\.weight$/.exec(name) ?? [];
       if (!layer) continue;
       const outputs = tensors[`${layer}.bias`].length * (up ? 4 : 1);
-      filters[layer] = up ? bundle(Float32Array, weight, weight.length / outputs, outputs, OUTPUTS)
+      filters[layer] = up ? bundle(weight.slice(), weight, weight.length / outputs, outputs)
         : yield* spreadFilters(weight, outputs, weight.length / outputs / 9);
     }
     return { tensors, filters };

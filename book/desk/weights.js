@@ -34,7 +34,7 @@ globalThis.weights = (() => {
 
   // Hand a network's parts to the engine, and wait until it can be asked.
   const install = (network, parts) => new Promise((resolve, reject) => {
-    engine.ask("weights", "load", { network, parts }, (answer) => {
+    engine.ask(`weights-${network}`, "load", { network, parts }, (answer) => {
       if ("failed" in answer) reject(new Error(answer.failed));
       else if ("done" in answer) resolve();
     });

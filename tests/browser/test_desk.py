@@ -13,7 +13,7 @@ from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to
 from condlesson.figures.desk import networks
 from condlesson.training import TrainConfig, make_model
-from tests.browser.desk import FIRST, SHARED, Desk
+from tests.browser.desk import FIRST, SHARED
 from tests.browser.firefox import firefox
 from tests.browser.site import as_file
 
@@ -24,21 +24,6 @@ SCHEDULE = alphas_cumprod(linear_beta_schedule())
 
 def network():
     return networks()[FIRST][1]
-
-
-@pytest.fixture
-def opened(chromium, site):
-    contexts = []
-
-    def start(address=None, **options):
-        contexts.append(
-            chromium.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
-        )
-        return Desk(contexts[-1].new_page(), address or f"{site}/desk.html")
-
-    yield start
-    for context in contexts:
-        context.close()
 
 
 def number(pattern, text):
@@ -58,20 +43,20 @@ def check_lie(desk):
     assert np.abs(desk.pixels("lie", "lied") - shown).mean() < 3
 
 
-def test_a_lie_is_what_torch_makes_of_it(opened):
-    desk = opened().start()
+def test_a_lie_is_what_torch_makes_of_it(open_desk):
+    desk = open_desk().start()
     check_lie(desk)
     assert desk.visit.complaints == []
 
 
-def test_it_runs_from_a_folder_without_a_network(opened):
-    desk = opened(as_file("desk"), offline=True).start()
+def test_it_runs_from_a_folder_without_a_network(open_desk):
+    desk = open_desk(as_file("desk"), offline=True).start()
     check_lie(desk)
     assert desk.visit.complaints == []
 
 
-def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(opened):
-    desk = opened()
+def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(open_desk):
+    desk = open_desk()
     before = [address for address in desk.visit.asked if f"/{FIRST}-" in address]
     desk.start()
     after = {address for address in desk.visit.asked if f"/{FIRST}-" in address}
@@ -81,9 +66,9 @@ def test_nothing_large_is_loaded_before_the_start_and_the_size_is_said(opened):
     assert f"{size / 1e6:.1f} MB" in label
 
 
-def test_what_is_loaded_later_is_asked_for_by_its_content(opened):
+def test_what_is_loaded_later_is_asked_for_by_its_content(open_desk):
     """Or a browser that has an earlier part would set a network together from two."""
-    desk = opened().start()
+    desk = open_desk().start()
     later = [address for address in desk.visit.asked if "/desk/" in address]
     assert any("/engine.js" in address for address in later)
     by_content = [address for address in later if f"/{FIRST}-" in address]
@@ -96,8 +81,8 @@ def test_what_is_loaded_later_is_asked_for_by_its_content(opened):
     assert all("?v=" in address for address in later)
 
 
-def test_loading_can_be_stopped_and_goes_on(opened):
-    desk = opened()
+def test_loading_can_be_stopped_and_goes_on(open_desk):
+    desk = open_desk()
     let_it_come = desk.begin_without(3)
     desk.says("start", "Loaded 0.7 of")
     desk.page.locator(".desk-start .desk-begin", has_text="Stop loading").click()
@@ -107,8 +92,8 @@ def test_loading_can_be_stopped_and_goes_on(opened):
     assert sum(f"/{FIRST}-1.js" in address for address in desk.visit.asked) == 1
 
 
-def test_a_digit_is_drawn_by_pointer(opened):
-    desk = opened()
+def test_a_digit_is_drawn_by_pointer(open_desk):
+    desk = open_desk()
     desk.page.locator(".desk-drawing").scroll_into_view_if_needed()
     box = desk.page.locator(".desk-drawing").bounding_box()
     place = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])  # noqa: E731
@@ -125,8 +110,8 @@ def test_a_digit_is_drawn_by_pointer(opened):
     assert columns.max() - columns.min() < 8
 
 
-def test_a_digit_is_drawn_by_keyboard(opened):
-    desk = opened()
+def test_a_digit_is_drawn_by_keyboard(open_desk):
+    desk = open_desk()
     before = desk.shared()["digit"]
     desk.page.locator(".desk-drawing").focus()
     for key in [" ", *["ArrowDown"] * 8, *["ArrowRight"] * 4, " "]:
@@ -135,8 +120,8 @@ def test_a_digit_is_drawn_by_keyboard(opened):
     assert not torch.equal(desk.shared()["digit"], before)
 
 
-def test_one_block_can_be_lied_to(opened):
-    desk = opened().start()
+def test_one_block_can_be_lied_to(open_desk):
+    desk = open_desk().start()
     desk.page.locator("[id='predict-desk-bottleneck'] summary, .predict-option input").first.click()
     desk.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     desk.tool("orchestra").locator(".desk-bottleneck").click()
@@ -149,8 +134,8 @@ def test_one_block_can_be_lied_to(opened):
     assert number(r"(\d+\.\d) times", said) > 1.3
 
 
-def test_a_bug_can_be_switched_on_and_off(opened):
-    desk = opened().start()
+def test_a_bug_can_be_switched_on_and_off(open_desk):
+    desk = open_desk().start()
     desk.tool("break").locator("[data-bug='swapped_halves']").check()
     said = desk.says("break", "With swapped halves")
     assert number(r"(\d+\.\d) times", said) > 1.3
@@ -159,8 +144,8 @@ def test_a_bug_can_be_switched_on_and_off(opened):
     assert desk.tool("break").locator(".desk-switch a[href*='museum.html#exhibit-']").count() == 8
 
 
-def test_the_clock_is_found_and_the_rounds_are_counted(opened):
-    desk = opened().start()
+def test_the_clock_is_found_and_the_rounds_are_counted(open_desk):
+    desk = open_desk().start()
     desk.page.evaluate("Math.random = () => 0.3")
     desk.tool("find").locator(".desk-next").click()
     desk.set("find", "guess", 250)
@@ -171,8 +156,8 @@ def test_the_clock_is_found_and_the_rounds_are_counted(opened):
     assert desk.tool("find").locator("tbody tr").count() == 1
 
 
-def test_a_digit_is_sampled_and_can_be_gone_through(opened):
-    desk = opened().start()
+def test_a_digit_is_sampled_and_can_be_gone_through(open_desk):
+    desk = open_desk().start()
     desk.tool("sample").locator("[name='steps']").select_option("5")
     desk.tool("sample").locator(".desk-draw").click()
     desk.says("sample", "5 steps took")
@@ -195,8 +180,8 @@ def asked_for_a_seven(desk, scale):
     return desk.says("sample", "5 steps took"), desk.pixels("sample", "x")
 
 
-def test_the_digit_that_is_asked_for_is_that_of_the_package(opened):
-    desk = opened()
+def test_the_digit_that_is_asked_for_is_that_of_the_package(open_desk):
+    desk = open_desk()
     sample = desk.tool("sample")
     assert sample.locator("[data-digit='7']").is_disabled()
     sample.locator(".desk-untold button").click()
@@ -221,8 +206,8 @@ def test_the_digit_that_is_asked_for_is_that_of_the_package(opened):
     assert [c for c in desk.visit.complaints if not c.startswith("Canvas2D")] == []
 
 
-def test_sampling_can_be_stopped(opened):
-    desk = opened().start()
+def test_sampling_can_be_stopped(open_desk):
+    desk = open_desk().start()
     desk.tool("sample").locator("[name='steps']").select_option("100")
     desk.tool("sample").locator(".desk-draw").click()
     desk.says("sample", "Drawing in 100")
@@ -230,12 +215,12 @@ def test_sampling_can_be_stopped(opened):
     desk.says("sample", "Stopped")
 
 
-def test_a_network_of_ones_own_is_opened_and_others_are_refused(opened, tmp_path):
+def test_a_network_of_ones_own_is_opened_and_others_are_refused(open_desk, tmp_path):
     config = TrainConfig(variant="sinusoidal", width=16)
     (text,) = network_file(make_model(config), config, "my-first-network")
     (tmp_path / "mine.js").write_text(text)
     (tmp_path / "wrong.js").write_text("window.ran = true;")
-    desk = opened()
+    desk = open_desk()
     chooser = desk.page.locator(".desk-start input[type='file']")
     chooser.set_input_files(tmp_path / "wrong.js")
     assert "This is no network for the desk" in desk.says("start", "no network")
@@ -259,12 +244,12 @@ def shift(desk):
 
 @pytest.mark.parametrize("name, tool", [("index", "first"), ("inside", "lie"), ("desk", "break")])
 @pytest.mark.parametrize("width", [1300, 390])
-def test_a_button_starts_and_stops_the_network_and_nothing_shifts(opened, site, name, tool, width):
-    desk = opened(f"{site}/{name}.html", viewport={"width": width, "height": 900})
+def test_a_button_starts_and_stops_the_network_and_nothing_shifts(
+    open_desk, site, name, tool, width
+):
+    desk = open_desk(f"{site}/{name}.html", viewport={"width": width, "height": 900})
     button = desk.tool(tool).locator(".desk-begin")
     button.scroll_into_view_if_needed()
-    if name == "inside":  # a key that is pressed while its figure is put together can be lost
-        desk.page.wait_for_selector("figure.moving-lies.moves")
     shift(desk)
     button.press("Enter")
     desk.page.wait_for_selector("html.desk-runs")
@@ -279,8 +264,8 @@ def test_a_button_starts_and_stops_the_network_and_nothing_shifts(opened, site, 
     assert desk.visit.complaints == []
 
 
-def test_inside_the_network_takes_the_place_of_the_recorded_lies(opened, site):
-    desk = opened(f"{site}/inside.html")
+def test_inside_the_network_takes_the_place_of_the_recorded_lies(open_desk, site):
+    desk = open_desk(f"{site}/inside.html")
     recorded = desk.tool("lie").locator(".moving-stage")
     recorded.evaluate("it => it.scrollIntoView()")
     desk.page.wait_for_selector("figure.moving-lies.moves")
@@ -297,16 +282,16 @@ def test_inside_the_network_takes_the_place_of_the_recorded_lies(opened, site):
     assert not np.array_equal(desk.pixels("lie", "clean"), before)
 
 
-def test_on_paper_is_what_was_recorded(opened):
-    desk = opened().start()
+def test_on_paper_is_what_was_recorded(open_desk):
+    desk = open_desk().start()
     desk.says("lie", "misses the digit")
     desk.page.emulate_media(media="print")
     assert desk.tool("lie").locator("img").first.is_visible()
     assert desk.tool("lie").locator(".desk-stage").is_hidden()
 
 
-def test_another_network_can_be_chosen_while_one_is_loaded(opened):
-    desk = opened()
+def test_another_network_can_be_chosen_while_one_is_loaded(open_desk):
+    desk = open_desk()
     let_it_come = desk.begin_without(2)
     desk.says("start", "Loaded 0.5 of")
     desk.page.locator(".desk-start .desk-network").select_option("sinusoidal")
@@ -318,8 +303,8 @@ def test_another_network_can_be_chosen_while_one_is_loaded(opened):
     assert sum(f"/{FIRST}-1.js" in address for address in desk.visit.asked) == 1
 
 
-def test_a_finger_draws_and_the_page_stays_where_it_is(opened):
-    desk = opened(viewport={"width": 390, "height": 844}, has_touch=True)
+def test_a_finger_draws_and_the_page_stays_where_it_is(open_desk):
+    desk = open_desk(viewport={"width": 390, "height": 844}, has_touch=True)
     pad = desk.page.locator(".desk-drawing")
     pad.scroll_into_view_if_needed()
     before, box = desk.shared()["digit"], pad.bounding_box()

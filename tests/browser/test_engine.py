@@ -182,6 +182,34 @@ def test_the_whole_network_gives_what_torch_gives(engine, models, variant):
         assert 0 < (small - expected).square().mean().sqrt() < INT8
 
 
+def test_what_is_no_number_is_said_and_not_shown(engine):
+    call = "unet.predict(networks.adagn_int8, Array(784).fill(NaN), diffusion.everywhere(1))"
+    caught = f"(() => {{ try {{ finish({call}); }} catch (e) {{ return e.message; }} }})()"
+    assert engine.evaluate(caught) == "The network gives no numbers for this."
+
+
+TURNS = """(() => {
+  const turns = [%s].map((steps) => ({ steps, last: {} }));
+  while (turns.some(({ last }) => !last.done)) {
+    for (const turn of turns) if (!turn.last.done) turn.last = turn.steps.next();
+  }
+  return turns.map(({ last }) => text(last.value));
+})()"""
+
+
+def test_predictions_that_take_turns_are_those_that_each_makes_alone(engine):
+    """A layer uses the room of another, and the desk goes from one job to the next between them."""
+    names, x_t = ("adagn_float32", "sinusoidal_int8", "adagn_class"), images(3)[0]
+    alone = [engine.predict(n, x_t[k : k + 1], 400) for k, n in enumerate(names)]
+    calls = [
+        f"unet.predict(networks.{name}, {js(x_t[k])}, diffusion.everywhere(400))"
+        for k, name in enumerate(names)
+    ]
+    together = engine.evaluate(TURNS % ", ".join(calls))
+    for made, expected in zip(together, alone, strict=True):
+        assert torch.equal(numbers(made).view(expected.shape), expected)
+
+
 def test_each_block_can_be_told_another_time(engine, models):
     model, (x_t, _) = models["adagn"], images(3)
     told = {block: 100 + 150 * k for k, block in enumerate(BLOCKS)}

@@ -332,6 +332,34 @@ def test_text_is_legible_and_inside(opened, name, size):
 
 
 @every_figure
+def test_a_key_that_is_pressed_before_a_figure_is_drawn_counts(opened, name):
+    """The tab key comes to a figure from far above, where nothing of it is drawn yet."""
+    page = opened(name)
+    root = page.locator(f"figure.moving-{name}")
+    slider = root.locator(".moving-controls input").first
+    assert not root.evaluate("it => it.classList.contains('moves')")
+    assert root.locator("output").first.is_hidden()  # the number in it is not yet in words
+    slider.evaluate("it => it.focus({ preventScroll: true })")
+    page.keyboard.press("Home")
+    assert slider.input_value() == "0"
+    Figure(page, name)
+    assert slider.input_value() == "0"
+
+
+@every_figure
+@pytest.mark.parametrize("how", ["on paper", "without scripts"])
+def test_a_still_figure_has_no_words_of_the_moving_one(opened, name, how):
+    page = opened(name, java_script_enabled=how != "without scripts")
+    if how == "on paper":
+        Figure(page, name)
+        page.emulate_media(media="print")
+    root = page.locator(f"figure.moving-{name}")
+    assert root.locator("img").first.is_visible()
+    assert root.locator("figcaption").is_visible()
+    assert not any(part.is_visible() for part in root.locator(".needs-script").all())
+
+
+@every_figure
 def test_nothing_shifts_when_a_script_takes_over(chromium, site, name):
     context = chromium.new_context(viewport=SIZES["screen"])
     with visit(context, f"{site}/{PAGES[name]}.html") as still:

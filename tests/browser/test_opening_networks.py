@@ -85,6 +85,11 @@ def floats(values):
     return base64.b64encode(np.array(values, "<f4").tobytes()).decode()
 
 
+def typed(content, text, place):
+    """The file, with something typed into its text."""
+    return as_text(content).replace(place, text + place, 1)
+
+
 CASES = {
     "nothing": (lambda c: "", "must be a file that condlesson export wrote"),
     "an image": (lambda c: "\x89PNG\r\n", "must be a file that condlesson export wrote"),
@@ -112,7 +117,6 @@ CASES = {
     "another clock": (lambda c: changed(c, num_timesteps=50), "1000 timesteps, got 50"),
     "no tensors": (lambda c: changed(c, tensors={}), "must have a list of tensors"),
     "a null": (lambda c: changed(c, tensors=[None]), "null is no weight of adagn"),
-    "a missing tensor": (lambda c: changed(c, tensors=c["tensors"][1:]), "missing"),
     "a tensor twice": (lambda c: changed(c, tensors=c["tensors"][:1] * 2), "is there twice"),
     "another name": (lambda c: changed_entry(c, name="enc_9"), '"enc_9" is no weight'),
     "a name of JavaScript": (
@@ -134,7 +138,67 @@ CASES = {
         lambda c: changed_entry(c, scales=floats([3e38] * 8)),
         "must hold finite numbers only",
     ),
+    "finite, and far too large": (
+        lambda c: changed_entry(c, scales=floats([3e35] * 8)),
+        "must hold no number beyond 1,000,000",
+    ),
+    "null": (lambda c: "condlessonNetwork(null);", "must be a file that condlesson export wrote"),
+    "the file as JSON": (lambda c: json.dumps(c), "must be a file that condlesson export wrote"),
+    "another encoding": (
+        lambda c: as_text(c).encode("utf-16").decode("latin-1"),
+        "must be a file that condlesson export wrote",
+    ),
+    "comments without end": (
+        lambda c: "// x\n" * 500_000 + "condlessonNetwork(",
+        "must be a file that condlesson export wrote",
+    ),
+    "spaces without end": (
+        lambda c: " " * 5_000_000 + "x",
+        "must be a file that condlesson export wrote",
+    ),
+    "brackets without end": (
+        lambda c: typed(c, f'"a": {"[" * 100_000}{"]" * 100_000}, "format": 3, ', '"name"'),
+        "its format must be 1, got 3|the file is damaged",
+    ),
+    "a second format": (
+        lambda c: typed(c, '"format": 0, ', '"name"'),
+        "its format must be 1, got 0",
+    ),
+    "one level deeper": (lambda c: as_text({"network": c}), "its format must be 1, got none"),
+    "no name": (lambda c: changed(c, name=None), "name must be a text of .*, got null"),
+    "a name that is none": (lambda c: changed(c, name={"a": 1}), "name must be a text"),
+    "an endless name": (lambda c: changed(c, name="n" * 10**6), "at most 100 characters"),
+    "an endless name of a weight": (lambda c: changed_entry(c, name="n" * 10**6), "no weight of"),
+    "an object for a name": (
+        lambda c: changed_entry(c, name={"toString": 1}),
+        "is no weight of adagn",
+    ),
+    "the other conditioning": (
+        lambda c: changed(c, variant="sinusoidal"),
+        "enc_1.norm_1.projection.weight. is no weight of sinusoidal",
+    ),
+    "one missing": (
+        lambda c: changed(c, tensors=c["tensors"][1:]),
+        "enc_1.conv_1.weight is missing.$",
+    ),
+    "two missing": (
+        lambda c: changed(c, tensors=c["tensors"][2:]),
+        "enc_1.conv_1.weight is missing, and 1 more",
+    ),
 }
+# What is odd, and a network all the same.
+TAKEN = {
+    "lines as on Windows": lambda c: as_text(c).replace("\n", "\r\n"),
+    "many comments": lambda c: "// x\n\n" * 200_000 + as_text(c),
+    "a prototype": lambda c: typed(c, '"__proto__": {"width": 64}, "constructor": 1, ', '"name"'),
+    "a name in every letter": lambda c: changed(c, name="<b>été</b> 网络 \u2028"),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_what_is_odd_is_taken_all_the_same(engine, content, case):
+    assert refusal(engine, TAKEN[case](content)) == ""
+    assert engine.evaluate("({}).width ?? null") is None
 
 
 @pytest.mark.fault(
@@ -147,7 +211,15 @@ def test_anything_else_is_refused_and_not_run(engine, content, case):
     said = refusal(engine, change(content))
     assert said.startswith("This is no network for the desk: ")
     assert re.search(message, said), said
+    assert len(said) < 300
     assert engine.evaluate("window.ran ?? null") is None
+
+
+def test_a_file_is_read_unless_it_is_too_large(engine, content):
+    opened = f"networkFile.open(new File(['\\ufeff', {json.dumps(as_text(content))}], 'mine.js'))"
+    assert engine.evaluate(f"{opened}.then(({{ name }}) => name)") == "mine"
+    unread = "networkFile.open({ size: 2e8, text: () => 'read' }).catch(({ message }) => message)"
+    assert engine.evaluate(unread).endswith("a file has at most 64 MB.")
 
 
 def test_a_variance_below_zero_is_refused(engine):

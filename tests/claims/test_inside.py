@@ -44,6 +44,26 @@ def test_the_truth_denoises_best(variant, test_images):
     assert error[0] > 2 * error[2]
 
 
+def share(found, true):
+    """How much of what is truly there is found, for each of several, by least squares."""
+    centred = true - true.mean()
+    return (found * centred).flatten(1).sum(dim=1) / centred.square().sum()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", ["sinusoidal", "adagn"])
+def test_a_lie_takes_out_the_wrong_noise(variant, test_images):
+    x_0, told = test_images[:16], [0, 200, 400, 600, 999]
+    x_t = noised(x_0, 400)
+    model = load_model(load_run(variant, seed=42))
+    taken = torch.stack([model(x_t, torch.full((16,), t)) for t in told])
+    noise = share(taken, noised(torch.zeros_like(x_0), 400))
+    noise *= (1 - alphas_cumprod(linear_beta_schedule())[400]).sqrt()  # noised zeros are scaled
+    digit = share(denoise_lied_to(model, x_t, 400, told), x_0)
+    assert noise[:2].min() > 1 > noise[2] > noise[3:].max()
+    assert digit[3:].max() < 0.7 * digit[2]
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("variant", ["sinusoidal", "adagn"])
 def test_lies_cost_most_at_low_noise(variant, test_images):

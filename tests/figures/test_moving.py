@@ -91,6 +91,15 @@ def test_a_folder_is_a_figure_with_all_its_parts():
         assert "stage()" in (folder / f"{name}.html").read_text()
 
 
+def test_all_that_a_figure_draws_has_a_style():
+    """A shape without one is black."""
+    styles = "".join(path.read_text() for path in moving.FOLDER.rglob("*.css"))
+    drawn = "".join(path.read_text() for path in moving.FOLDER.rglob("*.js"))
+    classes = set(re.findall(r"moving-[a-z]+", drawn))
+    assert len(classes) > 20
+    assert [name for name in sorted(classes) if not re.search(rf"\.{name}\b", styles)] == []
+
+
 @pytest.mark.parametrize("name", ["nothing", "__pycache__", "moving.js"])
 def test_what_is_no_folder_is_no_figure(name):
     with pytest.raises(AttributeError, match="has no attribute"):
