@@ -79,8 +79,8 @@ MISTAKES = (
                 "This one has learned to rely on what it is told, more than on what it sees.",
             ),
             (
-                "It believes it, and predicts far too little noise.",
-                "To it, k = 49 means an image that is nearly clean.",
+                "It believes it, and answers as for an image that is nearly clean.",
+                "That is what k = 49 means to it. For the noisy image that it sees, this is wrong.",
             ),
             right=1,
         ),
