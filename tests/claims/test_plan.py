@@ -12,10 +12,10 @@ import torch
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment import analysis, plan
-from condlesson.experiment.comparison import runs_of
+from condlesson.experiment.comparison import runs_of, runs_of_family
 from condlesson.experiment.judge_records import load_judge, noised_test_images
 from condlesson.experiment.judges import guess_timesteps
-from condlesson.experiment.runs import list_runs
+from condlesson.experiment.runs import TOLD, list_runs
 from condlesson.figures.desk import networks
 from condlesson.sampling import predict_x_0
 from condlesson.telling import CONDITIONED, clock_by_noise_size, predict_divided
@@ -36,6 +36,12 @@ def test_the_plan_precedes_its_runs():
         if not committed:
             pytest.skip("there is no history here")
         assert committed[-1] <= min(began, default=math.inf), file
+
+
+def test_families_are_told_when_they_are_whole():
+    assert TOLD == ("sizes",)
+    for name in TOLD:
+        assert runs_of_family(name)
 
 
 def test_averages_scatter_ten_times_less_at_the_size_of_the_matrix():

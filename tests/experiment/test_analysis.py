@@ -62,12 +62,12 @@ def test_verdicts(case):
 
 SMALL = r"\. A difference of less than 2% is small\.$"
 WORDS = {
-    "lower": r"b ends \d\.\d% below a \(-\d\.\d% of the loss, interval -\d\.\d% to -\d\.\d%\)\.$",
-    "higher": r"b ends \d\.\d% above a \(\+\d\.\d% of the loss, interval \+\d.* to \+\d.*%\)\.$",
+    "lower": r"b ends \d\.\d% below a \(interval −\d\.\d% to −\d\.\d%\)\.$",
+    "higher": r"b ends \d\.\d% above a \(interval \+\d.* to \+\d.*%\)\.$",
     "lower, and small": r"b ends 0\.\d% below a \(.*\)" + SMALL,
     "higher, and small": r"b ends 0\.\d% above a \(.*\)" + SMALL,
     "the same": r"b and a end with the same loss within 2% \(.\d\.\d% of the loss, interval",
-    "open, about nothing": r"Whether b ends below or above a is open \(.* interval -\d.* to \+\d",
+    "open, about nothing": r"Whether b ends below or above a is open \(.* interval −\d.* to \+\d",
     "open, with a gap": r"Whether b ends below or above a is open \(",
 }
 

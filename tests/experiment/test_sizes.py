@@ -18,6 +18,7 @@ from condlesson.experiment.sizes import (
     trend_finding,
 )
 from condlesson.probes import timestep_bound, timestep_floor
+from condlesson.tables import true_minus
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
@@ -128,7 +129,8 @@ def test_the_trend_over_sizes_is_found_and_said(gain_of, verdict, words):
         assert trend_of_pair.verdict == verdict
         sentence = trend_finding(pair, trend_of_pair)
         assert f"as a multiple of that of {pair[1]} {words}" in sentence
-        assert f"{trend_of_pair.relative:+.1%} for each doubling" in sentence
+        mean = true_minus(f"{trend_of_pair.relative:+.1%}")
+        assert f"({mean} for each doubling of the side, interval" in sentence
     for size, of_size in estimates.items():
         for estimate in of_size:
             assert estimate.relative == pytest.approx(math.expm1(-gain_of(size)), abs=0.005)

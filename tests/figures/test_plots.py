@@ -173,6 +173,13 @@ def test_a_grid_of_curves_has_one_legend():
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
 
 
+def test_dots_have_a_marker_for_each_label():
+    ax = plots.dots({"a": ([1, 2], [3, 4]), "b": ([1, 2], [5, 6])}, xlabel="x", ylabel="y")
+    assert len({line.get_marker() for line in ax.lines}) == 2
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), [5, 6])
+    assert {line.get_linestyle() for line in ax.lines} == {"None"}
+
+
 def test_a_forest_has_a_row_for_each_comparison_under_its_title():
     rows = {"one − other": ([-3.0, -1.0], -4.0, 0.5, 1.5)}
     ax = plots.forest({"Why?": rows, "And?": rows}, xlabel="x")

@@ -24,6 +24,7 @@ import numpy as np
 
 from condlesson.experiment.intervals import mean_and_sd, student_probability, student_quantile
 from condlesson.experiment.plan import ALPHA, LEVEL, MARGIN, Pair
+from condlesson.tables import true_minus
 
 __all__ = [
     "Assumptions",
@@ -183,13 +184,14 @@ def estimate_pairs(
 
 def finding(estimate: Estimate) -> str:
     """State in a sentence what an estimate shows, with its numbers, and no more."""
-    low, high = (f"{end:+.1%}" for end in estimate.interval())
-    numbers = f"{estimate.relative:+.1%} of the loss, interval {low} to {high}"
+    low, high, mean = (true_minus(f"{x:+.1%}") for x in (*estimate.interval(), estimate.relative))
+    interval = f"interval {low} to {high}"
+    numbers = f"{mean} of the loss, {interval}"
     a, b, share = estimate.a, estimate.b, f"{abs(estimate.relative):.1%}"
     if estimate.verdict in ("lower", "higher"):
         side = "below" if estimate.verdict == "lower" else "above"
         small = f" A difference of less than {MARGIN:.0%} is small." if estimate.is_small else ""
-        return f"{b} ends {share} {side} {a} ({numbers}).{small}"
+        return f"{b} ends {share} {side} {a} ({interval}).{small}"
     if estimate.verdict == "the same":
         return f"{b} and {a} end with the same loss within {MARGIN:.0%} ({numbers})."
     return f"Whether {b} ends below or above {a} is open ({numbers})."

@@ -22,6 +22,7 @@ from condlesson.experiment.judges import Judge, guess_timesteps
 from condlesson.experiment.plan import FAMILIES, Pair
 from condlesson.experiment.runs import Run
 from condlesson.probes import timestep_bound, timestep_floor
+from condlesson.tables import true_minus
 
 __all__ = ["bound_and_floor", "estimate_sizes", "gains", "guess_error", "trend_finding"]
 
@@ -121,8 +122,8 @@ def trend_finding(pair: Pair, estimate: Estimate) -> str:
         pair: The network that is not told t, and one that is.
         estimate: The trend of its gain, as `estimate_sizes` gives it.
     """
-    low, high = (f"{end:+.1%}" for end in estimate.interval())
-    numbers = f"{estimate.relative:+.1%} for each doubling of the side, interval {low} to {high}"
+    low, high, mean = (true_minus(f"{x:+.1%}") for x in (*estimate.interval(), estimate.relative))
+    numbers = f"{mean} for each doubling of the side, interval {low} to {high}"
     words = {
         "lower": "falls as the pixels grow in number",
         "higher": "grows with the number of pixels",

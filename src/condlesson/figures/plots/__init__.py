@@ -11,7 +11,7 @@ from condlesson.figures.style import COLOURS, LOOKS, use_style
 
 _DRAWN = {
     "embeddings": ("dials", "embedding_heatmap", "similarity_matrices"),
-    "lines": ("bands", "curve_grid", "curve_panels", "curves", "guesses"),
+    "lines": ("bands", "curve_grid", "curve_panels", "curves", "dots", "guesses"),
     "blocks": ("modulation_heatmaps", "modulation_lines", "movements", "shares", "spatial_path"),
     "mechanism": ("adagn_steps", "small_unets", "two_messages"),
     "results": (

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from condlesson.figures.style import COLOURS, LINES, log_axis, look, new_axes, seeds_and_mean
 
-__all__ = ["bands", "curve_grid", "curve_panels", "curves", "guesses"]
+__all__ = ["bands", "curve_grid", "curve_panels", "curves", "dots", "guesses"]
 
 
 def curves(
@@ -113,6 +113,29 @@ def curve_grid(
     handles = axes[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
     return figure
+
+
+def dots(
+    points: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw points, a colour and a marker for each label.
+
+    Args:
+        points: For each of at most four labels, x and y, each of shape (N,).
+        xlabel: Label of x, with its unit.
+        ylabel: Label of y, with its unit.
+        ax: Where to draw; by default on a new figure.
+    """
+    ax = new_axes(ax, figsize=(7.2, 3.8))
+    for (label, (x, y)), marker in zip(points.items(), "osD^", strict=False):
+        ax.plot(np.asarray(x), np.asarray(y), marker, label=label, markersize=6)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+    return ax
 
 
 def guesses(guessed: ArrayLike, t: ArrayLike, *, ax: Axes | None = None) -> Axes:
