@@ -27,7 +27,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import condlesson
 
-ENGINE = ("unet", "diffusion", "network-file", "jobs")
+ENGINE = ("layers", "unet", "diffusion", "network-file", "jobs")
 TOOLS = (
     "ask",
     "weights",

@@ -13,7 +13,7 @@ from condlesson import load_model, load_run
 from condlesson.experiment.network_file import network_file
 
 DESK = Path("book/desk").resolve()
-SCRIPTS = ("unet.js", "diffusion.js", "network-file.js")
+SCRIPTS = ("layers.js", "unet.js", "diffusion.js", "network-file.js")
 # Floats go as base64, so that not one bit is lost on the way.
 HELPERS = """
 const floats = (text) =>
