@@ -25,7 +25,7 @@ from condlesson.training import TrainConfig, make_model
 from tools.browser import browser
 
 DESK = Path(__file__).parents[1] / "book" / "desk"
-SCRIPTS = ("unet", "diffusion", "network-file")
+SCRIPTS = ("layers", "unet", "diffusion", "network-file")
 # Runs what pauses to its end; says how long that took, and the longest time between two pauses.
 TIMED = """
 window.timed = (steps) => {

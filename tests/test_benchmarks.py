@@ -4,6 +4,8 @@ import os
 import pytest
 import torch
 
+import desk
+from benchmarks import desk as desk_benchmark
 from benchmarks import sampling, training
 from benchmarks.timing import in_turn, rate, show
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
@@ -26,6 +28,11 @@ def assert_compares_two_loops(rows):
     for row in (plain, package):
         assert 0 < row["slowest"] <= row["images/s"] <= row["fastest"]
     assert ratio["images/s"] == package["images/s"] / plain["images/s"]
+
+
+def test_the_desk_is_timed_with_its_own_engine():
+    """All of its scripts but the last, which takes turns with a page."""
+    assert desk.ENGINE[:-1] == desk_benchmark.SCRIPTS
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.desk import SCRIPTS
 from condlesson import load_model, load_run
 from condlesson.experiment.network_file import network_file
 
 DESK = Path("book/desk").resolve()
-SCRIPTS = ("layers.js", "unet.js", "diffusion.js", "network-file.js")
 # Floats go as base64, so that not one bit is lost on the way.
 HELPERS = """
 const floats = (text) =>
@@ -53,7 +53,7 @@ def packed(variant: str, precision: str) -> str:
 
 def write_page(folder: Path, networks: dict[str, str]) -> str:
     """Write a page with the scripts and networks; returns its address."""
-    scripts = [f'<script src="{(DESK / name).as_uri()}"></script>' for name in SCRIPTS]
+    scripts = [f'<script src="{(DESK / f"{name}.js").as_uri()}"></script>' for name in SCRIPTS]
     files = [f'<script type="text/plain" id="{id_}">{t}</script>' for id_, t in networks.items()]
     page = folder / "engine.html"
     page.write_text("\n".join(["<!doctype html>", *files, *scripts, f"<script>{HELPERS}</script>"]))
