@@ -89,7 +89,7 @@ def record(
         data: The data set.
         out: Folder for the run's files; it is made if need be.
         device: Where to train; accelerate's device if there is an accelerator.
-        weights: Whether to write the weights, in float16; those of the draft's size in int8.
+        weights: Whether to write the weights, in float16; those of the plan's runs in int8.
         outputs: Whether to write what the trained network does (`condlesson.experiment.outputs`).
         on_step: Called after every step and every validation.
         accelerator: Of several processes that train this run together; None for a single one.
@@ -316,7 +316,7 @@ def _lie_batches(config: TrainConfig, data: Mnist, device: torch.device) -> dict
 
 
 def _write_weights(model: nn.Module, config: TrainConfig, out: Path) -> dict:
-    dtype = "int8" if config in plan.DRAFT else "float16"
+    dtype = "int8" if config in plan.WITH_WEIGHTS else "float16"
     arrays = stored(model.state_dict(), dtype)
     raw = npz_of(arrays)
     file = f"{run_name(config)}.npz"
