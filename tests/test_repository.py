@@ -55,6 +55,12 @@ def test_files_are_small():
     assert {name for name in large if not name.endswith(".npz")} == set()
 
 
+def test_no_file_of_code_is_long():
+    code = [path for path in files() if path.suffix in (".py", ".js", ".css")]
+    lengths = {path.name: len(path.read_text().splitlines()) for path in code if path.is_file()}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
 def test_recorded_runs_are_small():
     sizes = {path: path.stat().st_size for path in files() if "recorded" in path.parts}
     assert {path.name for path, size in sizes.items() if size >= 9 * MB} == set()

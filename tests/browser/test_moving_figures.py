@@ -276,28 +276,6 @@ def test_lies_by_pointer(opened):
 
 @pytest.mark.weekly
 @every_figure
-def test_without_scripts_the_still_figure_stands_alone(opened, name):
-    page = opened(name, java_script_enabled=False)
-    figure = page.locator(f"figure.moving-{name}")
-    assert figure.locator("img").is_visible()
-    assert len(figure.locator("img").get_attribute("alt")) > 100
-    assert figure.locator("figcaption").is_visible()
-    for part in ("input", "select", "svg", "details", "output"):
-        assert not any(found.is_visible() for found in figure.locator(part).all())
-
-
-@pytest.mark.weekly
-@every_figure
-def test_print_shows_the_still_figure(opened, name):
-    page = opened(name)
-    figure = Figure(page, name).root
-    page.emulate_media(media="print")
-    assert figure.locator("img").is_visible()
-    assert not figure.locator(".moving-stage").is_visible()
-
-
-@pytest.mark.weekly
-@every_figure
 def test_from_a_folder_it_moves_too(opened, name):
     page = opened(name, address=HTML.as_uri())
     figure = Figure(page, name)
@@ -348,15 +326,17 @@ def test_a_key_that_is_pressed_before_a_figure_is_drawn_counts(opened, name):
 
 @every_figure
 @pytest.mark.parametrize("how", ["on paper", "without scripts"])
-def test_a_still_figure_has_no_words_of_the_moving_one(opened, name, how):
+def test_the_still_figure_stands_alone(opened, name, how):
     page = opened(name, java_script_enabled=how != "without scripts")
     if how == "on paper":
         Figure(page, name)
         page.emulate_media(media="print")
     root = page.locator(f"figure.moving-{name}")
     assert root.locator("img").first.is_visible()
+    assert len(root.locator("img").first.get_attribute("alt")) > 100
     assert root.locator("figcaption").is_visible()
-    assert not any(part.is_visible() for part in root.locator(".needs-script").all())
+    for part in (".needs-script", ".moving-stage", "input", "select", "svg", "details", "output"):
+        assert not any(found.is_visible() for found in root.locator(part).all()), part
 
 
 @every_figure

@@ -10,17 +10,10 @@ import pytest
 
 mpl.use("Agg")
 
-import matplotlib.pyplot as plt
 
 from condlesson.figures import narrow, plots
 
 LEAST = 9  # points of a letter
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def letters(figure):
