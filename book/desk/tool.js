@@ -91,8 +91,9 @@ globalThis.desk = (() => {
         if (!asking) estimateNext();
       },
       refresh() {
-        if (shared.network !== null) me.change();
-        else me.rest();
+        if (shared.network !== null) return me.change();
+        waiting = null; // there is nobody left to ask
+        me.rest();
       },
       // What a tool may have of its own: what to do when a control, the digit or the network has
       // changed, and when no network runs.

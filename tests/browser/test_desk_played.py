@@ -191,9 +191,28 @@ def test_only_the_newest_is_said_of_the_network(open_desk):
     desk.tool("sample").locator(".desk-untold button").click()
     desk.says("sample", "This network runs on this page: adagn_class")
     assert desk.tool("start").locator(".desk-says").inner_text() == ""
-    desk.page.locator(".desk-lie .desk-begin").press("Enter")  # the page may still be moving
+    desk.page.locator(".desk-lie .desk-begin").click()
     desk.says("lie", "The network has stopped")
     assert desk.page.locator("progress").evaluate("it => it.value") == 0
+
+
+def test_what_waits_when_the_network_stops_is_not_asked_for(open_desk):
+    """A slider moves while the network works, and before it is done the network is stopped."""
+    desk = open_desk().start()
+    desk.says("lie", "the network misses the digit by")
+    desk.tool("lie").evaluate(
+        """tool => {
+          const told = tool.querySelector("[name='told']");
+          for (const value of [100, 700]) {
+            told.value = value;
+            told.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+          tool.querySelector(".desk-begin").click();
+        }"""
+    )
+    desk.says("lie", "The network has stopped")
+    desk.page.wait_for_timeout(1500)
+    desk.says("lie", "The network has stopped")
 
 
 def test_a_part_that_does_not_come_can_be_asked_for_again(open_desk):
