@@ -11,18 +11,17 @@ from pathlib import Path
 import condlesson
 from condlesson.experiment import (
     network_file,
-    plan,
     recording,
     runs,
     sweeps,
     verifying,
 )
 from condlesson.experiment.command import add_options, load_images, record_run
-from condlesson.experiment.judge_records import judge_command, missing_judges, verify_judges
+from condlesson.experiment.judge_records import judge_command, missing_judges
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import SUBSET
-from condlesson.experiment.told_classes import record_planned, verify_classes
+from condlesson.experiment.told_classes import record_planned
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -237,10 +236,10 @@ def _summary(run: runs.Run) -> dict:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    books = _is_the_books(args.dir)
-    folders = [args.dir, plan.MATRIX_DIR] if books else [args.dir]
-    problems = [p for folder in folders for p in verifying.verify(folder, every=args.every)]
-    problems += verify_judges() + verify_classes() if books else []
+    if _is_the_books(args.dir):
+        folders, problems = verifying.FOLDERS, verifying.verify_book(every=args.every)
+    else:
+        folders, problems = (args.dir,), verifying.verify(args.dir, every=args.every)
     count = 0 if problems else sum(len(runs.list_runs(folder)) for folder in folders)
     if not problems and not count:
         problems = [f"{args.dir} must hold recorded runs, got none. Is it spelt right?"]

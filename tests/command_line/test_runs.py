@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from condlesson.__main__ import main
-from condlesson.experiment import command, recording, runs, sweeps
+from condlesson.experiment import command, recording, runs, sweeps, verifying
 from condlesson.experiment.judge_records import load_judge_record
 from condlesson.experiment.judges import KINDS
 from condlesson.training import TrainConfig
@@ -189,8 +189,8 @@ def test_a_judge_is_trained_and_recorded(tmp_path, monkeypatch, capsys):
 
 
 def test_the_books_folder_must_have_its_judges(monkeypatch, capsys):
-    monkeypatch.setattr("condlesson.__main__.verifying.verify", lambda folder, every: [])
-    monkeypatch.setattr("condlesson.__main__.verify_judges", lambda: ["a judge is out of date."])
+    monkeypatch.setattr(verifying, "verify", lambda folder, every: [])
+    monkeypatch.setattr(verifying, "verify_judges", lambda: ["a judge is out of date."])
     assert main(["runs", "verify"]) == 1
     assert "condlesson: a judge is out of date." in capsys.readouterr().err
 

@@ -18,7 +18,9 @@ import torch
 
 from condlesson.config import TrainConfig
 from condlesson.experiment.canaries import canary_drift, canary_losses, subset, weights_loss
+from condlesson.experiment.judge_records import verify_judges
 from condlesson.experiment.outputs import outputs_canary
+from condlesson.experiment.plan import MATRIX_DIR
 from condlesson.experiment.records import RunError, canonical, digest
 from condlesson.experiment.runs import (
     NO_FOLDER,
@@ -34,9 +36,11 @@ from condlesson.experiment.runs import (
     read_run,
     run_name,
 )
+from condlesson.experiment.told_classes import verify_classes
 
-__all__ = ["verify"]
+__all__ = ["FOLDERS", "verify", "verify_book"]
 
+FOLDERS = (RECORDED_DIR, MATRIX_DIR)  # of the runs that the book reads
 PACKAGE = Path(__file__).parents[1]
 DECISIVE = ("*.py", "networks/*.py", "experiment/*.py")  # code that decides what a canary is
 # A canary has a size of its own, and its images are MNIST's; another seed takes the same path.
@@ -84,6 +88,19 @@ def verify(
         except RunError as error:
             problems.append(str(error))
     return problems
+
+
+def verify_book(*, every: bool = False) -> list[str]:
+    """Check all that the book reads: runs, judges, and what is recorded of classes.
+
+    Args:
+        every: As of `verify`.
+
+    Returns:
+        A message for each fault, as of `verify`.
+    """
+    problems = [p for folder in FOLDERS for p in verify(folder, every=every)]
+    return [*problems, *verify_judges(), *verify_classes()]
 
 
 def _representatives(runs: Iterable[Run]) -> set[str]:

@@ -108,10 +108,7 @@ def curve_grid(
         for (name, y), style in zip(lines.items(), LINES, strict=False):
             ax.plot(x, np.asarray(y), linestyle=style, label=name)
         ax.set_title(label, loc="left", fontsize=13)
-    figure.supxlabel(xlabel, fontsize=13)
-    figure.supylabel(ylabel, fontsize=13)
-    handles = axes[0, 0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
+    _label_grid(figure, xlabel, ylabel)
     return figure
 
 
@@ -176,7 +173,13 @@ def bands(
             ax.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
             ax.plot(x, middle, color=colour, linestyle=line, label=name)
         ax.set_title(label, loc="left", fontsize=13)
+    _label_grid(figure, xlabel, ylabel)
+    return figure
+
+
+def _label_grid(figure: Figure, xlabel: str, ylabel: str) -> None:
+    """Name the axes that all panels share, and in one row above them the lines of the first."""
     figure.supxlabel(xlabel, fontsize=13)
     figure.supylabel(ylabel, fontsize=13)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    return figure
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
