@@ -221,3 +221,22 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert two.val_loss == pytest.approx(one.val_loss, rel=1e-4)
     assert done.stdout.count("validation loss") == 1
     assert verifying.verify(tmp_path / "two") == []
+
+
+def test_a_machine_without_bfloat16_is_told(tmp_path, capsys, monkeypatch):
+    seconds = {torch.bfloat16: 7.0, torch.float32: 1.0}
+    monkeypatch.setattr(command, "_convolution_seconds", seconds.get)
+    monkeypatch.setattr(recording, "record", lambda config, *_, **__: None)
+    train = [*TRAIN, "--out", str(tmp_path)]
+    assert main([*train, "--precision", "bfloat16"]) == 0
+    assert "7 times as long as in float32 on this machine" in capsys.readouterr().err
+    assert main([*train, "--precision", "float32"]) == 0
+    seconds[torch.bfloat16] = 0.5
+    assert main([*train, "--precision", "bfloat16"]) == 0
+    assert not capsys.readouterr().err
+
+
+def test_the_time_of_bfloat16_leaves_the_random_numbers_alone():
+    before = torch.get_rng_state()
+    assert command._convolution_seconds(torch.bfloat16) > 0
+    assert torch.equal(torch.get_rng_state(), before)

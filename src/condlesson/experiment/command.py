@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import sys
+import time
 from contextlib import closing, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
 from condlesson.config import CHOICES
 from condlesson.data import Mnist, download_mnist, load_mnist, load_subset
@@ -41,6 +44,7 @@ HELP = {
     "label_dropout": "share of images whose class is withheld, by networks that are told one",
 }
 MOST_LEFT = 0.01  # alpha_bar at the last timestep: of an image's variance in its noisiest form
+LONGER = 2  # times as long; below it a busy machine may be all there is to it
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -48,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of a run."""
     parser.set_defaults(call=_train, refuse=parser.error)
     add = parser.add_argument
-    add("--tier", choices=TIERS, default="small", help="size of the run; quick: two minutes on "
+    add("--tier", choices=TIERS, default="small", help="size of the run; quick: minutes on "
         "two cores with the shipped subset, small: the runs of the book, full: the draft's; "
         "the options below change it; default: %(default)s")  # fmt: skip
     for f in fields(TrainConfig):
@@ -140,6 +144,8 @@ def record_run(
 ) -> None:
     """Train a run, with a bar, and write it; in one of several processes, do its share of that."""
     accelerator = _accelerator(device)
+    if device == "cpu" and config.precision == "bfloat16":
+        _warn_of_bfloat16()
     if config.dataset == "mnist":
         images = load_images(data, download, accelerator)
     else:
@@ -160,6 +166,30 @@ def record_run(
         accelerator.end_training()
     if run:
         print(f"{run.name}: validation loss {run.final_loss:.5f}, recorded in {out}")
+
+
+def _warn_of_bfloat16() -> None:
+    """Say where bfloat16 costs time instead of saving it: processors without it imitate it."""
+    longer = _convolution_seconds(torch.bfloat16) / _convolution_seconds(torch.float32)
+    if longer > LONGER:
+        print(
+            f"A convolution in bfloat16 takes {longer:.0f} times as long as in float32 on this "
+            "machine. Train with --precision float32, unless the run is to stand beside recorded "
+            "ones.",
+            file=sys.stderr,
+        )
+
+
+def _convolution_seconds(dtype: torch.dtype) -> float:
+    """Seconds for a convolution of the first block's size, the shortest of a few."""
+    h = torch.zeros(16, 32, 28, 28, dtype=dtype).to(memory_format=torch.channels_last)
+    weight = torch.zeros(32, 32, 3, 3, dtype=dtype)
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        F.conv2d(h, weight, padding=1)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _accelerator(device: str) -> "Accelerator | None":
