@@ -6,17 +6,17 @@
 .venv; without a step it builds the whole book.
 """
 
+import marshal
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from condlesson.notebooks.addresses import repository_url
 
 try:
     import fcntl
@@ -88,6 +88,8 @@ def notebooks() -> None:
 
 def wheel() -> None:
     """Build the package, with the pages and the repository's address in it."""
+    from condlesson.notebooks.addresses import repository_url
+
     shutil.rmtree(BUILT / "wheel", ignore_errors=True)
     with tempfile.TemporaryDirectory() as copy:
         for name in IN_WHEEL:
@@ -147,6 +149,22 @@ def run(*arguments: object, folder: object = ROOT) -> None:
         sys.exit(done.returncode)
 
 
+def drop_cut_short(begun: float) -> None:
+    """Remove modules that were compiled since then, and of which a full disk kept a part.
+
+    Python 3.11 and older take such a part for the whole, and never get over it (CPython's issue
+    126606).
+    """
+    elsewhere = [] if Path(sys.prefix).is_relative_to(ROOT) else [Path(sys.prefix)]
+    for compiled in (path for folder in (ROOT, *elsewhere) for path in folder.rglob("*.pyc")):
+        if compiled.stat().st_mtime >= begun - 60:  # this one was compiled before it ran
+            try:
+                marshal.loads(compiled.read_bytes()[16:])  # behind the header
+            except (EOFError, ValueError, TypeError):
+                compiled.unlink()
+                print(f"{compiled} was cut short, and is removed. Is the disk full?", flush=True)
+
+
 def main(step: str = "book") -> None:
     """Take one step.
 
@@ -155,8 +173,18 @@ def main(step: str = "book") -> None:
     """
     if step not in STEPS:
         raise ValueError(f"step must be one of {', '.join(STEPS)}, got {step}.")
-    with alone():
-        STEPS[step]()
+    begun = time.time()
+    try:
+        with alone():
+            STEPS[step]()
+    except BaseException as error:
+        sys.dont_write_bytecode = True  # or the next import might be cut short again
+        drop_cut_short(begun)
+        from tools.run_book import not_written
+
+        if told := not_written(error):
+            sys.exit(told)
+        raise
 
 
 if __name__ == "__main__":

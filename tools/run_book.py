@@ -1,5 +1,6 @@
 """Runs Jupyter Book, and says in a sentence what is wrong with its settings."""
 
+import errno
 import sys
 from pathlib import Path
 
@@ -9,6 +10,18 @@ ROOT = Path(__file__).resolve().parents[1]
 GRAMMARS = "rfc3987_syntax"
 sys.modules[GRAMMARS] = None
 sys.path.append(str(ROOT / "book" / "_ext"))
+
+NOT_WRITTEN = ("EACCES", "EDQUOT", "EFBIG", "ENOSPC", "EPERM", "EROFS")
+
+
+def not_written(error: BaseException | None) -> str | None:
+    """What to say of an error if it is about a disk or a folder that takes no more; else None."""
+    if errno.errorcode.get(getattr(error, "errno", None)) not in NOT_WRITTEN:
+        return None
+    return (
+        f"The book could not be written: {error}. Make room, or the folder writable, and build "
+        "again; what is half-written now is not read then."
+    )
 
 
 def run_book(*arguments: str) -> None:
@@ -32,6 +45,8 @@ def run_book(*arguments: str) -> None:
     except RuntimeError as error:
         if not error.__cause__:  # which Sphinx has told
             raise
+        if told := not_written(error.__cause__):
+            print(told, file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -25,7 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where the pictures go")
     parser.add_argument("--pages", nargs="+", help="names of pages; all, if left out")
     args = parser.parse_args(argv)
-    names = args.pages or sorted(path.stem for path in args.site.glob("*.html"))
+    built = sorted(path.stem for path in args.site.glob("*.html"))
+    names = args.pages or built
+    if unknown := set(names) - set(built):
+        parser.error(f"pages must be of {', '.join(built)}; got {', '.join(sorted(unknown))}")
     args.folder.mkdir(parents=True, exist_ok=True)
     with browser.browser() as chromium:
         for width in WIDTHS:

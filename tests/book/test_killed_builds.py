@@ -1,7 +1,9 @@
-"""A build that is killed at a random moment leaves nothing that the next one takes for whole."""
+"""A build that is killed, or that cannot write, leaves nothing that the next takes for whole."""
 
 import os
 import random
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -62,3 +64,23 @@ def test_the_build_after_a_kill_gives_the_same_site(seed, whole, tmp_path):
     sound, _, output = tiny.build()
     assert sound, output
     assert contents(tiny.folder / "_build" / "html") == site
+
+
+@pytest.mark.fault(
+    "the disk is full while the book is built",
+    "the build fails and says so, and the next one gives the same bytes when there is room",
+)
+@pytest.mark.parametrize("longest", [100, 3_000, 20_000, 60_000, 400_000])
+def test_the_build_after_a_full_disk_gives_the_same_site(longest, whole, tmp_path):
+    tiny = Tiny(tmp_path / "book")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (longest, before[1]))  # bytes of a file
+    try:
+        sound, _, output = tiny.build()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not sound
+    assert re.search("File too large|disk I/O error|Is the disk full", output), output
+    sound, _, output = tiny.build()
+    assert sound, output
+    assert contents(tiny.folder / "_build" / "html") == whole[0]

@@ -1,4 +1,4 @@
-"""All sentences that the checks can say, in one list, to be read in one go.
+"""All sentences that the checks and the lesson's code can say, in one list, to be read in one go.
 
 ``python -m tests.checks.messages`` writes the list anew after a sentence was changed.
 """
@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 RECORD = Path(__file__).with_name("messages.txt")
-SOURCES = Path(__file__).parents[2] / "src" / "condlesson" / "checks"
+LESSON = Path(__file__).parents[2] / "src" / "condlesson"
+CHECKS = LESSON / "checks"
+MODULES = "arguments conditioning diffusion embeddings guidance inputs sampling unet".split()
 WORDS = 4  # of a sentence, at least
 
 
 def listed() -> str:
     """The sentences of every module, in the order of the code."""
     parts = []
-    for path in sorted(SOURCES.rglob("*.py")):
+    for path in [*sorted(CHECKS.rglob("*.py")), *(LESSON / f"{name}.py" for name in MODULES)]:
         found = dict.fromkeys(_sentences(ast.parse(path.read_text("utf-8"))))
         if found:
-            name = path.relative_to(SOURCES).with_suffix("").as_posix()
+            folder = CHECKS if CHECKS in path.parents else LESSON.parent
+            name = path.relative_to(folder).with_suffix("").as_posix()
             parts.append("\n".join([f"== {name}", *found]))
     return "\n\n".join(parts) + "\n"
 

@@ -183,7 +183,7 @@ ERRORS = {
         (
             "torch.randint(0, T, (B,))",
             "torch.linspace(0, T - 1, B).long()[torch.randperm(B)]",
-            "0.0% instead of 10 % each. Take torch.randint",
+            "0.0% instead of 10% each. Take torch.randint",
         ),
     ),
     check_similarity_matrix: (

@@ -11,7 +11,7 @@ from condlesson.experiment.intervals import (
     student_quantile,
 )
 
-# Student's t, 97.5 % quantile by degrees of freedom, as statistical tables print it.
+# Student's t, 97.5% quantile by degrees of freedom, as statistical tables print it.
 PRINTED = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 9: 2.262, 30: 2.042}
 VALUES = [0.01, 0.02, 0.06]
 

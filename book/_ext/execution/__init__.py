@@ -32,12 +32,13 @@ as a page is.
 """
 
 import multiprocessing
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
-from jupyter_cache.cache.db import NbCacheRecord, NbProjectRecord
+from jupyter_cache.cache.db import NbCacheRecord, NbProjectRecord, Setting
 from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.basic import REPORT_LEVEL, ProcessData
 from myst_nb.core.execute import cache as mystnb_cache
@@ -45,6 +46,7 @@ from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
+from sqlalchemy.exc import DatabaseError
 
 from condlesson.notebooks.machine import cores
 from execution import inputs
@@ -72,7 +74,7 @@ class Shared(JupyterCacheBase):
 
 def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
     """Bring the cache up to date, and name the pages that Sphinx read with other outputs."""
-    cache = Shared(env.mystnb_config.execution_cache_path)
+    cache = _opened(env.mystnb_config.execution_cache_path)
     get_cache(cache.path).truncate_caches()
     checks = [Path(app.srcdir, name) for name in app.config.execution_checks]
     names = {Path(env.doc2path(name)): name for name in sorted(env.found_docs)}
@@ -87,6 +89,20 @@ def run_pages(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
         for path, record in kept.items()
         if path in names and not (record and _is_shown(env, names[path], record))
     }
+
+
+def _opened(folder: str) -> Shared:
+    """The cache of a folder; one of which a full disk kept a part is begun anew."""
+    cache = Shared(folder)
+    try:
+        cache.list_project_records()
+        cache.list_cache_records()
+        Setting.get_dict(cache.db)
+    except (RuntimeError, DatabaseError):
+        logger.info("the cache cannot be read, so every page runs again")
+        shutil.rmtree(folder)
+        cache = Shared(folder)
+    return cache
 
 
 def _read(app: Sphinx, paths: list[Path]) -> dict[Path, NotebookNode | None]:

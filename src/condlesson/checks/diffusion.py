@@ -174,7 +174,7 @@ def _uneven(counts: Tensor) -> str:
     reason = " The ends come half as often as the others: numbers are rounded." * bool(is_rounded)
     return (
         f"Timesteps are not equally likely. With T = 10, 0 .. 9 have the shares "
-        f"{', '.join(shares)} instead of 10 % each.{reason} Take torch.randint(0, num_timesteps, "
+        f"{', '.join(shares)} instead of 10% each.{reason} Take torch.randint(0, num_timesteps, "
         "(batch_size,))."
     )
 

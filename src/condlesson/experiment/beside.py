@@ -51,7 +51,7 @@ class Beside:
 
     @property
     def likely(self) -> tuple[float, float] | None:
-        """Where a further run would end in 95 % of cases, or None for fewer than two others."""
+        """Where a further run would end in 95% of cases, or None for fewer than two others."""
         final = [run.val_loss[-1] for run in self.others]
         return further_interval(final) if len(final) > 1 else None
 
@@ -94,7 +94,7 @@ class Beside:
             return f"{found} recorded with this configuration, too few to tell how far chance goes."
         low, high = self.likely
         yardstick = (
-            f"Judging by {len(self.others)} recorded runs, 95 % of further runs end between "
+            f"Judging by {len(self.others)} recorded runs, 95% of further runs end between "
             f"{low:.5f} and {high:.5f}"
         )
         if low <= self.mine.val_loss[-1] <= high:

@@ -5,7 +5,7 @@ For each seed the two runs of a pair differ in their network only, so the differ
     d_s = loss_b(seed s) - loss_a(seed s)
 
 are paired, and their mean has an interval (`intervals`). A difference counts as one
-only if two things hold: the 95 % interval excludes 0, so that it is more than the luck of the
+only if two things hold: the 95% interval excludes 0, so that it is more than the luck of the
 seeds; and the mean is at least `LEAST` times the tolerance of the runs, so that it is more than
 what another kind of machine does to a loss. Else the runs cannot tell.
 """
@@ -43,7 +43,7 @@ class PairedDifference:
         b: The variant that it is subtracted from.
         values: One difference for each seed, below 0 where b has the lower loss.
         mean: Their mean.
-        low: Lower end of the 95 % interval of the mean, minus infinity for a single seed.
+        low: Lower end of the 95% interval of the mean, minus infinity for a single seed.
         high: Upper end of it.
         loss_a: Mean loss of a, for the scale.
         tolerance: By how much the loss of a run may differ on another kind of machine; the
@@ -99,7 +99,7 @@ def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDif
         runs_b: Runs of the other, of the same seeds, sizes and settings.
 
     Returns:
-        The differences, their mean and its 95 % interval.
+        The differences, their mean and its 95% interval.
 
     Raises:
         ValueError: The runs do not form pairs, or there are none.
@@ -158,7 +158,7 @@ def conclude(difference: PairedDifference) -> str:
             f"With one seed, {d.b} minus {d.a} is {size}. One seed gives no interval, so nothing "
             "follows from it about the two networks."
         )
-    numbers = f"the mean difference is {size}, 95 % interval {low} to {high}"
+    numbers = f"the mean difference is {size}, 95% interval {low} to {high}"
     if d.winner:
         loser = d.a if d.winner == d.b else d.b
         return (
@@ -176,14 +176,14 @@ def comparison_table(differences: Iterable[PairedDifference]) -> Table:
         differences: The comparisons.
 
     Returns:
-        Mean difference, the same as a share of a's loss, its 95 % interval, and what follows.
+        Mean difference, the same as a share of a's loss, its 95% interval, and what follows.
     """
     rows = [
         (f"{d.b} − {d.a}", f"{d.mean:+.5f}", f"{d.relative:+.1%}", f"{d.low:+.5f}",
          f"{d.high:+.5f}", d.verdict)
         for d in differences
     ]  # fmt: skip
-    return Table(["pair", "mean", "share", "95 % from", "to", "what follows"], rows)
+    return Table(["pair", "mean", "share", "95% from", "to", "what follows"], rows)
 
 
 def _what_failed(d: PairedDifference) -> str:

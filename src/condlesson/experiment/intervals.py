@@ -40,7 +40,7 @@ def student_quantile(df: int, level: float = 0.95) -> float:
     if df < 1:
         raise ValueError(f"df must be at least 1, got {df}. It is the number of values less 1.")
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}. 95 % is 0.95.")
+        raise ValueError(f"level must lie between 0 and 1, got {level}. 95% is 0.95.")
     low, high = 0.0, math.pi / 2  # of the angle atan(q / sqrt(df))
     while high - low > 1e-13:
         middle = (low + high) / 2

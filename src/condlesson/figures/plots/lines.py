@@ -153,7 +153,7 @@ def guesses(guessed: ArrayLike, t: ArrayLike, *, ax: Axes | None = None) -> Axes
 def bands(
     values: Mapping[str, Mapping[str, ArrayLike]], x: ArrayLike, *, xlabel: str, ylabel: str
 ) -> Figure:
-    """Draw in a grid of panels where most of some values lie: the middle 80 %, and the median.
+    """Draw in a grid of panels where most of some values lie: the middle 80%, and the median.
 
     Args:
         values: For each panel's label, for each of at most three labels, shape (N, C): C values

@@ -156,8 +156,8 @@ MISTAKES = (
         source="https://github.com/kohya-ss/sd-scripts/pull/1187",
         measure=symptoms.mismatch,
         question=ask(
-            "Trained with exponents i / (d/2), run with i / (d/2 - 1). At t = 10 the embeddings "
-            "agree to four digits, and at t = 999 their similarity is below one half. What does "
+            "Trained with exponents i / (d/2), run with i / (d/2 - 1). At t = 10 the two "
+            "embeddings are nearly alike, at t = 999 their similarity is below one half. What does "
             "the loss of the trained network say?",
             (
                 "It is several times as large, as with swapped halves.",
