@@ -14,6 +14,7 @@
 # BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
 # SAMPLE=...  of the weekly tests, or of Colab's runs, one in seven, which this word decides.
+# MODULES=... what `make mutation` changes, such as condlesson.embeddings; all, if left out.
 # DATA=...    the torchvision root that `make runs` trains on.
 
 PYTHON ?= python3
@@ -41,7 +42,7 @@ PACKAGE := $(TESTS) --ignore=tests/book --ignore=tests/browser --ignore=tests/cl
 COVERAGE := --cov=condlesson --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-walks test-weekly coverage test-colab links audit pdf screenshots preview lint rules format bench runs runs-verify records clean
+.PHONY: help setup lock html book live page figure exercise variant claims notebooks wheel test test-unit test-package test-walks test-weekly coverage test-colab mutation links audit pdf screenshots preview lint rules format bench runs runs-verify records clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,6 +128,9 @@ test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab woul
 	$(MAKE) --no-print-directory notebooks
 	$(COLAB_VENV)/bin/python tests/colab/run.py _build/notebooks _build/wheel/*.whl \
 	  _build/condlesson-lesson.zip $(SAMPLE)
+
+mutation: $(STAMP) ## change the code, bit by bit, and count what no test notices (hours, network)
+	nice $(BIN)/python -m tools.mutation $(MODULES)
 
 # Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
 $(COLAB_VENV)/.installed: $(COLAB_PACKAGES) | $(STAMP)

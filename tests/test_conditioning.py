@@ -98,6 +98,12 @@ def test_groups_that_do_not_fit_are_refused(channels, groups):
         AdaGN(channels, 4, groups)
 
 
+@pytest.mark.parametrize("name", ["num_channels", "num_groups"])
+def test_sizes_that_are_no_integers_are_named(name):
+    with pytest.raises(TypeError, match=f"{name} must be an integer, got 8.0"):
+        AdaGN(**{"num_channels": 8, "num_groups": 2, "d_emb": 4, name: 8.0})
+
+
 @pytest.mark.parametrize("layer", [AdaGN, AdditiveGN])
 def test_an_embedding_of_no_width_is_refused(layer):
     with pytest.raises(ValueError, match="d_emb must be at least 1, got 0"):
@@ -106,7 +112,8 @@ def test_an_embedding_of_no_width_is_refused(layer):
 
 @pytest.mark.parametrize("sizes", [(10**22, 4, 1), (64, 10**22)])
 def test_sizes_that_no_layer_can_have_are_refused(sizes):
-    with pytest.raises(ValueError, match=r"at most 2147483647, got 1\d{22}"):
+    name = "num_channels" if sizes[0] > sizes[1] else "d_emb"
+    with pytest.raises(ValueError, match=name + r" must be .* at most 2147483647, got 1\d{22}"):
         AdaGN(*sizes)
 
 
@@ -175,6 +182,17 @@ def test_adagn_refuses_other_embeddings(shape):
         ValueError, match=r"t_emb must have the shape \(B, 16\), got .*t_emb\[None\]"
     ):
         AdaGN(8, 16, 4)(torch.zeros(2, 8, 3, 3), torch.zeros(shape))
+
+
+def test_one_embedding_may_stand_for_all(draw):
+    h, t_emb, shift = draw(3, 8, 3, 3), draw(1, 4), draw(1, 8)
+    for layer in (AdaGN(8, 4, 2), AdditiveGN(8, 4, 2)):
+        assert_close(layer(h, t_emb), layer(h, t_emb.expand(3, 4)))
+    assert torch.equal(add_to_channels(h, shift), add_to_channels(h, shift.expand(3, 8)))
+
+
+def test_groups_of_32_are_the_default():
+    assert AdaGN(64, 4).norm.num_groups == AdditiveGN(64, 4).norm.num_groups == 32
 
 
 def test_other_batch_sizes_are_refused():

@@ -183,6 +183,16 @@ def test_q_sample_keeps_the_noise_in_half_precision(dtype):
     )
 
 
+def test_q_sample_refuses_noise_that_does_not_fit(draw, schedule):
+    x_0 = draw(2, 1, 4, 4)
+    with pytest.raises(TypeError, match=r"noise must be floating, got torch.int64\. Draw it"):
+        q_sample(x_0, 5, torch.zeros(2, 1, 4, 4, dtype=torch.int64), schedule)
+    with pytest.raises(ValueError, match="noise must be on the device of x_0, cpu, got meta"):
+        q_sample(x_0, 5, torch.zeros(2, 1, 4, 4, device="meta"), schedule)
+    with pytest.raises(ValueError, match="x_0 must have a batch dimension, got a single number"):
+        q_sample(torch.tensor(1.0), 5, torch.tensor(1.0), schedule)
+
+
 def test_q_sample_refuses_bytes():
     images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     with pytest.raises(TypeError, match=r"x_0 must be floating, got torch.uint8.*to_model_range"):
@@ -193,6 +203,7 @@ def test_q_sample_refuses_bytes():
     ("schedule", "message"),
     [
         (linear_beta_schedule(), r"alphas_cumprod must fall .* not the betas"),
+        (torch.tensor([0.9, 0.3, 0.6]), "must fall from step to step, got values from 0.9 to 0.6"),
         (torch.tensor([0.9, 0.9]), "alphas_cumprod must fall from step to step, got"),
         (torch.tensor([[0.9, 0.5]]), r"alphas_cumprod must have the shape \(T,\)"),
         (torch.tensor([]), r"alphas_cumprod must have the shape \(T,\)"),

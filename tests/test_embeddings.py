@@ -307,6 +307,20 @@ def test_options_out_of_range_are_refused(options, error, message):
         sinusoidal_embedding(5, **options)
 
 
+@pytest.mark.parametrize(
+    ("distance", "error", "message"),
+    [
+        (5, TypeError, "distance must be a tensor of real numbers, got int"),
+        (torch.tensor(1j), TypeError, "distance must be a tensor of real numbers, got Tensor"),
+        (torch.tensor([1, math.nan]), ValueError, "distance must be finite, got a nan or an inf"),
+        (torch.tensor(math.inf), ValueError, "distance must be finite"),
+    ],
+)
+def test_distances_that_are_none_are_refused(distance, error, message):
+    with pytest.raises(error, match=message):
+        cosine_similarity_at(distance)
+
+
 def test_the_closed_form_refuses_what_it_does_not_hold_for():
     with pytest.raises(ValueError, match="d_emb must be even for the closed form, got 7"):
         cosine_similarity_at(torch.arange(3), 7)
@@ -330,6 +344,7 @@ def test_mlp_refuses_widths_out_of_range(widths, error, message):
 
 def test_mlp_may_be_as_small_as_it_says():
     assert TimestepEmbedding(2, 1)(3).shape == (1, 1)
+    assert FourierTimestepEmbedding(2, 1)(3).shape == (1, 1)
 
 
 @pytest.mark.parametrize("t", [10**400, -(10**400), float("inf"), float("nan")])
@@ -367,6 +382,25 @@ def test_fourier_frequencies_are_drawn_by_the_seed_and_not_trained():
     assert list(drawn[0].state_dict()) == ["frequencies"]
 
 
+def test_fourier_sizes_are_the_lessons_and_go_where_they_are_sent():
+    torch.manual_seed(0)
+    embed, features = FourierTimestepEmbedding(), RandomFourierFeatures(8192)
+    assert (embed.linear_1.in_features, embed.linear_2.out_features) == (256, 512)
+    assert features.num_timesteps == embed.features.num_timesteps == 1000
+    assert RandomFourierFeatures().frequencies.shape == (128,)
+    assert features.frequencies.std().item() == pytest.approx(16, rel=0.02)
+    other = FourierTimestepEmbedding(8, 4, num_timesteps=50)
+    assert (other.linear_2.out_features, other.features.num_timesteps) == (4, 50)
+
+
+def test_a_plain_number_is_float32_whatever_torch_makes_of_numbers():
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert sinusoidal_embedding(3, 8).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_fourier_features_keep_the_precision_of_t():
     features = RandomFourierFeatures(8)
     assert features(3).shape == (1, 8)
@@ -383,7 +417,7 @@ def test_fourier_embedding_is_the_mlp_on_the_features():
 
 @pytest.mark.parametrize(("width", "error"), [(7, ValueError), (0, ValueError), (2.0, TypeError)])
 def test_fourier_widths_that_do_not_fit_are_refused(width, error):
-    with pytest.raises(error, match="d_emb must be"):
+    with pytest.raises(error, match=r"d_emb must be (even|at least 2|an integer)"):
         RandomFourierFeatures(width)
 
 

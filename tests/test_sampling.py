@@ -119,6 +119,17 @@ def test_samplers_have_the_documented_defaults(draw, schedule):
     assert torch.equal(plain, sample_ddpm(smooth_model, start, few, **named))
 
 
+def test_ddim_computes_the_noise_anew_at_every_step_if_told_so(draw, schedule):
+    start = x = 3 * draw(*SHAPE)  # so far out that every estimate is clipped
+    for t, t_prev in ((800, 600), (600, 400), (400, 200), (200, 0), (0, -1)):
+        noise_pred = smooth_model(x, torch.tensor(t))
+        x = ddim_step(x, t, t_prev, noise_pred, schedule, clip_x_0=True, noise_from_x_0=True)
+    options = {"num_steps": 5, "clip_x_0": True}
+    anew = sample_ddim(smooth_model, start, schedule, noise_from_x_0=True, **options)
+    assert_close(anew, x, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(anew, sample_ddim(smooth_model, start, schedule, **options))
+
+
 @pytest.mark.parametrize("variance", VARIANCES)
 def test_ddpm_finds_the_image_that_its_model_knows(draw, variance):
     schedule = alphas_cumprod(linear_beta_schedule(40, 1e-3, 0.3))

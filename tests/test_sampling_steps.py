@@ -280,6 +280,36 @@ def test_an_estimate_outside_the_schedule_is_refused(draw, schedule, t):
         ddpm_step(x_t, t, x_t, x_t, schedule)
 
 
+def test_images_that_are_none_are_named(draw, schedule):
+    noise = draw(*SHAPE)
+    for x_t, error, message in (
+        (
+            torch.zeros(SHAPE, dtype=torch.uint8),
+            TypeError,
+            "^x_t must be floating, got torch.uint8",
+        ),
+        (torch.tensor(1.0), ValueError, r"^x_t must have a batch dimension, got a single number"),
+    ):
+        with pytest.raises(error, match=message):
+            predict_x_0(x_t, 5, noise if x_t.ndim else x_t, schedule)
+        with pytest.raises(error, match=message):
+            ddpm_step(x_t, 5, noise if x_t.ndim else x_t, x_t, schedule)
+        with pytest.raises(error, match=message):
+            ddim_step(x_t, 5, 4, noise if x_t.ndim else x_t, schedule)
+
+
+def test_a_timestep_that_is_no_integer_is_named_where_the_previous_one_is_left_out(draw, schedule):
+    x_t = draw(*SHAPE)
+    with pytest.raises(TypeError, match=r"^t must be an integer timestep, got torch.float32"):
+        ddpm_step(x_t, 5.0, x_t, x_t, schedule)
+    with pytest.raises(
+        TypeError, match=r"^t must be an integer timestep or a tensor of them, got '5'"
+    ):
+        ddpm_step(x_t, "5", x_t, x_t, schedule)
+    with pytest.raises(ValueError, match=r"^t must be on a device that computes"):
+        ddpm_step(x_t, torch.tensor(5, device="meta"), x_t, x_t, schedule)
+
+
 def test_arguments_of_another_shape_are_refused(draw, schedule):
     x_t, other = draw(*SHAPE), draw(3, 4, 4)
     wrong = r"must have the shape of x_t, \(3, 1, 4, 4\), got \(3, 4, 4\)"

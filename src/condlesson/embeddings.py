@@ -359,8 +359,8 @@ def check_timesteps(t: Tensor) -> None:
         )
     if t.is_floating_point() and not t.is_meta and not torch.isfinite(t).all():  # or a GPU waits
         raise ValueError(
-            "t must be finite, got a nan or an infinity. Look for a division by 0 or a log of 0 "
-            "where t is made."
+            "t must be finite, got a nan or an infinity. Is there a division by 0 or a log of 0 "
+            "where t is made?"
         )
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 RECORD = Path(__file__).with_name("messages.txt")
 LESSON = Path(__file__).parents[2] / "src" / "condlesson"
 CHECKS = LESSON / "checks"
-MODULES = "arguments conditioning diffusion embeddings guidance inputs sampling unet".split()
+MODULES = [
+    "arguments",
+    "conditioning",
+    "diffusion",
+    "embeddings",
+    "guidance",
+    "inputs",
+    "sampling",
+    "unet",
+]
 WORDS = 4  # of a sentence, at least
 
 
@@ -18,7 +27,7 @@ def listed() -> str:
     """The sentences of every module, in the order of the code."""
     parts = []
     for path in [*sorted(CHECKS.rglob("*.py")), *(LESSON / f"{name}.py" for name in MODULES)]:
-        found = dict.fromkeys(_sentences(ast.parse(path.read_text("utf-8"))))
+        found = dict.fromkeys(sentences(ast.parse(path.read_text("utf-8"))))
         if found:
             folder = CHECKS if CHECKS in path.parents else LESSON.parent
             name = path.relative_to(folder).with_suffix("").as_posix()
@@ -26,7 +35,7 @@ def listed() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _sentences(tree: ast.Module) -> Iterator[str]:
+def sentences(tree: ast.Module) -> Iterator[str]:
     skipped = {id(part) for node in ast.walk(tree) for part in _no_messages(node)}
     for node in ast.walk(tree):
         text = _text(node) if id(node) not in skipped else ""

@@ -1,0 +1,75 @@
+"""What is told of changes that no test notices; making and trying them is mutmut's."""
+
+from pathlib import Path
+
+import pytest
+
+from tools import mutation
+
+BEFORE = """def width(channels: int) -> int:
+    if channels < 0:
+        raise ValueError("channels must be 0 or more, got fewer.")
+    return 2 * channels"""
+CHANGES = {
+    "condlesson.embeddings.x_width__mutmut_1": ("channels < 0", "channels <= 0", 0),
+    "condlesson.embeddings.x_width__mutmut_2": ("2 *", "3 *", 1),
+    "condlesson.embeddings.x_width__mutmut_3": ("got fewer.", "GOT FEWER.", 0),
+    "condlesson.embeddings.xǁDialǁturn__mutmut_4": ("2 * channels", "+channels * 2", 0),
+    "condlesson.embeddings.x_width__mutmut_5": ("-> int", "-> float", None),
+    "condlesson.embeddings.x_width__mutmut_6": ("2 *", "2 +", 33),
+}
+REASONS = {r"\+channels": "It is the same product."}
+
+
+@pytest.fixture
+def outcome(monkeypatch):
+    def functions(key, path):
+        old, new, _ = CHANGES[key]
+        assert old in BEFORE
+        return BEFORE, BEFORE.replace(old, new)
+
+    monkeypatch.setattr(mutation, "_functions", functions)
+
+    def judged(name):
+        codes = {key: code for key, (*_, code) in CHANGES.items()}
+        return mutation._outcome(name, Path("embeddings.py"), codes, REASONS)
+
+    return judged
+
+
+def test_changes_are_counted_by_what_became_of_them(outcome):
+    found = outcome("condlesson.embeddings")
+    assert found.ended == {"dead": 2, "same": 1, "alive": 2, "open": 1}
+    assert found.share == 0.5
+    assert found.alive == [
+        ("width", "if channels < 0: → if channels <= 0:", None),
+        ("Dial.turn", "return 2 * channels → return +channels * 2", "It is the same product."),
+        ("width", "return 2 * channels → return 2 + channels", None),
+    ]
+
+
+def test_a_message_is_held_by_the_record_only_where_there_is_one(outcome):
+    assert outcome("condlesson.experiment.runs").ended["alive"] == 3
+
+
+def test_the_page_lists_what_survived_with_its_reason(outcome):
+    page = mutation.report({"condlesson.embeddings": outcome("condlesson.embeddings")})
+    assert "| `condlesson.embeddings` | 6 | 2 | 1 | 2 | 1 | 50.0% |" in page
+    assert "- `width`: ``if channels < 0: → if channels <= 0:``\n" in page
+    assert "- `Dial.turn`: ``return 2 * channels → return +channels * 2``. It is the same" in page
+
+
+def test_what_is_changed_and_what_tries_it_is_there():
+    settings = mutation.tomllib.loads((mutation.ROOT / "pyproject.toml").read_text("utf-8"))
+    told = settings["tool"]["mutmut"]
+    for pattern in [*told["only_mutate"], *told["do_not_mutate"]]:
+        assert list(mutation.ROOT.glob(pattern)), pattern
+    options = told["pytest_add_cli_args"]
+    left_out = [o.removeprefix("--deselect=") for o in options if o.startswith("--deselect")]
+    for test in [*told["pytest_add_cli_args_test_selection"], *left_out]:
+        path, _, name = test.partition("::")
+        assert (mutation.ROOT / path).exists(), path
+        assert not name or f"def {name.partition('[')[0]}(" in (mutation.ROOT / path).read_text()
+    reasons = mutation.tomllib.loads(mutation.REASONS.read_text("utf-8"))
+    for module in reasons:
+        assert (mutation.ROOT / "src" / (module.replace(".", "/") + ".py")).exists(), module

@@ -1,0 +1,196 @@
+"""Changes what the lesson stands on in small ways, one by one, and counts what no test notices.
+
+    python -m tools.mutation [MODULE ...]
+
+`make mutation` calls it. mutmut makes the changes, by the settings in pyproject.toml, and runs the
+tests of each function that it changed. It works in a copy of the tree under _build/mutation, which
+may be cut short: the next call goes on with what is left. What came out is written to
+docs/mutation.md, with a reason for each change that makes no difference (`REASONS`).
+
+A text of a message is held by no test of its own, but all of them by their record,
+`tests/checks/messages.txt`. That test reads the code, so it cannot run on code that is changed;
+the same comparison is made here.
+"""
+
+import ast
+import difflib
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomllib
+
+from tests.checks import messages
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "_build" / "mutation"
+COPY, TOOL = FOLDER / "tree", FOLDER / "mutmut"
+MUTMUT = "mutmut==3.8.1"
+RESULT = ROOT / "docs" / "mutation.md"
+REASONS = ROOT / "tools" / "mutation_reasons.toml"
+MEMORY = 16 * 2**30  # bytes of address space for a process; a change may make a loop endless
+SURVIVED, NO_TESTS = 0, 33  # of mutmut's exit codes; None: not run yet
+ENOUGH = 0.95  # of the changes that make a difference: so many die
+
+
+@dataclass
+class Outcome:
+    """What became of the changes of a module."""
+
+    ended: Counter = field(default_factory=Counter)
+    alive: list[tuple[str, str, str | None]] = field(default_factory=list)  # where, what, why
+
+    @property
+    def share(self) -> float:
+        """How many died of those that make a difference and were tried."""
+        different = self.ended["dead"] + self.ended["alive"]
+        return self.ended["dead"] / different if different else 1.0
+
+
+def main(*modules: str) -> int:
+    """Try the changes of some modules or of all, write what came out, and say whether it is enough.
+
+    Args:
+        modules: Names such as condlesson.embeddings; all of the settings, if there are none.
+    """
+    copy_tree()
+    if not TOOL.is_dir():
+        command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", MUTMUT]
+        subprocess.run([*command, "--python", sys.executable, "--target", TOOL], check=True)
+    patterns = [f"{module}.x*" for module in modules]
+    subprocess.run(
+        [sys.executable, "-c", "from mutmut.__main__ import cli; cli()", "run", *patterns],
+        cwd=COPY,
+        env={"PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "PYTHONPATH": str(TOOL), **ONE_THREAD},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+        check=True,
+    )
+    found = outcomes(COPY)
+    RESULT.write_text(report(found), "utf-8")
+    print(f"What came out is in {RESULT.relative_to(ROOT)}")
+    return 0 if all(outcome.share >= ENOUGH for outcome in found.values()) else 1
+
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
+
+
+def copy_tree() -> None:
+    """Bring the copy up to date: what git knows, as it lies here; what is gone here goes there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    names = {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
+    for name in names:
+        here, there = ROOT / name, COPY / name
+        if not there.exists() or there.read_bytes() != here.read_bytes():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(here, there)
+    for there in [p for p in (COPY / "tests").rglob("*.py") if "mutants" not in p.parts]:
+        if there.relative_to(COPY).as_posix() not in names:
+            there.unlink()
+
+
+def outcomes(tree: Path) -> dict[str, Outcome]:
+    """What became of every change, by module, as the folder `mutants` of a tree has it."""
+    sys.path.append(str(TOOL))
+    from mutmut.mutation.data import SourceFileMutationData
+
+    reasons = tomllib.loads(REASONS.read_text("utf-8"))
+    found = {}
+    with chdir(tree):
+        for meta in sorted(Path("mutants", "src").rglob("*.py.meta")):
+            path = meta.relative_to("mutants").with_suffix("")
+            data = SourceFileMutationData(path=path)
+            data.load()
+            name = ".".join(path.with_suffix("").parts[1:])
+            if data.exit_code_by_key:
+                found[name] = _outcome(name, path, data.exit_code_by_key, reasons.get(name, {}))
+    return found
+
+
+def _outcome(name: str, path: Path, codes: dict, reasons: dict[str, str]) -> Outcome:
+    outcome = Outcome()
+    for key, code in codes.items():
+        if code not in (SURVIVED, NO_TESTS):
+            outcome.ended["open" if code is None else "dead"] += 1
+            continue
+        before, after = _functions(key, path)
+        if _sentences(before) != _sentences(after) and _is_recorded(name):
+            outcome.ended["dead"] += 1
+            continue
+        where = key.rpartition(".")[2].rpartition("__mutmut_")[0].removeprefix("x_")
+        change = " → ".join(_different_lines(before, after))
+        why = next((why for part, why in reasons.items() if re.search(part, change)), None)
+        outcome.ended["same" if why else "alive"] += 1
+        outcome.alive.append((where.replace("ǁ", ".").removeprefix("x."), change, why))
+    return outcome
+
+
+def _functions(key: str, path: Path) -> tuple[str, str]:
+    """The code of a function, and of what became of it."""
+    import libcst
+    from mutmut.mutation.diff_apply import read_functions_from_index
+
+    return tuple(
+        textwrap.dedent(libcst.Module([function]).code).strip()
+        for function in read_functions_from_index(key, path)
+    )
+
+
+def _sentences(code: str) -> list[str]:
+    return list(messages.sentences(ast.parse(code)))
+
+
+def _is_recorded(name: str) -> bool:
+    return name.startswith("condlesson.checks.") or name.split(".")[-1] in messages.MODULES
+
+
+def _different_lines(before: str, after: str) -> Iterator[str]:
+    """The lines that differ, on one line each."""
+    lines = [*difflib.ndiff(before.splitlines(), after.splitlines())]
+    for sign in ("- ", "+ "):
+        yield " ".join(line[2:].strip() for line in lines if line.startswith(sign))
+
+
+def report(found: dict[str, Outcome]) -> str:
+    """The page about it."""
+    commit = subprocess.run(
+        ["git", "log", "-1", "--format=%h"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    lines = [
+        "# Changes that no test notices",
+        "",
+        f"Written by `make mutation` at {commit}, with {MUTMUT}: `tools/mutation.py` says how. "
+        f"Of the changes that make a difference at least {ENOUGH:.0%} have to die. A module of "
+        "which some are *open* was not tried to its end.",
+        "",
+        "| module | changes | died | make no difference | survived | open | died of the others |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, outcome in found.items():
+        n = outcome.ended
+        share = f"{outcome.share:.1%}" if n["dead"] + n["alive"] else "–"
+        counts = f"{n['dead']} | {n['same']} | {n['alive']} | {n['open']} | {share}"
+        lines.append(f"| `{name}` | {n.total()} | {counts} |")
+    for name, outcome in found.items():
+        if outcome.alive:
+            lines += ["", f"## {name}", ""]
+            lines += [f"- {_shown(*change)}" for change in outcome.alive]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(where: str, change: str, why: str | None) -> str:
+    return f"`{where}`: ``{change}``" + (f". {why}" if why else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
