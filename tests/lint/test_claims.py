@@ -52,12 +52,12 @@ NO_SOURCE = (
 )
 BROKEN = {
     "a decimal": ("It ends\nat 0.0301.", "9: " + NO_SOURCE.format("0.0301")),
-    "a share": ("It falls by 12%.", "9: " + NO_SOURCE.format("12 %")),
-    "a share in words": ("About 12 per cent.", "9: " + NO_SOURCE.format("12 %")),
+    "a share": ("It falls by 12%.", "9: " + NO_SOURCE.format("12%")),
+    "a share in words": ("About 12 per cent.", "9: " + NO_SOURCE.format("12%")),
     "a count": ("It has 394,240 weights.", "9: " + NO_SOURCE.format("394,240")),
     "a count without a comma": ("It has 394240 weights.", "9: " + NO_SOURCE.format("394240")),
-    "a share in one word": ("About 12 percent.", "9: " + NO_SOURCE.format("12 %")),
-    "a share that does not break": ("About 12\u202f%.", "9: " + NO_SOURCE.format("12 %")),
+    "a share in one word": ("About 12 percent.", "9: " + NO_SOURCE.format("12%")),
+    "a share that does not break": ("About 12\u202f%.", "9: " + NO_SOURCE.format("12%")),
     "a negative number": ("A correlation of -0.31.", "9: " + NO_SOURCE.format("0.31")),
     "the end of a range": ("From 1-0.45 on.", "9: " + NO_SOURCE.format("0.45")),
     "a small number": ("It ends at 1.5e-3.", "9: " + NO_SOURCE.format("1.5e-3")),

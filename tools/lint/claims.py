@@ -31,8 +31,8 @@ RESULTS = ROOT / "_build" / "claims.xml"  # of these tests, written by make
 CHOSEN = {
     "0.0001": "first variance of the schedule: linear_beta_schedule",
     "0.02": "last variance of the schedule: linear_beta_schedule",
-    "95 %": "level of the intervals: condlesson.experiment.intervals",
-    "80 %": "share of channels in a band: plots.bands",
+    "95%": "level of the intervals: condlesson.experiment.intervals",
+    "80%": "share of channels in a band: plots.bands",
 }
 
 _NUMBER = re.compile(
@@ -167,7 +167,7 @@ def _numbers(sentence: Sentence) -> list[str]:
     """Numbers of a sentence that look measured: decimals, shares and exact large counts."""
     found = _NUMBER.findall(plain(sentence.text))
     exact = (number for number in found if not re.fullmatch(r"[\d,]+00", number))
-    return [re.sub(r"\s*(?:%|per ?cent)", " %", number) for number in exact]
+    return [re.sub(r"\s*(?:%|per ?cent)", "%", number) for number in exact]
 
 
 def _inputs(page: Page) -> set[float]:
