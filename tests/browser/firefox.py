@@ -17,6 +17,8 @@ import websocket
 
 NAMES = ("firefox-esr", "firefox")
 LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
+# It fetches the page behind rel=next in advance, unasked. The policy forbids that; nothing is lost.
+LOOKS_AHEAD = re.compile(r"blocked the loading of a resource \(default-src\) at \S+\.html ")
 SECONDS = 120  # a busy machine starts slowly
 PREFERENCES = {  # nothing is asked of the network, and a script may take its time
     "app.normandy.enabled": False,
@@ -32,14 +34,19 @@ PREFERENCES = {  # nothing is asked of the network, and a script may take its ti
 
 
 class Firefox:
-    """One tab of a Firefox that runs."""
+    """One tab of a Firefox that runs.
+
+    Attributes:
+        complaints: errors and warnings of scripts since it was last opened.
+    """
 
     def __init__(self, address: str) -> None:
         self.socket = websocket.create_connection(
             f"{address}/session", timeout=SECONDS, suppress_origin=True
         )
-        self.number = 0
+        self.number, self.complaints = 0, []
         self.ask("session.new", capabilities={})
+        self.ask("session.subscribe", events=["log.entryAdded"])
         self.tab = self.ask("browsingContext.getTree")["contexts"][0]["context"]
 
     def ask(self, method: str, **parameters: object) -> dict:
@@ -50,12 +57,32 @@ class Firefox:
             answer = json.loads(self.socket.recv())
             if answer.get("id") == self.number:
                 break
+            told = answer.get("params", {})
+            if told.get("level") in ("error", "warn") and not LOOKS_AHEAD.search(told["text"]):
+                self.complaints.append(told["text"])
         assert answer["type"] == "success", answer
         return answer["result"]
 
     def open(self, address: str) -> None:
         """Go there, and wait until it is loaded."""
+        self.complaints.clear()
         self.ask("browsingContext.navigate", context=self.tab, url=address, wait="complete")
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page a window of so many pixels."""
+        size = {"width": width, "height": height}
+        self.ask("browsingContext.setViewport", context=self.tab, viewport=size)
+
+    def text(self, selector: str) -> str:
+        """What an element says, as it is seen."""
+        return self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
+
+    def until(self, condition: str) -> None:
+        """Wait until an expression is true, on this page or the one that comes after it."""
+        end = time.monotonic() + SECONDS
+        while not self.evaluate(f"Boolean({condition})"):
+            assert time.monotonic() < end, f"{condition} must become true within {SECONDS} seconds"
+            time.sleep(0.05)
 
     def evaluate(self, expression: str) -> object:
         """Value of an expression, awaited, by way of JSON."""

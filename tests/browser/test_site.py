@@ -163,6 +163,18 @@ def test_a_search_finds_its_page(desktop, site, place):
         opened.page.locator("article h1", has_text="Exercise 3").wait_for()
 
 
+def test_the_shortcut_of_the_search_works_on_its_page(desktop, site):
+    with visit(desktop, f"{site}/search.html") as opened:
+        field = opened.page.locator(".bd-search-container input")
+        opened.page.keyboard.type("Ada")  # the field has the focus, and the shortcut gives it away
+        opened.page.keyboard.press("Control+k")
+        opened.page.keyboard.type("no")
+        opened.page.keyboard.press("Control+k")
+        opened.page.keyboard.type("GN")  # in the place of what is there, which is selected
+        assert field.input_value() == "GN"
+        assert opened.complaints == []
+
+
 def test_words_of_a_search_are_marked_where_one_goes_on_to_and_nowhere_else(desktop):
     marked = "article .highlighted"
     for follow in (True, False):
