@@ -14,6 +14,7 @@ the same comparison is made here.
 
 import ast
 import difflib
+import json
 import re
 import resource
 import shutil
@@ -65,6 +66,7 @@ def main(*modules: str) -> int:
     if not TOOL.is_dir():
         command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", MUTMUT]
         subprocess.run([*command, "--python", sys.executable, "--target", TOOL], check=True)
+    forget_survivors()
     patterns = [f"{module}.x*" for module in modules]
     done = subprocess.run(
         [sys.executable, "-c", "from mutmut.__main__ import cli; cli()", "run", *patterns],
@@ -101,6 +103,17 @@ def copy_tree() -> None:
     for there in [p for p in (COPY / "tests").rglob("*.py") if "mutants" not in p.parts]:
         if there.relative_to(COPY).as_posix() not in names:
             there.unlink()
+
+
+def forget_survivors() -> None:
+    """Have what survived tried again: there may be tests for it now."""
+    for meta in (COPY / "mutants").rglob("*.py.meta"):
+        kept = json.loads(meta.read_text("utf-8"))
+        codes = kept["exit_code_by_key"]
+        kept["exit_code_by_key"] = {
+            key: None if code in (SURVIVED, NO_TESTS) else code for key, code in codes.items()
+        }
+        meta.write_text(json.dumps(kept), "utf-8")
 
 
 def outcomes(tree: Path) -> dict[str, Outcome]:

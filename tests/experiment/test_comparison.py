@@ -150,6 +150,20 @@ def test_a_table_says_what_follows_and_why_not(losses_b, verdict):
     assert row[-1] == d.verdict == verdict
 
 
+def test_a_table_has_a_head():
+    head = ["pair", "mean", "share", "95% from", "to", "what follows"]
+    assert list(comparison_table([]).columns) == head
+
+
+def test_what_failed_is_said_in_whole_sentences():
+    said = conclude(make_pair([0.1, 0.1, 0.1], [0.0999, 0.1001, 0.1]))
+    assert said.endswith(
+        ". The interval holds 0: the seeds scatter too much to tell a difference from luck. The "
+        "mean is below 4 times the 0.00010 by which a loss may differ on another kind of machine: "
+        "too small to count, whichever way it points."
+    )
+
+
 def test_two_seeds_make_a_wide_interval():
     d = make_pair([0.1, 0.1], [0.09, 0.08])
     assert d.winner is None
@@ -185,14 +199,17 @@ def test_no_runs_are_refused():
 def test_runs_of_two_variants_are_no_side():
     a = [make_run("none", seed, 0.1) for seed in (1, 2)]
     b = [make_run("adagn", 1, 0.1), make_run("sinusoidal", 2, 0.1)]
-    with pytest.raises(ValueError, match="runs_b must be of one variant, size and setting, got"):
+    names = "adagn-seed1-12800x5, sinusoidal-seed2-12800x5"
+    told = f"runs_b must be of one variant, size and setting, got {names}"
+    with pytest.raises(ValueError, match=told):
         paired_difference(a, b)
 
 
 def test_runs_of_two_sizes_are_no_pair():
     a = [make_run("none", seed, 0.1) for seed in (1, 2)]
     b = [replace(run, config=replace(run.config, variant="adagn", epochs=9)) for run in a]
-    with pytest.raises(ValueError, match="runs must differ in their variant only, got none-seed1"):
+    names = "none-seed1-12800x5 and adagn-seed1-12800x9"
+    with pytest.raises(ValueError, match=f"runs must differ in their variant only, got {names}"):
         paired_difference(a, b)
 
 

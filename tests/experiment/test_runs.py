@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from condlesson.__main__ import _parser
-from condlesson.experiment import runs
+from condlesson.experiment import plan, runs
 from condlesson.experiment.canaries import canary_losses
 from condlesson.experiment.command import config_of
 from condlesson.experiment.records import RunError
@@ -16,6 +16,7 @@ from condlesson.experiment.runs import (
     list_runs,
     load_model,
     load_run,
+    read_run,
     run_name,
     train_command,
 )
@@ -42,6 +43,14 @@ def test_expected_runs_are_the_matrix_and_one_seed_of_other_sizes():
     full = {f"{v}-seed42-60000x10" for v in ("simple", "sinusoidal", "adagn")}
     quick = {run_name(replace(TIERS["quick"], variant=v)) for v in ("none", "adagn")}
     assert names == small | full | quick
+
+
+def test_expected_runs_of_the_plan_are_what_pages_tell_of():
+    expected = expected_runs(plan.MATRIX_DIR)
+    drafts = [config for config in expected if config.images == 60_000]
+    assert {config.variant for config in drafts} == {"adagn", "adagn_class"}
+    assert expected[len(drafts) :] == list(plan.FAMILIES["sizes"].runs())
+    assert expected_runs("elsewhere") == []
 
 
 CHANGED = replace(TINY, learning_rate=3e-4, num_timesteps=500)
@@ -85,6 +94,24 @@ def test_reading_a_run_gives_what_was_recorded(original):
     run = load_run("adagn", 7, folder=original, epochs=2, precision="float32", **small)
     assert run == list_runs(original)[0]
     assert (run.config, run.name) == (TINY, NAME)
+
+
+def test_a_run_is_read_by_its_file_with_or_without_the_ending(original):
+    [run] = list_runs(original)
+    assert read_run(original / f"{NAME}.json") == read_run(original / NAME) == run
+    with pytest.raises(RunError, match=r"no-run\.json must be a recorded run, and is no file"):
+        read_run(original / "no-run")
+
+
+def test_a_run_of_an_unknown_size_cannot_be_read():
+    with pytest.raises(ValueError, match=r"^tier must be one of quick, small, full, got 'huge'"):
+        load_run("adagn", 42, tier="huge")
+
+
+def test_what_is_written_has_no_place_for_a_final_loss_that_is_none(original):
+    [run] = list_runs(original)
+    assert "final" not in replace(run, final=None).to_json()
+    assert replace(run, final={"loss": 0.5}).to_json()["final"] == {"loss": 0.5}
 
 
 def test_a_run_that_is_not_there_cannot_be_read(original):

@@ -1,5 +1,6 @@
 """What is told of changes that no test notices; making and trying them is mutmut's."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,17 @@ def test_the_page_lists_what_survived_with_its_reason(outcome):
     assert "| `condlesson.embeddings` | 6 | 2 | 1 | 2 | 1 | 50.0% |" in page
     assert "- `width`: ``if channels < 0: → if channels <= 0:``\n" in page
     assert "- `Dial.turn`: ``return 2 * channels → return +channels * 2``. It is the same" in page
+
+
+def test_what_survived_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutation, "COPY", tmp_path)
+    meta = tmp_path / "mutants" / "src" / "a.py.meta"
+    meta.parent.mkdir(parents=True)
+    codes = {"killed": 1, "survived": 0, "no tests": 33, "open": None, "timeout": 36}
+    meta.write_text(json.dumps({"exit_code_by_key": codes, "hashes": {"f": "1"}}))
+    mutation.forget_survivors()
+    codes |= {"survived": None, "no tests": None}
+    assert json.loads(meta.read_text()) == {"exit_code_by_key": codes, "hashes": {"f": "1"}}
 
 
 def test_what_is_changed_and_what_tries_it_is_there():
