@@ -79,6 +79,14 @@ def test_the_command_can_name_the_data():
     assert " --data 'my data' --out " in train_command(TINY, data="my data")
 
 
+def test_the_data_of_a_run_are_those_it_was_trained_on():
+    quick = replace(TIERS["quick"], variant="none", seed=5)
+    assert runs.data_of(quick, "here") == runs.SUBSET
+    assert runs.data_of(TrainConfig(dataset="glyphs"), "here") == runs.SUBSET
+    assert runs.data_of(TrainConfig(), "here") == "here"
+    assert runs.data_of(replace(quick, epochs=9), "here") == "here"
+
+
 def test_the_command_is_short_inside_the_repository(monkeypatch):
     monkeypatch.chdir(runs.RECORDED_DIR.parents[3])
     assert train_command(TrainConfig()).endswith("--out src/condlesson/experiment/recorded")
@@ -170,8 +178,16 @@ def test_the_books_runs_are_expected_in_the_package_alone(folder, monkeypatch):
 
 def test_a_folder_that_is_not_there_is_no_good_news(tmp_path):
     assert "must be a folder of recorded runs" in only_message(verify(tmp_path / "none"))
-    with pytest.raises(RunError, match="must be a folder of recorded runs"):
+    with pytest.raises(RunError, match="none must be a folder of recorded runs"):
         list_runs(tmp_path / "none")
+
+
+def test_the_cure_of_a_damaged_run_of_the_plan_is_its_command(tmp_path):
+    config = plan.FAMILIES["sizes"].runs()[0]
+    path = tmp_path / f"{run_name(config)}.json"
+    path.write_text("{")
+    with pytest.raises(RunError, match=f"condlesson train --variant {config.variant} --seed"):
+        read_run(path)
 
 
 def test_the_shipped_runs_are_whole():
