@@ -48,6 +48,12 @@ def test_fourier_features_keep_the_precision_of_t():
     assert features(torch.tensor([1.0], dtype=torch.float64)).dtype == torch.float64
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_fourier_embedding_follows_the_dtype_of_its_weights(dtype):
+    embed = FourierTimestepEmbedding(8, 4).to(dtype)
+    assert embed(torch.tensor([3, 7])).dtype == dtype
+
+
 def test_fourier_embedding_is_the_mlp_on_the_features():
     embed = FourierTimestepEmbedding(16, 32)
     t = torch.tensor([0, 5, 999])
