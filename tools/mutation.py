@@ -38,6 +38,7 @@ MUTMUT = "mutmut==3.8.1"
 RESULT = ROOT / "docs" / "mutation.md"
 REASONS = ROOT / "tools" / "mutation_reasons.toml"
 MEMORY = 16 * 2**30  # bytes of address space for a process; a change may make a loop endless
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 SURVIVED, NO_TESTS = 0, 33  # of mutmut's exit codes; None: not run yet
 ENOUGH = 0.95  # of the changes that make a difference: so many die
 
@@ -83,9 +84,6 @@ def main(*modules: str) -> int:
     RESULT.write_text(report(found), "utf-8")
     print(f"What came out is in {RESULT.relative_to(ROOT)}")
     return 0 if all(outcome.share >= ENOUGH for outcome in found.values()) else 1
-
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 
 
 def copy_tree() -> None:
