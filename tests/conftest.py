@@ -105,6 +105,19 @@ def subset():
 
 
 @contextmanager
+def no_file_longer_than(size):
+    """As on a disk with so many bytes left, for this process and what it starts."""
+    import resource  # not on Windows
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
 def little():
     """What takes most of the time of a run as small as these: here there is little of it."""
     with pytest.MonkeyPatch.context() as patch:

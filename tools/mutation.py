@@ -39,7 +39,9 @@ RESULT = ROOT / "docs" / "mutation.md"
 REASONS = ROOT / "tools" / "mutation_reasons.toml"
 MEMORY = 16 * 2**30  # bytes of address space for a process; a change may make a loop endless
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
-SURVIVED, NO_TESTS = 0, 33  # of mutmut's exit codes; None: not run yet
+# Exit codes, as mutmut.stats reads them; with any other the change was not tried.
+DIED = {1, 3, -24, 24, 36, 152, 255, -11, -9}  # a failed test, a time limit, a crash
+SURVIVED = {0, 5, 33}  # no failed test, or none that calls the function
 ENOUGH = 0.95  # of the changes that make a difference: so many die
 
 
@@ -109,7 +111,7 @@ def forget_survivors() -> None:
         kept = json.loads(meta.read_text("utf-8"))
         codes = kept["exit_code_by_key"]
         kept["exit_code_by_key"] = {
-            key: None if code in (SURVIVED, NO_TESTS) else code for key, code in codes.items()
+            key: None if code in SURVIVED else code for key, code in codes.items()
         }
         meta.write_text(json.dumps(kept), "utf-8")
 
@@ -128,18 +130,18 @@ def outcomes(tree: Path) -> dict[str, Outcome]:
             data.load()
             name = ".".join(path.with_suffix("").parts[1:])
             if data.exit_code_by_key:
-                found[name] = _outcome(name, path, data.exit_code_by_key, reasons.get(name, {}))
+                found[name] = _outcome(path, data.exit_code_by_key, reasons.get(name, {}))
     return found
 
 
-def _outcome(name: str, path: Path, codes: dict, reasons: dict[str, str]) -> Outcome:
+def _outcome(path: Path, codes: dict, reasons: dict[str, str]) -> Outcome:
     outcome = Outcome()
     for key, code in codes.items():
-        if code not in (SURVIVED, NO_TESTS):
-            outcome.ended["open" if code is None else "dead"] += 1
+        if code not in SURVIVED:
+            outcome.ended["dead" if code in DIED else "open"] += 1
             continue
         before, after = _functions(key, path)
-        if _sentences(before) != _sentences(after) and _is_recorded(name):
+        if ROOT / path in messages.SOURCES and _sentences(before) != _sentences(after):
             outcome.ended["dead"] += 1
             continue
         where = key.rpartition(".")[2].rpartition("__mutmut_")[0].removeprefix("x_")
@@ -163,10 +165,6 @@ def _functions(key: str, path: Path) -> tuple[str, str]:
 
 def _sentences(code: str) -> list[str]:
     return list(messages.sentences(ast.parse(code)))
-
-
-def _is_recorded(name: str) -> bool:
-    return name.startswith("condlesson.checks.") or name.split(".")[-1] in messages.MODULES
 
 
 def _different_lines(before: str, after: str) -> Iterator[str]:

@@ -16,7 +16,12 @@ from condlesson.experiment import (
     sweeps,
     verifying,
 )
-from condlesson.experiment.command import add_options, load_images, record_run
+from condlesson.experiment.command import (
+    add_options,
+    load_images,
+    record_run,
+    warn_of_bfloat16,
+)
 from condlesson.experiment.judge_records import judge_command, missing_judges
 from condlesson.experiment.judges import KINDS
 from condlesson.experiment.records import RunError
@@ -169,6 +174,7 @@ def _make(args: argparse.Namespace) -> int:
     count = len(configs) + len(kinds)
     if args.data is None and (kinds or not all(runs.data_of(c, None) for c in configs)):
         raise ValueError(f"--data must name the folder of MNIST, for {count} missing runs.")
+    warn_of_bfloat16(*configs)
     for k, config in enumerate(configs, 1):
         data = runs.data_of(config, args.data)
         command = runs.train_command(config, args.dir, data=data)

@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 from tests.book.built import ROOT
 from tests.book.test_same_bytes import contents
 from tests.book.tiny import Tiny
-from tests.conftest import outside_make
+from tests.conftest import no_file_longer_than, outside_make
 
 pytestmark = [pytest.mark.weekly, pytest.mark.unsampled]
 
@@ -73,12 +72,8 @@ def test_the_build_after_a_kill_gives_the_same_site(seed, whole, tmp_path):
 @pytest.mark.parametrize("longest", [100, 3_000, 20_000, 60_000, 400_000])
 def test_the_build_after_a_full_disk_gives_the_same_site(longest, whole, tmp_path):
     tiny = Tiny(tmp_path / "book")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (longest, before[1]))  # bytes of a file
-    try:
+    with no_file_longer_than(longest):
         sound, _, output = tiny.build()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not sound
     assert re.search("File too large|disk I/O error|Is the disk full", output), output
     sound, _, output = tiny.build()

@@ -20,13 +20,14 @@ MODULES = [
     "sampling",
     "unet",
 ]
+SOURCES = [*sorted(CHECKS.rglob("*.py")), *(LESSON / f"{name}.py" for name in MODULES)]
 WORDS = 4  # of a sentence, at least
 
 
 def listed() -> str:
     """The sentences of every module, in the order of the code."""
     parts = []
-    for path in [*sorted(CHECKS.rglob("*.py")), *(LESSON / f"{name}.py" for name in MODULES)]:
+    for path in SOURCES:
         found = dict.fromkeys(sentences(ast.parse(path.read_text("utf-8"))))
         if found:
             folder = CHECKS if CHECKS in path.parents else LESSON.parent
@@ -36,6 +37,7 @@ def listed() -> str:
 
 
 def sentences(tree: ast.Module) -> Iterator[str]:
+    """The sentences of some code, in its order, each on a line."""
     skipped = {id(part) for node in ast.walk(tree) for part in _no_messages(node)}
     for node in ast.walk(tree):
         text = _text(node) if id(node) not in skipped else ""

@@ -5,7 +5,6 @@ leaves: nothing is tidied up.
 """
 
 import itertools
-import resource
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from condlesson.__main__ import main
 from condlesson.experiment.runs import list_runs
 from condlesson.experiment.sweeps import is_recorded
 from tests.command_line.conftest import CONFIG, TRAIN
+from tests.conftest import no_file_longer_than
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread", "few_lies")]
 
@@ -85,41 +85,20 @@ def test_notebooks_are_written_after_a_kill(small_book, tmp_path, capsys):
     assert moment == len(wanted) == 3
 
 
-@pytest.fixture
-def full_disk():
-    """No file may become longer than 10 bytes, as on a disk with little left."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-
-    def free():
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    yield fill, free
-    free()
-
-
 @pytest.mark.fault(
     "the disk is full when a command writes",
     "one line says so, nothing half-written counts, and the same command works when there is room",
 )
 @pytest.mark.parametrize("name", ["collect", "notebooks", "train"])
-def test_a_full_disk_leaves_nothing_that_counts(
-    name, recorded, small_book, tmp_path, full_disk, capsys
-):
+def test_a_full_disk_leaves_nothing_that_counts(name, recorded, small_book, tmp_path, capsys):
     out = tmp_path / "out"
     words = {
         "collect": ["runs", "collect", str(recorded), "--out", str(out)],
         "notebooks": ["notebooks", str(out)],
         "train": [*TRAIN, "--weights", "--out", str(out)],
     }[name]
-    fill, free = full_disk
-    fill()
-    try:
+    with no_file_longer_than(10):
         assert main(words) == 1
-    finally:
-        free()
     assert "condlesson: [Errno 27] File too large" in capsys.readouterr().err
     assert contents(out) == {}
     assert main(words) == 0

@@ -33,7 +33,8 @@ def outcome(monkeypatch):
 
     def judged(name):
         codes = {key: code for key, (*_, code) in CHANGES.items()}
-        return mutation._outcome(name, Path("embeddings.py"), codes, REASONS)
+        path = Path("src", *name.split(".")).with_suffix(".py")
+        return mutation._outcome(path, codes, REASONS)
 
     return judged
 
@@ -47,6 +48,13 @@ def test_changes_are_counted_by_what_became_of_them(outcome):
         ("Dial.turn", "return 2 * channels → return +channels * 2", "It is the same product."),
         ("width", "return 2 * channels → return 2 + channels", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "ended"), [(1, "dead"), (36, "dead"), (-11, "dead"), (2, "open"), (34, "open")]
+)
+def test_only_what_a_test_noticed_has_died(code, ended):
+    assert mutation._outcome(Path("a.py"), {"a.x_f__mutmut_1": code}, {}).ended == {ended: 1}
 
 
 def test_a_message_is_held_by_the_record_only_where_there_is_one(outcome):
@@ -64,10 +72,10 @@ def test_what_survived_is_tried_again(tmp_path, monkeypatch):
     monkeypatch.setattr(mutation, "COPY", tmp_path)
     meta = tmp_path / "mutants" / "src" / "a.py.meta"
     meta.parent.mkdir(parents=True)
-    codes = {"killed": 1, "survived": 0, "no tests": 33, "open": None, "timeout": 36}
+    codes = {"killed": 1, "survived": 0, "no tests": 33, "open": None, "timeout": 36, "none": 5}
     meta.write_text(json.dumps({"exit_code_by_key": codes, "hashes": {"f": "1"}}))
     mutation.forget_survivors()
-    codes |= {"survived": None, "no tests": None}
+    codes |= {"survived": None, "no tests": None, "none": None}
     assert json.loads(meta.read_text()) == {"exit_code_by_key": codes, "hashes": {"f": "1"}}
 
 

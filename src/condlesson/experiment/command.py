@@ -24,7 +24,7 @@ from condlesson.training import TIERS, TrainConfig
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["add_options", "config_of", "load_images", "record_run"]
+__all__ = ["add_options", "config_of", "load_images", "record_run", "warn_of_bfloat16"]
 
 HELP = {
     "variant": "the network",
@@ -98,6 +98,7 @@ def _train(args: argparse.Namespace) -> int:
         recording.discard_leftovers(config, args.out)
         print(f"{runs.run_name(config)} is recorded in {args.out} already; --again trains it anew.")
         return 0
+    warn_of_bfloat16(config, device=args.device)
     parts = {"weights": args.weights, "outputs": args.outputs}
     record_run(config, args.out, args.data, args.download, args.device, **parts)
     return 0
@@ -144,8 +145,6 @@ def record_run(
 ) -> None:
     """Train a run, with a bar, and write it; in one of several processes, do its share of that."""
     accelerator = _accelerator(device)
-    if device == "cpu" and config.precision == "bfloat16":
-        _warn_of_bfloat16()
     if config.dataset == "mnist":
         images = load_images(data, download, accelerator)
     else:
@@ -168,8 +167,10 @@ def record_run(
         print(f"{run.name}: validation loss {run.final_loss:.5f}, recorded in {out}")
 
 
-def _warn_of_bfloat16() -> None:
+def warn_of_bfloat16(*configs: TrainConfig, device: str = DEVICE) -> None:
     """Say where bfloat16 costs time instead of saving it: processors without it imitate it."""
+    if device != "cpu" or all(config.precision != "bfloat16" for config in configs):
+        return
     longer = _convolution_seconds(torch.bfloat16) / _convolution_seconds(torch.float32)
     if longer > LONGER:
         print(
