@@ -159,9 +159,13 @@ def test_bars_lie_as_the_figures_description_says(runs):
     assert bar("none", "adagn").high < 2 * bar("none", "sinusoidal").low  # far to the left
 
 
-def test_scalar_does_better_under_some_lies():
-    lies = worst_lie(load_run("simple", seed=42))
-    assert worst_lie(load_run("sinusoidal", seed=42)).min() < lies.min() < 0.95
+def test_some_lies_help_in_most_runs(runs):
+    found = {v: [worst_lie(run) for run in runs[v]] for v in COMPARED[1:]}
+    helped = [lies for of in found.values() for lies in of if lies.min() < 1]
+    assert len(helped) > sum(map(len, found.values())) / 2
+    assert all(lies.min() < 1 for lies in found["adagn"])
+    late = sum((lies[5:] < 1).sum().item() for lies in helped)
+    assert late > 0.9 * sum((lies < 1).sum().item() for lies in helped)
 
 
 def test_seeds_of_the_control_spread_by_more_than_two_per_cent(runs):

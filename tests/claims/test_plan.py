@@ -64,8 +64,10 @@ def test_eight_seeds_are_enough_with_half_the_spread():
 def test_averages_lag_in_a_network_that_still_learns_fast():
     found = analysis.pilot_spreads(plan.pilot()["narrow"], [("none", "sinusoidal")])
     spreads, levels = ({way: pair[k] for way, pair in found.items()} for k in (0, 1))
-    assert spreads["decay 0.98"] > 2 * spreads["last"]
-    assert 1 < levels["decay 0.98"] < levels["decay 0.99"]
+    averages = [way for way in spreads if way != "last"]
+    assert len(averages) == 6
+    assert all(spreads[way] > 2 * spreads["last"] for way in averages)
+    assert sum(levels[way] > 1 for way in averages) == 4
 
 
 def test_averages_agree_where_the_last_weights_do_not():

@@ -32,8 +32,15 @@ def test_lie_heatmaps_are_logarithmic_about_the_truth_on_one_scale():
     assert [ax.get_title() for ax in (one, other)] == ["a", "b"]
     figure.canvas.draw()
     assert "4" in [tick.get_text() for tick in bar.get_yticklabels()]
-    one = plots.lie_heatmaps({"a": lies["a"]}, [3, 8], "class").axes[0]
+    assert bar.get_ylim() == (0, 3)
+
+
+def test_the_bar_of_small_lies_has_round_numbers_and_no_colour_that_none_has():
+    figure = plots.lie_heatmaps({"a": np.array([[1.0, 1.3], [0.9, 1.0]])}, [3, 8], "class")
+    one, bar = figure.axes
     assert (one.get_xlabel(), one.get_ylabel()) == ("class told", "true class")
+    assert bar.get_ylim() == pytest.approx(np.log2([0.9, 1.3]))
+    np.testing.assert_allclose(2 ** bar.get_yticks(), [0.9, 1, 1.1, 1.2, 1.3])
 
 
 def test_guidance_curves_have_a_panel_for_each_measure_with_intervals_and_real_images():

@@ -107,12 +107,11 @@ MISTAKES = (
             ),
             (
                 "It is somewhat larger.",
-                "It equals a network without a timestep, which reads the noise level off the "
-                "image: the control of exercise 4.",
+                "It equals a network without a timestep: the control of exercise 4.",
             ),
             (
                 "It does not fall.",
-                "It falls nearly as usual. An image of 784 pixels shows how noisy it is.",
+                "It falls nearly as usual, as that of the control does.",
             ),
             right=1,
         ),

@@ -21,8 +21,8 @@ MISTAKES = (
             "you train a network on that?",
             (
                 "It trains, and each timestep has two embeddings, by its place in the batch.",
-                "An even place gives the sines, an odd one the cosines. The network learns to do "
-                "without: an image shows its own noise level.",
+                "An even place gives the sines, an odd one the cosines. The loss falls all the "
+                "same: most of what there is to learn needs no timestep.",
             ),
             (
                 "The loss stays where it is.",
