@@ -84,11 +84,15 @@ WRONG_STEPS = {
     ),
     "noise without its root": (
         {END: "return b**0.5 * x_0 + (1 - b) * noise"},
-        "0.6. In the result, add sqrt(1 - alpha_bar_prev) * noise_pred. You add it without",
+        "0.58. In the result, add sqrt(1 - alpha_bar_prev) * noise_pred. You add it without",
     ),
     "image without its root": (
         {END: "return b * x_0 + (1 - b) ** 0.5 * noise"},
-        "0.6. In the result, multiply x_0 by sqrt(alpha_bar_prev), not by alpha_bar_prev: take",
+        "0.58. In the result, multiply x_0 by sqrt(alpha_bar_prev), not by alpha_bar_prev: take",
+    ),
+    "image by the old level": (
+        {END: "return a * x_0 + (1 - b) ** 0.5 * noise"},
+        "0.58. In the result, multiply x_0 by sqrt(alpha_bar_prev). You multiply it by alpha_bar_t",
     ),
     "whole image": ({END: "return x_0 + (1 - b) ** 0.5 * noise"}, "You take x_0 as it is"),
     "no noise": (
@@ -177,7 +181,10 @@ WRONG_STEPS = {
         {END: f"noise = torch.full_like(x_t, 0.3); {END}"},
         "Is there another noise, or a parenthesis",
     ),
-    "level written down": ({END: f"b = b * 0 + 0.6; {END}"}, "though from 0.3 to 0.6 it was right"),
+    "level written down": (
+        {END: f"b = b * 0 + 0.58; {END}"},
+        "though from 0.22 to 0.58 it was right",
+    ),
     "nan at the clean image": ({END: f"b = b / (1 - b) * (1 - b); {END}"}, "nan or infinite"),
     "level of the first image": (
         {X_0: f"a, b = a.flatten()[0], b.flatten()[0]; {X_0}"},
@@ -191,7 +198,7 @@ WRONG_STEPS = {
 ESTIMATES = {
     "noise without its root": (
         "(x_t - (1 - a) * noise) / a**0.5",
-        "0.6. To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t. You subtract it",
+        "0.58. To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t. You subtract it",
     ),
     "nothing with a root": (
         "(x_t - (1 - a) * noise) / a",
@@ -199,7 +206,7 @@ ESTIMATES = {
     ),
     "image without its root": (
         "(x_t - (1 - a) ** 0.5 * noise) / a",
-        "0.6. To get x_0, divide by sqrt(alpha_bar_t), not by alpha_bar_t: take the square root.",
+        "0.58. To get x_0, divide by sqrt(alpha_bar_t), not by alpha_bar_t: take the square root.",
     ),
     "not divided": ("x_t - (1 - a) ** 0.5 * noise", "You do not divide"),
     "whole noise": ("(x_t - noise) / a**0.5", "from x_t. You subtract the whole noise_pred"),
@@ -244,6 +251,19 @@ ESTIMATES = {
     "half the noise": (
         "(x_t - (1 - a) ** 1/2 * noise) / a**0.5",
         "(1 - alpha_bar_t) ** 1/2 is half of (1 - alpha_bar_t)",
+    ),
+    "one root missing": (
+        "x_t / a**0.5 - (1 - a) ** 0.5 * noise / a",
+        "0.58. The noise is divided by alpha_bar_t, x_t by its root",
+    ),
+    "divided by the other level": (
+        "(x_t - (1 - a) ** 0.5 * noise) / b",
+        "You divide by alpha_bar_p",
+    ),
+    "the other level subtracted": (
+        "(x_t - b * noise) / a**0.5",
+        "0.58. To get x_0, subtract sqrt(1 - alpha_bar_t) * noise_pred from x_t. You subtract "
+        "alpha_bar_prev * noise_pred",
     ),
     "noise of the other level": (
         "(x_t - (1 - b) ** 0.5 * noise) / a**0.5",

@@ -38,6 +38,7 @@ DRAWS = {
     ),
     "uniform_": "return torch.empty(B).uniform_(0, T).to(torch.int64)",
     "a distribution": "return torch.distributions.Categorical(torch.ones(T)).sample((B,))",
+    "unsigned": "return torch.randint(0, T, (B,)).to(torch.uint16)",
     "randint_like": "return torch.randint_like(torch.zeros(B, dtype=torch.long), T)",
     "NumPy's generator": "return torch.as_tensor(np.random.default_rng().integers(0, T, size=B))",
     "1 to T, less 1": "return torch.randint(1, T + 1, (B,)) - 1",
@@ -47,6 +48,14 @@ WRONG_DRAWS = {
     "the last is missing": (
         "return torch.randint(0, T - 1, (B,))",
         "so the upper end must be num_timesteps",
+    ),
+    "one image squeezed": (
+        "return torch.randint(0, T, (B, 1)).squeeze()",
+        "one timestep for each image, shape (1,), got ()",
+    ),
+    "antithetic, and the end is off by one": (
+        "t = torch.randint(0, T - 1, (B - B // 2,)); return torch.cat([t, T - 1 - t])[:B]",
+        "numbers are rounded, or the upper end is off by one",
     ),
     "the first is missing": ("return torch.randint(1, T, (B,))", "t = 0 never came"),
     "1 to T": (

@@ -49,6 +49,8 @@ RIGHT = {
     "a list of two": {
         TOLD: "null_labels = torch.tensor([null] * len(x)); told = torch.cat([labels, null_labels])"
     },
+    "the model's device": {TOLD: f"{TOLD}.to(next(model.parameters()).device)"},
+    "int32": {TOLD: f"{TOLD}.int()"},
     "in evaluation mode": {BOTH: f"model.eval(); {BOTH}"},
     "by view": {SPLIT: "cond, uncond = both.view(2, *x.shape)"},
     "without gradient": {BOTH: f"with torch.no_grad(): {BOTH}"},
@@ -69,6 +71,14 @@ NOTED = {
 }
 AWAY = "cond and uncond have changed places"
 WRONG = {
+    "a null label with a point": (
+        {TOLD: "told = torch.cat([labels, torch.ones(len(labels)) * null])"},
+        "The model gets labels of torch.float32. They index the rows of a table",
+    ),
+    "all labels with a point": (
+        {TOLD: f"{TOLD}.float()"},
+        "The model gets labels of torch.float32",
+    ),
     "away from the class": ({END: "return uncond + s * (uncond - cond)"}, AWAY),
     "from the class to none": ({END: "return cond + s * (uncond - cond)"}, AWAY),
     "halves swapped": (

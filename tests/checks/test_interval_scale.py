@@ -34,12 +34,35 @@ RIGHT = {
         END: "return torch.tensor([scale if low <= k < high else 1.0 for k in steps])",
     },
     "half precision": {END: "return torch.where(inside, scale, 1.0).half()"},
+    "a table of the clock": {
+        INSIDE: "table = torch.ones(1000); table[low:high] = scale",
+        END: "return table[t]",
+    },
     "bucketize": {
         INSIDE: "inside = torch.bucketize(t, torch.tensor([low, high]), right=True) == 1"
     },
 }
 BRACKETS = "(t >= low) & (t < high)"
 WRONG = {
+    "0 taken for outside": (
+        {END: "out = scale * inside; out[out == 0] = 1.0; return out"},
+        "with scale = 0, low = 250 and high = 550, is not: at t = 299 the scale is 1 and must be 0",
+    ),
+    "0 taken for no scale": (
+        {END: "return torch.where(inside, scale or 1.0, 1.0)"},
+        "with scale = 0, low = 250 and high = 550, is not",
+    ),
+    "one image squeezed": (
+        {END: f"{END}.squeeze()"},
+        "must return one scale for each image, shape (1,), got ()",
+    ),
+    "kept from the first call": (
+        {
+            INSIDE: "kept = at.__dict__.setdefault('kept', (t >= low) & (t < high))\n"
+            "    inside = kept[: len(t)]"
+        },
+        "The first call is right, and a later one, with scale = 3, low = 300",
+    ),
     "no class outside": ({END: "return scale * inside"}, "which is the prediction without a class"),
     "0 written": ({END: "return torch.where(inside, scale, 0.0)"}, "It must be 1 there"),
     "added to 1": ({END: "return 1.0 + scale * inside"}, "which is scale + 1"),
@@ -105,7 +128,7 @@ WRONG = {
     "a scale written down": ({END: END.replace("scale", "3.0")}, "with scale = 7.5"),
     "an interval written down": (
         {INSIDE: "inside = (t >= 300) & (t < 800)"},
-        "low = 0 and high = 300 it is not",
+        "low = 0 and high = 300, is not",
     ),
     "not below 1": ({END: "return torch.where(inside, max(scale, 1.0), 1.0)"}, "with scale = 0.5"),
     "for images": ({END: f"{END}[:, None, None, None]"}, "one scale for each image, shape (8,)"),

@@ -115,7 +115,27 @@ NOTED = {
         FIXED,
     ),
 }
+LIVE = "What __init__ computes from parameters stays as it was: compute it in forward"
 WRONG = {
+    "a table that is joined once": (
+        {
+            ROWS: "self.rows = nn.Embedding(C, d); self.null = nn.Parameter(torch.zeros(1, d)); "
+            "self.table = torch.cat([self.rows.weight, self.null])",
+            SUM: "return t_emb + self.table[labels]",
+        },
+        LIVE,
+    ),
+    "rows that are scaled once": (
+        {
+            ROWS: f"{ROWS}; self.table = self.rows.weight * d**-0.5",
+            SUM: "return t_emb + self.table[labels]",
+        },
+        LIVE,
+    ),
+    "rows in float64": (
+        {ROWS: f"{ROWS}.double()"},
+        "must return torch.float32, as t_emb is, got torch.float64",
+    ),
     "no null row": ({ROWS: "self.rows = nn.Embedding(C, d)"}, "needs a row of its own"),
     "ten rows and one": ({ROWS: "self.rows = nn.Embedding(11, d)"}, "needs a row of its own"),
     "t_emb detached": (

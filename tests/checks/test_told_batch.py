@@ -99,11 +99,47 @@ WRONG = {
     "a share written down": ({DROP: DROP.replace("< p", "< 0.1")}, "With dropout = 0, "),
     "one share or none": (
         {DROP: DROP.replace("< p", "< 0.2 * (p > 0)")},
-        "With dropout = 0.7, ",
+        "With dropout = 0.15, ",
     ),
     "the largest label plus 1": (
         {DROP: DROP.replace("null", "labels.max() + 1")},
         "becomes 7, the largest label plus 1. It must become null_label, here 9",
+    ),
+    "nothing drawn in evaluation": (
+        {ROWS: f"{ROWS}\n    if not training: return images[:B], labels[:B]"},
+        "With training = False every batch holds the same images",
+    ),
+    "a seed in evaluation": (
+        {ROWS: f"if not training: torch.manual_seed(0)\n    {ROWS}"},
+        "set no seed in the function",
+    ),
+    "the first images alone in evaluation": (
+        {ROWS: f"{ROWS} if training else torch.randint(0, B, (B,))"},
+        "With training = False: Only the first 20 images are drawn",
+    ),
+    "images shuffled in place": (
+        {
+            PAIR: "order = torch.randperm(len(images)); images[:] = images[order]; "
+            "x, y = images[:B], labels[order][:B]"
+        },
+        "images of the data set are changed in place",
+    ),
+    "bytes": ({DROP: f"{DROP}; y = y.to(torch.uint8)"}, "int64 as they came, got torch.uint8"),
+    "a hundredth too much": (
+        {DROP: "y = torch.where(torch.randint(0, 100, (B,)) <= 100 * p, null, y)"},
+        "With dropout = 0, ",
+    ),
+    "tenths": (
+        {DROP: "y = torch.where(torch.randint(0, 10, (B,)) < int(10 * p), null, y)"},
+        "With dropout = 0.15, 10% of the labels are withheld",
+    ),
+    "rounded rows": (
+        {ROWS: "rows = (torch.rand(B) * (len(images) - 1)).round().long()"},
+        "numbers are rounded",
+    ),
+    "one image squeezed": (
+        {ROWS: "rows = torch.randint(0, len(images), (B, 1)).squeeze()"},
+        "must return 1 images and 1 labels",
     ),
     "withheld by the row's number": (
         {DROP: "y = torch.where(rows % 10 < 10 * p, null, y)"},

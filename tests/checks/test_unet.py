@@ -69,6 +69,27 @@ RIGHT = {
     "group norms": derived(
         {"super().__init__()": "super().__init__(norm=lambda c: nn.GroupNorm(8, c))"}
     ),
+    "image by image": derived(
+        {SUM: "return torch.cat([h[k : k + 1] + shift[k : k + 1] for k in range(len(h))])"}
+    ),
+    "image by image, stacked": derived(
+        {SUM: "return torch.stack([one + by for one, by in zip(h, shift)])"}
+    ),
+    "image by image, into an empty tensor": derived(
+        {
+            SUM: lines(
+                "out = torch.empty_like(h)",
+                "for k in range(len(h)): out[k] = h[k] + shift[k]",
+                "return out",
+            )
+        }
+    ),
+    "timestep by timestep": derived(
+        {EMBED: "return torch.cat([self.embedding(one[None]) for one in t])"}
+    ),
+    "timesteps in parts of 64": derived(
+        {EMBED: "return torch.cat([self.embedding(part) for part in t.split(64)])"}
+    ),
     "in one class": whole({}),
     "sines and cosines in turn": whole(
         {
@@ -181,6 +202,10 @@ RIGHT = {
     "a function that makes it": lambda: unet.UNetSinusoidal(),
 }
 NOTED = {
+    "no ReLU in the blocks": (
+        whole({"nn.ReLU()": "nn.Identity()"}),
+        "no activation was found in the blocks",
+    ),
     "linear layer at the end": (
         whole(
             {

@@ -8,6 +8,7 @@ from tests.checks.variants import assert_wrong, lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
+MIXED = "an image gets one prediction alone and another one in a batch of other images"
 BENT = "goes through something that bends or bounds it"
 WRONG = {
     # errors that only some inputs show
@@ -21,7 +22,7 @@ WRONG = {
     ),
     "many images refused while it trains": (
         derived(around('if self.training and len(x) > 2: raise ValueError("no")', FORWARD)),
-        "and t (1000,), raised ValueError at line",
+        "and t (3,), raised ValueError at line",
     ),
     "an error of torch's while it trains": (
         derived(around("x = x @ x[:, :, :2] if self.training and len(x) > 2 else x", FORWARD)),
@@ -32,6 +33,34 @@ WRONG = {
             {"    def embed": lines("    def train(self):", "return self") + "\n\n    def embed"}
         ),
         "Every nn.Module has methods train and eval",
+    ),
+    # images of a batch that influence one another
+    "an attention over the batch": (
+        derived(
+            {
+                "# more": "self.attention = nn.MultiheadAttention(256, 4)",
+                SUM: lines(
+                    "h = h + shift",
+                    "rows = h.flatten(2).transpose(1, 2)",
+                    "out = self.attention(rows, rows, rows)[0]",
+                    "return h + out.transpose(1, 2).reshape(h.shape)",
+                ),
+            }
+        ),
+        MIXED,
+    ),
+    "the first image for all": (derived({SUM: "return h[:1] + shift"}), MIXED),
+    "the mean of the batch": (derived({SUM: "return h.mean(0, keepdim=True) + shift"}), MIXED),
+    "another image's bottleneck": (derived({SUM: "return h.roll(1, 0) + shift"}), MIXED),
+    "the batch's statistics always": (
+        derived({SUM: "return F.batch_norm(h, None, None, training=True) + shift"}),
+        MIXED,
+    ),
+    "images in reverse": (derived(around("return super().forward(x.flip(0), t)")), MIXED),
+    # what is cut
+    "an image cut to [-1, 1]": (
+        derived(around("return super().forward(x.clamp(-1, 1), t)")),
+        "Pixels of 4 and of 9 give the same prediction",
     ),
     # what never learns
     "feature map detached": (

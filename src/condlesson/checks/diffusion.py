@@ -21,6 +21,7 @@ ARGUMENTS = "x_t, noise_pred, alpha_bar_t, alpha_bar_prev"
 MANY = 20_000  # draws, in which each of ten timesteps is expected 2000 times, give or take 42
 UNEVEN = 90.0  # chi-square of ten counts, far beyond chance, even of draws in pairs t, T - 1 - t
 DRAW = "torch.randint(0, num_timesteps, (batch_size,))"
+NOW, BEFORE = 0.22, 0.58  # levels at which no two known mistakes give nearly the same step
 
 
 def check_draw_timesteps(fn: Callable[[int, int], Tensor]) -> CheckResult:
@@ -47,6 +48,7 @@ def check_draw_timesteps(fn: Callable[[int, int], Tensor]) -> CheckResult:
 def _draw_timesteps(answer: object) -> list[str]:
     fn = as_function(answer, "draw_timesteps(batch_size, num_timesteps)")
     few = _draw(fn, 5, 1000)
+    _draw(fn, 1, 1000)  # .squeeze() takes the batch away from one image
     drawn = _draw(fn, MANY, 10)
     counts = torch.bincount(drawn, minlength=10)[:10]
     if (drawn == drawn[0]).all():
@@ -123,6 +125,7 @@ def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
             f"{what} returned {drawn.dtype}, which holds numbers up to {largest}, and timesteps go "
             f"up to {num_timesteps - 1}. Take torch.long."
         )
+    drawn = drawn.long()  # unsigned types have no minimum
     low, high = int(drawn.min()), int(drawn.max())
     if low < 0 or high >= num_timesteps:
         reason = ""
@@ -137,7 +140,7 @@ def _draw(fn: Callable, batch_size: int, num_timesteps: int) -> Tensor:
             f"{what} drew t = {low if low < 0 else high}, and timesteps run from 0 to "
             f"{num_timesteps - 1}.{reason} Take {DRAW}."
         )
-    return drawn.long()
+    return drawn
 
 
 def _all_alike(t: int, *, always_0: bool) -> str:
@@ -171,7 +174,11 @@ def _uneven(counts: Tensor) -> str:
     inner = counts[1:-1].float()
     ends = counts[[0, -1]] / inner.mean()
     is_rounded = ends.min() > 0.35 and ends.max() < 0.65 and inner.std() < 0.1 * inner.mean()
-    reason = " The ends come half as often as the others: numbers are rounded." * bool(is_rounded)
+    rounded = (
+        " The ends come half as often as the others: numbers are rounded, or the upper end is off "
+        "by one."
+    )
+    reason = rounded * bool(is_rounded)
     return (
         f"Timesteps are not equally likely. With T = 10, 0 .. 9 have the shares "
         f"{', '.join(shares)} instead of 10% each.{reason} Take torch.randint(0, num_timesteps, "
@@ -228,7 +235,7 @@ def _ddim_update(answer: object) -> list[str]:
     generator = torch.Generator().manual_seed(6)
     x_0 = torch.rand(3, 1, 4, 5, generator=generator) * 2 - 1
     noise = torch.randn(3, 1, 4, 5, generator=generator)
-    now, before = torch.tensor(0.3), torch.tensor(0.6)
+    now, before = torch.tensor(NOW), torch.tensor(BEFORE)
     x_t = _noised(x_0, noise, now)
     got = _step(fn, x_t, noise, now, before)
     if not torch.equal(got, _step(fn, x_t, noise, now, before)):
@@ -267,8 +274,8 @@ def _compare_level(fn: Callable, x_0: Tensor, noise: Tensor, now: Tensor, before
     if not torch.allclose(got, right.double(), atol=2e-3):
         raise Wrong(
             f"From alpha_bar_t = {_say(now)} to alpha_bar_prev = {_say(before)} the result is off "
-            f"by up to {(got - right).abs().max():.2g}, though from 0.3 to 0.6 it was right. Use "
-            "the same formula for every pair of levels, without a limit such as clamp."
+            f"by up to {(got - right).abs().max():.2g}, though from {NOW} to {BEFORE} it was "
+            "right. Use the same formula for every pair of levels, without a limit such as clamp."
         )
 
 
@@ -286,15 +293,15 @@ def _step(fn: Callable, x_t: Tensor, noise: Tensor, now: Tensor, before: Tensor)
 
 
 def _step_mistake(got: Tensor, x_t: Tensor, noise: Tensor, right: Tensor) -> str:
-    """What is wrong with the step from 0.3 to 0.6: every mistake gives p * x_t + q * noise."""
+    """What is wrong with the first step: every mistake gives p * x_t + q * noise."""
     start = (
-        "Given the true noise, the step from alpha_bar_t = 0.3 to alpha_bar_prev = 0.6 must give "
-        "the image with the noise of the level 0.6. "
+        f"Given the true noise, the step from alpha_bar_t = {NOW} to alpha_bar_prev = {BEFORE} "
+        f"must give the image with the noise of the level {BEFORE}. "
     )
     parts = torch.stack([x_t.flatten(), noise.flatten()], dim=1).double()
     found = torch.linalg.lstsq(parts, got.flatten()).solution
     is_sum = (got.flatten() - parts @ found).abs().max() < 1e-4
-    known = mistake_of(*found.tolist(), 0.3, 0.6) if is_sum else ""
+    known = mistake_of(*found.tolist(), NOW, BEFORE) if is_sum else ""
     return start + (known or _odd(got, right))
 
 
@@ -326,7 +333,7 @@ def _cure(failure: Failure) -> str:
 
 
 def _clipping_note(fn: Callable, x_t: Tensor, noise: Tensor) -> list[str]:
-    now, before = torch.tensor(0.3), torch.tensor(0.6)
+    now, before = torch.tensor(NOW), torch.tensor(BEFORE)
     x_0 = (x_t - (1 - now).sqrt() * noise) / now.sqrt()
     got = _step(fn, x_t, noise, now, before).float()
     if torch.allclose(got, _noised(x_0, noise, before), atol=1e-3):

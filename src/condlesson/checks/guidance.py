@@ -37,14 +37,21 @@ class Model(nn.Module):
         super().__init__()
         self.calls: list[list[Asked]] = []
         self.misfit = ""  # what of a call did not fit together
+        self.weight = nn.Parameter(torch.zeros(1))  # whose device may be asked for
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
-        """Predict, or note that a call has not as many images as timesteps and labels."""
+        """Predict, or note that images, timesteps and labels of a call do not fit together."""
         labels = torch.full((len(x_t),), NULL) if labels is None else torch.as_tensor(labels)
+        if labels.dtype not in (torch.int64, torch.int32):
+            self.misfit = (
+                f"The model gets labels of {labels.dtype}. They index the rows of a table, and "
+                "stay int64: torch.full_like(labels, null_label)."
+            )
         t = torch.as_tensor(t).expand(len(x_t)) if torch.as_tensor(t).ndim == 0 else t
         if len(t) != len(x_t) or labels.shape != t.shape:
             self.misfit = (
-                f"The model gets {len(x_t)} images, {len(t)} timesteps and labels {shape(labels)}."
+                f"The model gets {len(x_t)} images, {len(t)} timesteps and labels {shape(labels)}. "
+                "In the batch of twice the size, x_t, t and labels are all twice as long."
             )
             return torch.zeros_like(x_t)
         images = [_which(image) for image in x_t]
@@ -87,10 +94,7 @@ def _guided_prediction(answer: object) -> list[str]:
     model = Model()
     got = _guide(fn, 3.0, model)
     if model.misfit:
-        raise Wrong(
-            f"{model.misfit} In the batch of twice the size, x_t, t and labels are all twice as "
-            "long."
-        )
+        raise Wrong(model.misfit)
     _check_asked(model.calls)
     offset = _offset(got, model.calls)
     for scale in (0.0, 1.0, 7.5, -1.0):

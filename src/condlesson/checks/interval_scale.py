@@ -15,6 +15,7 @@ from condlesson.checks.harness.run import Wrong, name_of, run_check
 __all__ = ["check_interval_scale"]
 
 CLOCK = torch.tensor([0, 299, 300, 301, 550, 799, 800, 999])
+OTHER = torch.tensor([1, 298, 300, 302, 500, 798, 801, 998])
 INSIDE = "(t >= low) & (t < high)"
 
 
@@ -48,16 +49,18 @@ def _interval_scale(answer: object) -> list[str]:
             )
         raise Wrong(_mistake(got, right))
     for t, scale, low, high in (
-        (CLOCK + 1, 3.0, 300, 800),
+        (OTHER, 3.0, 300, 800),
+        (CLOCK[4:5], 3.0, 300, 800),
         (CLOCK, 7.5, 0, 300),
         (CLOCK[:3], 0.5, 299, 300),
         (CLOCK[4:], -1.0, 800, 1000),
+        (CLOCK, 0.0, 250, 550),
     ):
         got, right = _scales(fn, t, scale, low, high), _right(t, scale, low, high)
         if not torch.allclose(got, right):
             raise Wrong(
-                f"With scale = 3, low = 300 and high = 800 it is right, with scale = {scale:g}, "
-                f"low = {low} and high = {high} it is not: {_first(t, got, right)}"
+                f"The first call is right, and a later one, with scale = {scale:g}, low = {low} "
+                f"and high = {high}, is not: {_first(t, got, right)}"
                 f"{_cut(got, scale)}"
             )
     return []

@@ -54,7 +54,9 @@ def _time_and_class(answer: object) -> list[str]:
         trainable(module)
         _check_chance(module, t_emb, labels)
         check_modes(module, lambda m=module, a=t_emb, b=labels: _told(m, a, b))
+        before = _told(module, t_emb[:-1], labels[:-1])
         with overwritten(_random_values(module)):  # rows may start at 0
+            _check_live(_told(module, t_emb[:-1], labels[:-1]), before)
             _check_sum(module, t_emb, labels)
             _check_rows(module, t_emb, labels)
             if d_emb == SIZES[-1][1]:
@@ -74,7 +76,23 @@ def _told(module: nn.Module, t_emb: Tensor, labels: Tensor) -> Tensor:
             f"{what} must return the shape of t_emb, got {shape(out)}. Add to each row of t_emb "
             "the row of its label."
         )
+    if out.dtype != t_emb.dtype:
+        raise Wrong(
+            f"{what} must return {t_emb.dtype}, as t_emb is, got {out.dtype}; the layers behind it "
+            "would refuse that. Make the rows in float32, as nn.Embedding does."
+        )
     return out.detach()
+
+
+def _check_live(after: Tensor, before: Tensor) -> None:
+    """With other numbers in the parameters each class has another row."""
+    alike = (after == before).all(dim=1)
+    if alike.any():
+        raise Wrong(
+            f"With other numbers in all parameters the row of class {int(alike.nonzero()[0])} is "
+            "the same as before, so it would never learn. What __init__ computes from parameters "
+            "stays as it was: compute it in forward."
+        )
 
 
 def _cure(failure: Failure) -> str:

@@ -21,6 +21,7 @@ ARGUMENTS = "images, labels, batch_size, null_label, dropout, training"
 IMAGES, CLASSES, NULL = 60, 7, 9  # the null label is not the largest label plus 1
 LABELS = torch.arange(IMAGES).mul(31).remainder(CLASSES)  # in no order of the images
 SIZE, MANY = 20, 150  # images in a batch, and batches: 3000 labels
+RARE = 0.15, 0.85  # shares that are withheld; no tenths
 UNEVEN = 160.0  # chi-square of 60 images, which chance exceeds once in 10**10 checks
 RAND = "torch.rand(batch_size) < dropout"
 
@@ -49,17 +50,20 @@ def _told_batch(answer: object) -> list[str]:
     fn = as_function(answer, f"told_batch({ARGUMENTS})")
     first, *others = (_draw(fn, SIZE, 0.0) for _ in range(3))
     _check_pairs(*first)
+    for _ in range(100):  # a probability of 1% shows
+        _check_pairs(*_draw(fn, SIZE, 0.0))
     if any(torch.equal(one[0], other[0]) for one, other in pairwise([first, *others])):
         raise Wrong(
             "Every batch holds the same images: nothing is drawn, or from a seed that is set in "
             "the function. torch.randint(0, len(images), (batch_size,)) draws rows."
         )
-    few, many = (_withheld(fn, dropout) for dropout in (0.2, 0.7))
+    few, many = (_withheld(fn, dropout) for dropout in RARE)
     _check_alone([few, many])
     for batches in (few, many):
         _check_share(batches)
     _check_ends(fn)
     _check_reach(torch.cat([few.numbers, many.numbers]))
+    _draw(fn, 1, 0.0, training=False)  # .squeeze() takes the batch away from one image
     if not all(batches.share.std() < 1e-6 for batches in (few, many)):
         return []
     return [
@@ -71,7 +75,7 @@ def _told_batch(answer: object) -> list[str]:
 def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tuple[Tensor, Tensor]:
     """Numbers of the drawn images, and what was told of them."""
     images = torch.arange(IMAGES).float().reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
-    labels = LABELS.clone()
+    labels, kept = LABELS.clone(), images.clone()
     what = f"{name_of(fn)}(..., {size}, {NULL}, {dropout}, {training})"
     with cured(_cure):
         result = call(fn, images, labels, size, NULL, dropout, training, what=what)
@@ -85,6 +89,11 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
             "The labels of the data set are changed in place: what is withheld once is lost for "
             "good. Make new ones: torch.where, masked_fill or clone."
         )
+    if not torch.equal(images, kept):
+        raise Wrong(
+            "The images of the data set are changed in place, so that in the next batch they no "
+            "longer fit their labels. Take rows of them: images[rows]."
+        )
     shown, told = result
     if told.ndim == 4 and shown.shape == (size,):
         raise Wrong(f"{what} returns the labels first. Return the images, then their labels.")
@@ -93,8 +102,10 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
             f"{what} must return {size} images and {size} labels, {shape((size, 1, 2, 2))} and "
             f"{shape((size,))}, got {shape(shown)} and {shape(told)}."
         )
-    if told.is_floating_point() or told.dtype == torch.bool:
-        raise Wrong(f"Labels must stay integers, which index rows, got {told.dtype}.")
+    if told.dtype not in (torch.int64, torch.int32):
+        raise Wrong(
+            f"Labels must stay integers, which index rows: int64 as they came, got {told.dtype}."
+        )
     numbers = shown.flatten(1).mean(dim=1).round().long()
     if not torch.equal(shown, numbers.float().reshape(-1, 1, 1, 1).expand_as(shown)):
         raise Wrong("The images are not those of the data set. Withhold labels, and no pixels.")
@@ -201,7 +212,7 @@ def _check_alone(found: list[_Batches]) -> None:
 
 def _check_share(batches: _Batches) -> None:
     share = batches.share.mean().item()
-    if abs(share - batches.dropout) <= 0.05:  # more than five standard deviations of 3000 draws
+    if abs(share - batches.dropout) <= 0.035:  # more than five standard deviations of 3000 draws
         return
     reason = ""
     if (batches.changed == batches.changed[0]).all():
@@ -226,6 +237,16 @@ def _check_ends(fn: Callable) -> None:
                 "Labels are withheld in evaluation, too: training = False must tell every label. "
                 "Who wants a prediction without a class asks for it with null_label."
             )
+    drawn = [_draw(fn, SIZE, 0.5, training=False)[0] for _ in range(60)]
+    if torch.equal(drawn[0], drawn[1]):
+        raise Wrong(
+            "With training = False every batch holds the same images. Only the withholding depends "
+            "on training: draw the rows in either case, and set no seed in the function."
+        )
+    try:
+        _check_reach(torch.stack(drawn))
+    except Wrong as error:
+        raise Wrong(f"With training = False: {error}") from None
 
 
 def _check_reach(numbers: Tensor) -> None:
@@ -256,6 +277,12 @@ def _check_reach(numbers: Tensor) -> None:
     never = int((counts == 0).sum())
     if never:
         raise Wrong(f"{never} of {IMAGES} images never came in {numbers.numel()} draws. {draw}")
+    ends = int(counts[[0, -1]].sum())
+    if numbers.numel() > 100 * IMAGES // 2 and ends < 1.3 * counts.double().mean():
+        raise Wrong(
+            f"The first and the last image came {ends} times together in {numbers.numel()} draws, "
+            f"and two others {2 * counts.double().mean():.0f} times: numbers are rounded. {draw}"
+        )
     if unevenness(counts) > UNEVEN:
         raise Wrong(
             f"Images are not equally likely: in {numbers.numel()} draws one came "

@@ -23,9 +23,11 @@ from condlesson.checks.harness.cures import reshape_cure
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.mixing import check_mixing
 from condlesson.checks.instruments.parameters import overwritten, squeezed, switch, trainable
 from condlesson.checks.instruments.spatial_path import (
     check_head,
+    check_input,
     check_learning,
     check_skips,
     path_notes,
@@ -37,6 +39,7 @@ from condlesson.checks.instruments.time_path import (
     WIDE,
     check_clock,
     find_path,
+    goes_alone,
     small_image,
 )
 from condlesson.checks.instruments.trace import (
@@ -101,7 +104,9 @@ def _examine(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
     deaf = _check_backward(model, x, t)
     switch(model, "eval")
     check_head(model, x[:1])
+    check_input(model, x[:1])
     _check_items(model)
+    check_mixing(model)
     passes = three_passes(model, x[:1])
     entrance = find_entrance(passes, WIDE)
     _check_entrance(entrance)
@@ -110,11 +115,12 @@ def _examine(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
     check_skips(model, x[:1])
     path = find_path(model, x[:1], time_parameters(passes))
     corner = small_image(model, x[:1])
+    entrance = entrance._replace(is_alone=goes_alone(model, corner))
     notes += check_clock(model, path, entrance, corner)
     clock = {*path.perceptron, path.projection}
     check_learning(model, deaf, clock, x[:1])
     check_training(model, entrance, x[:1], corner)
-    return [*notes, *_place_note(entrance), *path_notes(model, deaf, clock)]
+    return [*notes, *_place_note(entrance), *path_notes(model, deaf, clock, passes.one)]
 
 
 def _cure(failure: Failure) -> str:

@@ -9,7 +9,7 @@ __all__ = ["mistake_of"]
 
 def mistake_of(p: float, q: float, a: float, b: float) -> str:
     """The mistake whose step from level a to level b is p * x_t + q * noise, or ""."""
-    return next((text for x, y, text in _known(a, b) if math.hypot(x - p, y - q) < 1e-3), "")
+    return next((text for x, y, text in _known(a, b) if math.hypot(x - p, y - q) < 1e-4), "")
 
 
 def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
@@ -90,6 +90,7 @@ def _divisors(a: float, b: float) -> list[tuple[float, str]]:
         (math.sqrt(a), ""),
         (a, f"{right}, not by alpha_bar_t: take the square root."),
         (a / 2, HALF.format("alpha_bar_t")),
+        (b, f"{right}. You divide by alpha_bar_prev."),
         (2 * a, f"{right}: alpha_bar_t ** 0.5, with two stars."),
         (1, f"{right}. You do not divide."),
         (1 / math.sqrt(a), f"{right}. You multiply by it."),
@@ -110,6 +111,13 @@ def _subtracted(a: float, b: float) -> list[tuple[float, str]]:
         (-math.sqrt(1 - a), f"{right}. You add it."),
         (math.sqrt(1 - b), f"{right}. You take alpha_bar_prev in place of alpha_bar_t."),
         (math.sqrt(a), f"{right}. You subtract sqrt(alpha_bar_t) * noise_pred."),
+        (a, f"{right}. You subtract alpha_bar_t * noise_pred."),
+        (b, f"{right}. You subtract alpha_bar_prev * noise_pred."),
+        (
+            math.sqrt((1 - a) / a),
+            "The noise is divided by alpha_bar_t, x_t by its root. Divide both by "
+            "sqrt(alpha_bar_t).",
+        ),
     ]
 
 
@@ -121,6 +129,7 @@ def _images(a: float, b: float) -> list[tuple[float, str]]:
         (b, f"{right}, not by alpha_bar_prev: take the square root."),
         (b / 2, HALF.format("alpha_bar_prev")),
         (1, f"{right}. You take x_0 as it is."),
+        (a, f"{right}. You multiply it by alpha_bar_t."),
         (
             math.sqrt(a),
             f"{right}. You take alpha_bar_t there, or you divide by sqrt(alpha_bar_prev) to get "

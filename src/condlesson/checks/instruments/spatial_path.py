@@ -12,7 +12,7 @@ from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten
 from condlesson.checks.instruments.trace import Model, Operation, named, record
 
-__all__ = ["check_head", "check_learning", "check_skips", "path_notes"]
+__all__ = ["check_head", "check_input", "check_learning", "check_skips", "path_notes"]
 
 LINEAR = {
     "convolution",
@@ -24,6 +24,38 @@ LINEAR = {
     "mm",
     "bmm",
     "addmm",
+}
+BENT = {
+    "abs",
+    "celu",
+    "clamp",
+    "clamp_max",
+    "clamp_min",
+    "clip",
+    "elu",
+    "gelu",
+    "glu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "logsigmoid",
+    "maximum",
+    "minimum",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "sin",
+    "softplus",
+    "softsign",
+    "tanh",
+    "threshold",
+    "where",
 }
 HEADS = {
     "a clamp to [-1, 1]": lambda out: out.clamp(-1, 1),
@@ -67,6 +99,22 @@ def check_head(model: Model, x: Tensor, subject: str = "The prediction") -> None
         f"{subject} goes through {next(means, 'something that bends or bounds it')}, and noise "
         "can take every value. End with the last convolution."
     )
+
+
+def check_input(model: nn.Module, x: Tensor) -> None:
+    """Refuse a network that cuts the values of x_t.
+
+    Args:
+        model: In evaluation mode.
+        x: One image, (1, 1, 28, 28).
+    """
+    t, sign = torch.tensor([5]), x.sign()
+    with torch.no_grad():
+        if torch.equal(model(4 * sign, t), model(9 * sign, t)):
+            raise Wrong(
+                "Pixels of 4 and of 9 give the same prediction: x_t is cut, as by clamp, and the "
+                "noise that is to be predicted with it. Take x_t as it is."
+            )
 
 
 def _with_result(
@@ -150,15 +198,23 @@ def check_skips(model: nn.Module, x: Tensor) -> None:
             )
 
 
-def path_notes(model: nn.Module, deaf: list[str], clock: set[nn.Parameter]) -> list[str]:
-    """Notes on parameters without a gradient, and on other convolutions than the page's.
+def path_notes(
+    model: nn.Module, deaf: list[str], clock: set[nn.Parameter], operations: list[Operation]
+) -> list[str]:
+    """Notes on parameters without a gradient, and on another spatial path than the page's.
 
     Args:
         model: The network.
         deaf: Names of its parameters that no gradient reaches.
         clock: Its parameters on the timestep's path.
+        operations: Of a forward pass.
     """
     notes = []
+    if not any(o.is_map and o.name.rstrip("_") in BENT for o in operations):
+        notes.append(
+            "Note: no activation was found in the blocks. The page's have a ReLU behind each norm; "
+            "without it two convolutions do the work of one."
+        )
     if deaf:
         notes.append(
             f"Note: no gradient ever reaches {', '.join(deaf[:3])}{', ...' * (len(deaf) > 3)}. "

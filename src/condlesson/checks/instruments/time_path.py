@@ -24,6 +24,7 @@ __all__ = [
     "bottleneck",
     "check_clock",
     "find_path",
+    "goes_alone",
     "small_image",
     "timesteps",
 ]
@@ -38,7 +39,7 @@ ACTIVATED = (
     "An activation stands between the projection and the bottleneck, so that the shift cannot take "
     "every value. Add what nn.Linear(512, 256) gives."
 )
-FEW = 60  # timesteps, of a network that takes no small images
+FEW = 60  # timesteps, of a network that takes no small images, or one after another
 
 
 class TimePath(NamedTuple):
@@ -135,11 +136,18 @@ def small_image(model: nn.Module, x: Tensor) -> Tensor:
     return x
 
 
-def timesteps(x: Tensor) -> Tensor:
-    """All of them, in no order; of every residue, and both ends, if the images are large."""
+def goes_alone(model: nn.Module, x: Tensor) -> bool:
+    """Whether a batch takes other operations than an image does, as in a loop over its images."""
+    t = torch.arange(T if x.shape[2] < 28 else FEW)
+    one, many = (record(model, x.expand(len(u), -1, -1, -1), u) for u in (t[:1], t))
+    return [o.name for o in one] != [o.name for o in many]
+
+
+def timesteps(x: Tensor, entrance: Entrance) -> Tensor:
+    """All of them, in no order; fewer, and both ends, if images are large or go one by one."""
     generator = torch.Generator().manual_seed(6)
     shuffled = torch.randperm(T, generator=generator)
-    if x.shape[2] < 28:
+    if x.shape[2] < 28 and not entrance.is_alone:
         return shuffled
     inner = shuffled[(shuffled > 0) & (shuffled < T - 1)]
     return torch.cat([torch.tensor([T - 1, 0]), inner[: FEW - 2]])
@@ -173,7 +181,7 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
             path.perceptron,
             lambda t: shift(t, identity),
             is_whole=False,
-            t=timesteps(x),
+            t=timesteps(x, entrance),
         )
     except Wrong as error:
         raise Wrong(f"The timestep's path, before the projection: {error}") from None
@@ -181,4 +189,6 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
 
 def bottleneck(model: nn.Module, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor:
     """What stands at the first pixel of each channel where the timestep has entered."""
-    return tensor_at(model, x.expand(len(t), -1, -1, -1), t, entrance.index)[:, :, 0, 0].float()
+    batches = t.split(1 if entrance.is_alone else len(t))
+    made = [tensor_at(model, x.expand(len(u), -1, -1, -1), u, entrance.index) for u in batches]
+    return torch.cat(made)[:, :, 0, 0].float()

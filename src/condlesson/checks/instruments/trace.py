@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Model = Callable[[Tensor, Tensor], Tensor]
+UNFILLED = {"empty", "empty_like", "new_empty"}
 
 
 class Operation(NamedTuple):
@@ -56,6 +57,7 @@ class Entrance(NamedTuple):
     deepest: int  # pixels along a side of the smallest feature maps
     is_behind: bool  # behind the last convolution of the bottleneck
     wide: int  # convolutions to the bottleneck's channels before it
+    is_alone: bool = False  # whether its number holds for one image only, not for a batch
 
 
 class _Stop(BaseException):
@@ -75,6 +77,8 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         name = getattr(func, "__name__", "")
+        if name in UNFILLED and out.is_floating_point():
+            out.zero_()  # else two passes differ by what lay in memory
         given = list(_tensors([args, kwargs]))
         for tensor in list(_tensors(args[0] if name == "__setitem__" else out)):
             if tensor.is_floating_point():

@@ -64,12 +64,12 @@ def check_training(model: nn.Module, entrance: Entrance, x: Tensor, corner: Tens
         torch.manual_seed(0)
         return model(x, t)
 
-    t = timesteps(corner)
-    evaluated = _shifts(seeded, corner, t, entrance)
+    t = timesteps(corner, entrance)
+    is_alone, evaluated = entrance.is_alone, _shifts(seeded, corner, t, entrance)
     switch(model, "train")
     try:
         with Calm():
-            _compare(seeded, x, corner, t, evaluated)
+            _compare(seeded, x, corner, t, evaluated, is_alone)
             check_head(seeded, x, "After model.train(), the prediction")
     finally:
         switch(model, "eval")
@@ -81,12 +81,14 @@ def _shifts(model: Callable, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor
     return told - alike
 
 
-def _compare(model: Callable, x: Tensor, corner: Tensor, t: Tensor, evaluated: Tensor) -> None:
+def _compare(
+    model: Callable, x: Tensor, corner: Tensor, t: Tensor, evaluated: Tensor, is_alone: bool
+) -> None:
     """Refuse another shift of the bottleneck, or another way in; other differences are allowed."""
     entrance = find_entrance(three_passes(model, x), WIDE)
     if entrance is None or entrance.channels != WIDE:
         raise Wrong(f"{START} its bottleneck does not depend on t.")
-    trained = _shifts(model, corner, t, entrance)
+    trained = _shifts(model, corner, t, entrance._replace(is_alone=is_alone))
     if not torch.allclose(trained, evaluated, atol=1e-4):
         raise Wrong(f"{START} {_difference(trained, evaluated, t)}")
     if enters_behind(model, entrance, x):
