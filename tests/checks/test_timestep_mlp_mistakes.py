@@ -11,7 +11,7 @@ from torch import nn
 from condlesson import embeddings
 from condlesson.checks import check_timestep_embedding
 from condlesson.embeddings import sinusoidal_embedding
-from tests.checks.mlps import activated, mlp, sequential, usual
+from tests.checks.mlps import activated, mlp, sequential, started, usual
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -81,7 +81,47 @@ def twice_wide(n, d):
     return 4 * d
 
 
+def half_cut(m, s):
+    kept, cut = m.a(s).chunk(2, dim=1)
+    return m.b(F.gelu(torch.cat([kept, cut.detach()], dim=1)))
+
+
+def result_half_cut(m, s):
+    kept, cut = usual(m, s).chunk(2, dim=1)
+    return torch.cat([kept, cut.detach()], dim=1)
+
+
 WRONG = {
+    # what it starts with, and what can be learned
+    "zeros": (
+        mlp(parts=started(w_1=0.0, b_1=0.0, w_2=0.0, b_2=0.0)),
+        "It can never learn: at the start the gradient of a.weight and b.weight is exactly 0",
+    ),
+    "two layers of zeros": (
+        mlp(parts=started(w_1=0.0, b_1=0.0, w_2=0.0)),
+        "One of them may start at 0; leave the other as nn.Linear makes it",
+    ),
+    "all numbers alike": (
+        mlp(parts=started(w_1=0.1, b_1=0.1, w_2=0.1, b_2=0.1)),
+        "All 512 numbers of the hidden layer are the same at the start",
+    ),
+    "a first layer of numbers alike, and zeros": (
+        mlp(parts=started(w_1=0.1, b_1=0.0, w_2=0.0)),
+        "Start with random weights, as nn.Linear makes them",
+    ),
+    "ReLUs that are all off": (
+        mlp(lambda m, s: m.b(F.relu(m.a(s))), parts=started(w_1=0.0, b_1=0.0)),
+        "nothing comes through the activation",
+    ),
+    "half of the hidden layer cut off": (
+        mlp(half_cut),
+        "do to the embedding, and 65,536 of its 131,072 numbers get none. A part of the path",
+    ),
+    "half of the result cut off": (mlp(result_half_cut), "for parts of a layer, too"),
+    "a gate cut off": (
+        activated(lambda x: x * x.sigmoid().detach()),
+        "A part of the path to the result is cut",
+    ),
     "first layer frozen": (
         mlp(parts=lambda n, d: {"a": nn.Linear(n, d).requires_grad_(False)}),
         "a.weight is frozen: requires_grad is False",

@@ -22,6 +22,7 @@ from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
 from condlesson.checks.instruments.mlp import examine_perceptron
 from condlesson.checks.instruments.mlp_layers import find_layers
+from condlesson.checks.instruments.mlp_learning import check_slopes, check_start
 from condlesson.checks.instruments.parameters import (
     check_gradients,
     check_modes,
@@ -98,7 +99,11 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
     with overwritten(_random_values(module)):  # a second layer may start at 0
         check_own_rows(module, _embed(module, DRAWN), DRAWN, _embed)
         check_modes(module, lambda: _embed(module, DRAWN))
-    return examine_perceptron(layers, lambda t: _embed(module, t))
+    notes = examine_perceptron(layers, lambda t: _embed(module, t))
+    with overwritten(_random_values(module)):
+        check_slopes(module, layers, lambda: _embed(module, DRAWN))
+    check_start(module, layers, lambda: _embed(module, DRAWN))
+    return notes
 
 
 def _cure(failure: Failure, d_sinusoidal: int) -> str:
