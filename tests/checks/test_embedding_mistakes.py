@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from condlesson.checks import check_sinusoidal_embedding
-from tests.checks.sinusoids import clock, joined, slices_of_rows, wheel
+from tests.checks.sinusoids import OTHER_TIMES, changed, clock, joined, slices_of_rows, wheel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -92,6 +92,19 @@ WRONG = {
     "a row missing alone": (
         lambda t, d: clock()(t, d) if len(t) > 1 else clock()(t, d)[0],
         "1 timestep and d_emb = 256 must give shape (1, 256), got (256,)",
+    ),
+    **{name: (changed(change), message) for name, (change, message) in OTHER_TIMES.items()},
+    "times below 1 as parts of 1": (
+        changed(lambda t: torch.where(t < 1, 1000 * t, t)),
+        "At whole timesteps it is right, and at t = 0.5 it is off by up to 2",
+    ),
+    "0 for a single number": (
+        lambda t, d: clock()(t if isinstance(t, torch.Tensor) else 0, d),
+        "t = 500 gets another embedding as a single number than",
+    ),
+    "a 0-d tensor halved": (
+        lambda t, d: clock()(t / 2 if isinstance(t, torch.Tensor) and t.ndim == 0 else t, d),
+        "t = 500 gets another embedding as a 0-d tensor than",
     ),
     # of the frequencies
     "t / 1000": (clock(t=lambda t: t / 1000), "t is divided by 1000"),

@@ -11,6 +11,7 @@ from condlesson.checks import check_random_fourier_features
 from condlesson.checks.harness import session
 from condlesson.embeddings import RandomFourierFeatures
 from tests.answers import blank
+from tests.checks.sinusoids import OTHER_TIMES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,6 +40,9 @@ def features(
             return join(angles(turns(t[:, None], self), self.w))
 
     return Answer
+
+
+ROUNDED = "t = 0.5 is rounded to 0"
 
 
 class Short(nn.Module):
@@ -110,9 +114,19 @@ RIGHT = {
     ),
     "torch.empty, filled": (features(lambda n, scale: torch.empty(n).normal_(std=scale)), ""),
     "hands that stand almost still": (features(with_slow_hands), ""),
+    "t rounded": (features(turns=lambda t, m: t.long() / m.num_timesteps), ROUNDED),
+    "t in float64": (features(turns=lambda t, m: t.double() / m.num_timesteps), ""),
+    "compiled": (
+        lambda d_emb, **options: torch.compile(features()(d_emb, **options), backend="eager"),
+        "",
+    ),
     "no keyword": (Short, "does not take the page's keyword scale"),
     "one keyword": (ScaleOnly, "does not take the page's keyword num_timesteps"),
 }
+
+
+def changed(change, t, module):
+    return change(t) / module.num_timesteps
 
 
 def attribute(module, name, value):
@@ -181,6 +195,10 @@ WRONG = {
         features(turns=lambda t, m: t[:1].expand(len(t), 1) / m.num_timesteps),
         "only the first of the timesteps is used",
     ),
+    **{
+        name: (features(turns=partial(changed, change)), message)
+        for name, (change, message) in OTHER_TIMES.items()
+    },
     # how the frequencies are kept
     "trained": (
         features(keep=lambda m, name, value: setattr(m, name, nn.Parameter(value))),

@@ -12,9 +12,11 @@ from condlesson.checks import check_interleaved_embedding
 from condlesson.embeddings import sinusoidal_embedding
 from tests.answers import blank
 from tests.checks.sinusoids import (
+    OTHER_TIMES,
     by_columns,
     by_loops,
     by_slices,
+    changed,
     clock,
     joined,
     slices_of_rows,
@@ -45,7 +47,7 @@ IN_TURN = {
     ),
     "a table of all timesteps": (
         lambda t, d: by_slices(torch.arange(1000), d)[t.long()],
-        "",
+        "t = 0.5 is rounded to 0",
     ),
     "the page's, put in order": (
         lambda t, d: sinusoidal_embedding(t, d)[:, torch.arange(d).view(2, -1).T.reshape(-1)],
@@ -117,6 +119,10 @@ OUT_OF_TURN = {
         lambda t, d: alternating(t[:, None] * 10000 ** (-2 * torch.arange(d) / d)),
         "are the same at every t",
     ),
+    **{
+        name: (changed(change, join=partial(joined, layout="interleaved")), message)
+        for name, (change, message) in OTHER_TIMES.items()
+    },
     "slices along the batch": (slices_of_rows, "emb[0::2] where emb[:, 0::2] is meant"),
 }
 

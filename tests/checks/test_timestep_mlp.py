@@ -17,6 +17,7 @@ from tests.checks.mlps import activated, mlp, sequential, started, usual
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 UNKNOWN = "this check does not know your activation"
+ROUNDED = "t = 0.5 is rounded to 0"
 SINGLE = "does not take a single number, such as t = 500"
 
 
@@ -103,6 +104,10 @@ class AtOnce(nn.Module):
         return one(sinusoidal_embedding(t, self.n))
 
 
+def whole(t):
+    return torch.as_tensor(t).reshape(-1).long()
+
+
 def compiled(n, width):
     return torch.compile(mlp()(n, width), backend="eager")
 
@@ -156,6 +161,7 @@ RIGHT = {
     "a first layer of numbers alike": (mlp(parts=started(w_1=0.1, b_1=0.0)), ""),
     "a second layer of numbers alike": (mlp(parts=started(w_2=0.1, b_2=0.1)), ""),
     "vmap": (AtOnce, ""),
+    "rounded t": (mlp(sinusoid=lambda t, d: sinusoidal_embedding(whole(t), d)), ROUNDED),
     "compiled": (compiled, ""),
     "ReLU, and a second layer that starts at 0": (
         mlp(lambda m, s: m.b(F.relu(m.a(s))), parts=started(w_2=0.0)),
@@ -183,7 +189,7 @@ RIGHT = {
             },
             as_is=True,
         ),
-        "",
+        ROUNDED,
     ),
     "autocast": (mlp(lambda m, s: in_autocast(m, s)), ""),
     "hard swish": (activated(F.hardswish), "the activation is hard swish"),

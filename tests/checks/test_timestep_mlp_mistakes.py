@@ -12,6 +12,7 @@ from condlesson import embeddings
 from condlesson.checks import check_timestep_embedding
 from condlesson.embeddings import sinusoidal_embedding
 from tests.checks.mlps import activated, mlp, sequential, started, usual
+from tests.checks.sinusoids import OTHER_TIMES, changed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -327,6 +328,10 @@ WRONG = {
         mlp(sinusoid=lambda t, d: sinusoidal_embedding(torch.as_tensor(t) / 1000, d)),
         "does not see the sinusoid of exercise 1. t is divided by 1000",
     ),
+    **{
+        name: (mlp(sinusoid=changed(change)), message)
+        for name, (change, message) in OTHER_TIMES.items()
+    },
     "t repeated": (
         mlp(sinusoid=lambda t, d: torch.as_tensor(t).reshape(-1, 1).float().expand(-1, d)),
         "Every dimension is t itself",

@@ -1,7 +1,6 @@
 """Checks of exercise 1: the sinusoidal embedding, and what can be made of it."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -10,7 +9,8 @@ from condlesson import exercises
 from condlesson.checks.harness.answer import HALVES, as_function, call_on, cured
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.kinds_of_timesteps import AS_IT_IS, compare_kinds
 from condlesson.checks.instruments.sinusoid import Reading, read_clock
 
 __all__ = ["check_interleaved_embedding", "check_sinusoidal_embedding"]
@@ -44,7 +44,7 @@ def check_sinusoidal_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResu
 def _sinusoidal_embedding(fn: object) -> list[str]:
     fn = as_function(fn, "sinusoidal_embedding(t, d_emb)")
     reading = examine_embedding(fn)
-    return [*reading.notes, *_other_timesteps(fn)]
+    return [*reading.notes, *_other_timesteps(fn, reading)]
 
 
 def examine_embedding(fn: Callable) -> Reading:
@@ -159,33 +159,24 @@ def check_own_rows(
             "Something runs along the batch, dimension 0, instead of the embedding, dimension 1: a "
             "norm or a mean, or emb[0::2] where emb[:, 0::2] is meant."
         )
+    one = torch.tensor([1])
+    off = (embed(fn, one) - embed(fn, torch.cat([t, one]))[-1]).abs().max()
+    if off > 1e-4 * max(1.0, emb.abs().max().item()):
+        raise Wrong(
+            "t = 1 gets one embedding alone and another one in a batch of larger timesteps: they "
+            f"differ by up to {off:.2g}. {AS_IT_IS}"
+        )
 
 
-def _other_timesteps(fn: Callable) -> list[str]:
+def _other_timesteps(fn: Callable, reading: Reading) -> list[str]:
     """Notes on timesteps that the page's embedding takes as well."""
-    for t, text in _ALSO:
-        emb = _embedding_of(fn, t)
-        if emb is None or emb.shape != (1, 64):
-            return [
-                f"Note: your function does not take {text}. The page's embedding takes it, too."
-            ]
-    half, whole = (_embedding_of(fn, torch.tensor([t])) for t in (0.5, 0))
-    if half is not None and whole is not None and torch.equal(half, whole):
-        return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
-    return []
-
-
-def _embedding_of(fn: Callable, t: object) -> Tensor | None:
-    with suppress(Wrong, NotDone):
-        return call_on(fn, t, 64, what="")
-    return None
-
-
-_ALSO = (
-    (torch.tensor([500.0]), "a timestep in a floating tensor"),
-    (500, "a single number, such as 500"),
-    (torch.tensor(500), "a 0-d tensor"),
-)
+    taken = compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at)
+    if taken.refused:
+        return [
+            f"Note: your function does not take {taken.refused[0]}. The page's embedding takes it, "
+            "too."
+        ]
+    return taken.notes
 
 
 def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
@@ -209,7 +200,8 @@ def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckRes
 
 def _interleaved_embedding(fn: object) -> list[str]:
     fn = as_function(fn, "interleaved_embedding(t, d_emb)")
-    matched, notes = examine_embedding(fn)
+    reading = examine_embedding(fn)
+    matched, notes = reading.matched, reading.notes
     half = len(matched.order) // 2
     sines, cosines = matched.order[:half], matched.order[half:]
     even = torch.arange(half) * 2
@@ -218,7 +210,7 @@ def _interleaved_embedding(fn: object) -> list[str]:
             raise Wrong(
                 "The order is right, but some signs are wrong. Write sin(w_i t), not -sin(w_i t)."
             )
-        return notes
+        return [*notes, *compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at).notes]
     raise Wrong(_order_text(sines, cosines, even))
 
 

@@ -21,6 +21,7 @@ from condlesson.checks.harness.answer import HALVES, as_factory, build, call, ca
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.kinds_of_timesteps import compare_kinds
 from condlesson.checks.instruments.parameters import check_modes
 from condlesson.checks.instruments.sinusoid import inspect_hands
 from condlesson.checks.instruments.sinusoid_fit import fit_hands
@@ -62,13 +63,14 @@ def _examine(answer: object) -> list[str]:
     check_repeats(features, _features(module, DRAWN), "The module")
     check_own_rows(module, features, DRAWN, _features)
     check_modes(module, lambda: _features(module, DRAWN))
+    taken = compare_kinds(lambda t: call_on(module, t, what=""))
     _check_kept(factory, module, features)
     found = [_turns(factory) for _ in range(4)]
     _check_normal(torch.cat(found))
     for turns in found:
         _check_different(turns)
     _check_divisor(factory)
-    return _check_options(factory)
+    return [*_check_options(factory), *taken.notes]
 
 
 class _Unfilled(TorchFunctionMode):

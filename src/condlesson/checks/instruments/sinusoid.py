@@ -36,6 +36,15 @@ class Reading(NamedTuple):
 
     matched: Matched
     notes: list[str]
+    w: Tensor  # frequencies, fastest first
+
+    def at(self, t: Tensor) -> Tensor:
+        """Rows of any times in this layout, (len(t), d), in float64."""
+        angles = t.double()[:, None] * self.w
+        hands = torch.cat([angles.sin(), angles.cos()], dim=1)
+        rows = torch.empty_like(hands)
+        rows[:, self.matched.order] = torch.where(self.matched.is_negative, -hands, hands)
+        return rows
 
 
 class Seen(NamedTuple):
@@ -70,9 +79,10 @@ def read_clock(table: Tensor, noise: float = 3e-6, t: Tensor | None = None) -> R
     table, d = table.detach().double(), table.shape[1]
     t = torch.arange(len(table)) if t is None else t
     for steps, notes in ((d // 2, []), (d // 2 - 1, [HALF_MINUS_ONE])):
-        matched = match_hands(table, t.double(), wheel(d, steps=steps), noise) if steps else None
+        w = wheel(d, steps=steps) if steps else None
+        matched = match_hands(table, t.double(), w, noise) if steps else None
         if matched:
-            return Reading(matched, [*notes, *_sign_note(matched)])
+            return Reading(matched, [*notes, *_sign_note(matched)], w)
     raise Wrong(_mistake(Seen(table, t.double(), fit_hands(table), noise)))
 
 
