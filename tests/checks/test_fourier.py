@@ -129,6 +129,9 @@ def changed(change, t, module):
     return change(t) / module.num_timesteps
 
 
+CUT = {128: torch.arange(256), 32: torch.tensor([*range(32), *range(16), *range(32, 48)])}
+
+
 def attribute(module, name, value):
     setattr(module, name, value)
 
@@ -199,6 +202,19 @@ WRONG = {
         name: (features(turns=partial(changed, change)), message)
         for name, (change, message) in OTHER_TIMES.items()
     },
+    "a width written down": (
+        lambda d_emb, **options: features()(256, **options),
+        "With d_emb = 256 it is right, with d_emb = 64 it is wrong. 6 timesteps and d_emb = 64 must"
+        " give shape (6, 64), got (6, 256)",
+    ),
+    "a number of frequencies written down": (
+        features(lambda n, scale: scale * torch.randn(128)),
+        "Is a width written down, such as 128? Take d_emb // 2",
+    ),
+    "a number of cosines written down": (
+        features(join=lambda a: cos_sin(a).index_select(1, CUT[a.shape[1]])),
+        "48 of 64 dimensions are cosines",
+    ),
     # how the frequencies are kept
     "trained": (
         features(keep=lambda m, name, value: setattr(m, name, nn.Parameter(value))),

@@ -55,9 +55,9 @@ def check_start(module: nn.Module, layers: Layers, run: Callable[[], Tensor]) ->
     if alike:
         raise Wrong(
             f"All {layers.widths[1]} numbers of the hidden layer are the same at the start, and "
-            f"after {STEPS} steps of training they still are: the same weights get the same "
-            "gradients for ever, so that the layer is as good as one number wide. Start with "
-            "random weights, as nn.Linear makes them."
+            f"after {STEPS} steps of training they still are. The same weights get the same "
+            "gradients for ever, so that the layer is worth one number. Start with random "
+            "weights, as nn.Linear makes them."
         )
 
 
