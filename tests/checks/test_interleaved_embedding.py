@@ -105,6 +105,15 @@ OUT_OF_TURN = {
         clock(lambda d: -wheel(d), join=partial(joined, layout="interleaved")),
         "some signs are wrong. Write sin(w_i t), not -sin(w_i t)",
     ),
+    "in turn at one width only": (
+        lambda t, d: sinusoidal_embedding(t, d)[:, (torch.arange(d) % 128).argsort(stable=True)],
+        "With d_emb = 256 it is right, with d_emb = 64 it is wrong. All sines and cosines are "
+        "there, in another order: first all sines, then all cosines",
+    ),
+    "negative sines at one width": (
+        clock(lambda d: wheel(d) * (-1) ** (d == 10), join=partial(joined, layout="interleaved")),
+        "with d_emb = 10 it is wrong. The order is right, but some signs are wrong",
+    ),
     "i / d": (
         clock(
             partial(wheel, steps=lambda half: 2 * half), join=partial(joined, layout="interleaved")

@@ -78,6 +78,23 @@ RIGHT_AT = {
         lambda x, d: torch.stack([torch.cos(one * frequencies(d)).mean() for one in x]),
         "takes distances of one dimension only",
     ),
+    "whole distances": (lambda x, d: cosine_similarity_at(x.long(), d), "0.5 is rounded to 0"),
+    "distances rounded up": (lambda x, d: cosine_similarity_at(x.ceil(), d), "is rounded to 1"),
+    "a table of all distances": (
+        lambda x, d: cosine_similarity_at(torch.arange(1000), d)[x.abs()],
+        "does not take distances in a floating tensor",
+    ),
+    "compiled": (
+        torch.compile(lambda x, d: angles(x, d).cos().mean(-1), backend="eager"),
+        "",
+    ),
+    "float32, around t = 500": (
+        lambda x, d: (
+            angles(x + 500, d).float().cos() * angles(torch.tensor(500), d).float().cos()
+            + angles(x + 500, d).float().sin() * angles(torch.tensor(500), d).float().sin()
+        ).mean(-1),
+        "",
+    ),
     "half_minus_one": (
         lambda distance, d: cosine_similarity_at(distance, d, denominator="half_minus_one"),
         "your frequencies are those of half_minus_one",
@@ -95,6 +112,26 @@ WRONG_AT = {
     "two dimensions wrong": (
         lambda x, d: cosine_similarity_at(x // 2 * 2 if x.ndim == 2 else x, d),
         "wrong for distances of shape (2, 4) from 0 to 7",
+    ),
+    "no dimension for one distance": (
+        lambda x, d: angles(x, d).cos().mean(-1).squeeze(),
+        "shape (1,), got (). A dimension of 1 is lost: leave out squeeze()",
+    ),
+    "floating distances in parts of 1": (
+        lambda x, d: cosine_similarity_at(1000 * x if x.is_floating_point() else x, d),
+        "wrong for distances of shape (1,) from 0.5 to 0.5 and d_emb = 64",
+    ),
+    "cosines in bfloat16": (
+        lambda x, d: angles(x, d).cos().bfloat16().float().mean(-1),
+        "must be right up to 0.0001. Leave out what rounds, such as round and half precision",
+    ),
+    "cosines in float16": (
+        lambda x, d: angles(x, d).cos().half().float().mean(-1),
+        "Leave out what rounds",
+    ),
+    "rounded to three digits": (
+        lambda x, d: cosine_similarity_at(x, d).round(decimals=3),
+        "Every similarity is right up to 0.0005",
     ),
     "distances by threes": (
         lambda x, d: cosine_similarity_at(x // 3 * 3, d),

@@ -47,8 +47,18 @@ def _sinusoidal_embedding(fn: object) -> list[str]:
     return [*reading.notes, *_other_timesteps(fn, reading)]
 
 
-def examine_embedding(fn: Callable) -> Reading:
-    """What every layout of the sinusoid must do; raises `Wrong` at the first mistake."""
+def examine_embedding(
+    fn: Callable, check_layout: Callable[[Reading], None] = lambda reading: None
+) -> Reading:
+    """What every layout of the sinusoid must do; raises `Wrong` at the first mistake.
+
+    Args:
+        fn: The answer.
+        check_layout: Raises `Wrong` if this is not the layout that was asked for, at any width.
+
+    Returns:
+        How its table of width 256 is laid out.
+    """
     name = name_of(fn)
 
     def embed(fn: Callable, t: Tensor, d: int = 256) -> Tensor:
@@ -66,10 +76,11 @@ def examine_embedding(fn: Callable) -> Reading:
     check_repeats(emb, embed(fn, DRAWN), f"{name}(t, 256)")
     check_own_rows(fn, emb, DRAWN, embed)
     reading = read_clock(embed(fn, torch.arange(T)))
+    check_layout(reading)
     for d in (64, 10):
         check_table_shape(embed(fn, DRAWN, d), 6, d)
         try:
-            read_clock(embed(fn, torch.arange(T), d))
+            check_layout(read_clock(embed(fn, torch.arange(T), d)))
         except Wrong as error:
             raise Wrong(
                 f"With d_emb = 256 it is right, with d_emb = {d} it is wrong. {error}"
@@ -200,18 +211,22 @@ def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckRes
 
 def _interleaved_embedding(fn: object) -> list[str]:
     fn = as_function(fn, "interleaved_embedding(t, d_emb)")
-    reading = examine_embedding(fn)
-    matched, notes = reading.matched, reading.notes
+    reading = examine_embedding(fn, _check_order)
+    taken = compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at)
+    return [*reading.notes, *taken.notes]
+
+
+def _check_order(reading: Reading) -> None:
+    matched = reading.matched
     half = len(matched.order) // 2
     sines, cosines = matched.order[:half], matched.order[half:]
     even = torch.arange(half) * 2
-    if torch.equal(sines, even) and torch.equal(cosines, even + 1):
-        if matched.is_negative.any():
-            raise Wrong(
-                "The order is right, but some signs are wrong. Write sin(w_i t), not -sin(w_i t)."
-            )
-        return [*notes, *compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at).notes]
-    raise Wrong(_order_text(sines, cosines, even))
+    if not (torch.equal(sines, even) and torch.equal(cosines, even + 1)):
+        raise Wrong(_order_text(sines, cosines, even))
+    if matched.is_negative.any():
+        raise Wrong(
+            "The order is right, but some signs are wrong. Write sin(w_i t), not -sin(w_i t)."
+        )
 
 
 def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
