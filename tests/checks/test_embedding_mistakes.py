@@ -147,6 +147,14 @@ WRONG = {
         clock(lambda d: torch.exp(-math.log10(1e4) * torch.arange(d // 2) / (d // 2))),
         "since math.log10(10000) is 4",
     ),
+    "log2": (
+        clock(lambda d: torch.exp(-math.log2(1e4) * torch.arange(d // 2) / (d // 2))),
+        "The base is exp(13.3), about 590,000, since math.log2(10000) is 13.3",
+    ),
+    "log2, half_minus_one": (
+        clock(lambda d: torch.exp(-math.log2(1e4) * torch.arange(d // 2) / (d // 2 - 1))),
+        "exp needs the natural logarithm: math.log(10000)",
+    ),
     "t // 1000": (clock(t=lambda t: t // 1000), "// and .long() make the same number of all"),
     "i // half": (clock(lambda d: torch.ones(d // 2)), "All hands turn at the same speed, w = 1"),
     "t itself": (lambda t, d: t[:, None].float().expand(-1, d), "Every dimension is t itself"),
@@ -229,6 +237,20 @@ WRONG = {
     "some constant": (
         clock(join=lambda a: F.pad(torch.cat([a.sin(), a.cos()[:, 1:]], dim=1), (0, 1))),
         "1 of 256 dimensions is the same at every t",
+    ),
+    "the last cosine twice": (
+        lambda t, d: clock()(t, d)[:, [*range(d - 1), d - 2]],
+        "Dimensions 254 and 255 are the same hand, cos(w_126 t), and cos(w_127 t) is missing",
+    ),
+    "a sine twice": (
+        lambda t, d: clock()(t, d)[:, [1, *range(1, d)]],
+        "Dimensions 0 and 1 are the same hand, sin(w_1 t), and sin(w_0 t) is missing",
+    ),
+    "a cosine twice, half_minus_one": (
+        lambda t, d: clock(partial(wheel, steps=lambda half: half - 1))(t, d)[
+            :, [*range(d - 2), d - 1, d - 1]
+        ],
+        "are the same hand, cos(w_127 t), and cos(w_126 t) is missing. Each frequency gives one",
     ),
     "t // 2": (clock(t=lambda t: t // 2), "get the same embedding, like 500 pairs"),
     "t in bfloat16": (clock(t=lambda t: t.bfloat16().float()), "Something rounds or clamps t"),

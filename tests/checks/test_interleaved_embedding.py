@@ -99,7 +99,18 @@ OUT_OF_TURN = {
     ),
     "slowest first": (
         clock(lambda d: wheel(d).flip(0), join=partial(joined, layout="interleaved")),
-        "sin(w_0 t) stands at dimension 254, cos(w_0 t) at 255, sin(w_1 t) at 252",
+        "256 of 256 stand elsewhere. The first of them, sin(w_0 t), belongs at dimension 0 and "
+        "stands at 254",
+    ),
+    "the second half flipped": (
+        lambda t, d: second_half_flipped(by_slices(t, d)),
+        "192 of 256 stand elsewhere. The first of them, sin(w_32 t), belongs at dimension 64 and "
+        "stands at 255",
+    ),
+    "the last two swapped": (
+        lambda t, d: by_slices(t, d)[:, [*range(d - 2), d - 1, d - 2]],
+        "2 of 256 stand elsewhere. The first of them, sin(w_127 t), belongs at dimension 254 and "
+        "stands at 255",
     ),
     "negative sines": (
         clock(lambda d: -wheel(d), join=partial(joined, layout="interleaved")),
@@ -134,6 +145,10 @@ OUT_OF_TURN = {
     },
     "slices along the batch": (slices_of_rows, "emb[0::2] where emb[:, 0::2] is meant"),
 }
+
+
+def second_half_flipped(emb):
+    return torch.cat([emb[:, :64], emb[:, 64:].flip(1)], dim=1)
 
 
 def alternating(angles):

@@ -243,7 +243,11 @@ def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
             f"{start}first all cosines, then all sines. This task wants them in turn: sines at "
             "emb[:, 0::2], cosines at emb[:, 1::2]."
         )
+    places = torch.stack([sines, cosines], dim=1).flatten()  # in the order that is wanted
+    elsewhere = (places != torch.arange(len(places))).nonzero().flatten()
+    k = int(elsewhere[0])
     return (
-        f"{start}sin(w_0 t) stands at dimension {int(sines[0])}, cos(w_0 t) at {int(cosines[0])}, "
-        f"sin(w_1 t) at {int(sines[1])}. They belong at 0, 1 and 2, and so on."
+        f"{start}{len(elsewhere)} of {len(places)} stand elsewhere. The first of them, "
+        f"{'cos' if k % 2 else 'sin'}(w_{k // 2} t), belongs at dimension {k} and stands at "
+        f"{int(places[k])}. Sines belong at even dimensions, cosines at odd ones, fastest first."
     )

@@ -13,6 +13,7 @@ from condlesson.checks.instruments.sinusoid_fit import (
     explains,
     fit_hands,
     match_hands,
+    twice,
     wheel,
 )
 from condlesson.checks.instruments.sinusoid_mistakes import base_text, known_wheels
@@ -93,7 +94,7 @@ def _sign_note(matched: Matched) -> list[str]:
 
 def _mistake(seen: Seen) -> str:
     """The root of what is wrong with a table, most obvious first."""
-    looks = _frozen, _collisions, _rounded, _known_wheel, _cut_angles, *_COLUMNS
+    looks = _frozen, _collisions, _twice, _rounded, _known_wheel, _cut_angles, *_COLUMNS
     return next((text for look in looks if (text := look(seen))), "") or _speeds(seen.hands)
 
 
@@ -133,6 +134,20 @@ def _collisions(seen: Seen) -> str:
         "t: an integer division, or half precision, in which 500 and 501 are the same. Divide with "
         "/, and compute in float32."
     )
+
+
+def _twice(seen: Seen) -> str:
+    for less in (0, 1):
+        found = twice(
+            seen.table, seen.t, wheel(seen.width, steps=seen.width // 2 - less), seen.noise
+        )
+        if found:
+            (first, second), hand, missing = found
+            return (
+                f"Dimensions {first} and {second} are the same hand, {hand}, and {missing} is "
+                "missing. Each frequency gives one sine and one cosine."
+            )
+    return ""
 
 
 def _rounded(seen: Seen) -> str:
