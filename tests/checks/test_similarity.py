@@ -202,6 +202,11 @@ def unit(x):
     return x / x.norm(dim=1, keepdim=True)
 
 
+def divided_by(x, lengths):
+    u = x / lengths[:, None]
+    return u @ u.T
+
+
 def matrix_by_loops(x):
     return torch.stack([torch.stack([F.cosine_similarity(a, b, dim=0) for b in x]) for a in x])
 
@@ -224,6 +229,10 @@ RIGHT_MATRIX = {
     "a small number added": lambda x: (
         (x @ x.T) / (torch.outer(x.norm(dim=1), x.norm(dim=1)) + 1e-8)
     ),
+    "a small number in the squared lengths": lambda x: divided_by(
+        x, (x.square().sum(1) + 1e-8).sqrt()
+    ),
+    "a small number in the lengths": lambda x: divided_by(x, x.norm(dim=1) + 1e-6),
     "cut to [-1, 1]": lambda x: torch.clamp(unit(x) @ unit(x).T, -1.0, 1.0),
     "a half, mirrored": lambda x: (unit(x) @ unit(x).T).tril() + (unit(x) @ unit(x).T).triu(1),
     "a diagonal of ones": lambda x: (unit(x) @ unit(x).mT).fill_diagonal_(1),
@@ -275,6 +284,22 @@ WRONG_MATRIX = {
     ),
     "sums for lengths": (lambda x: (x / x.sum(1, keepdim=True)) @ unit(x).T, "Divide each row by"),
     "a shifted row": (lambda x: unit(x) @ unit(x).roll(1, 0).T, "A row's similarity with itself"),
+    "the diagonal twice": (
+        lambda x: (unit(x) @ unit(x).T).triu() + (unit(x) @ unit(x).T).triu().T,
+        "A row's similarity with itself is 2, which must be 1. The diagonal is counted twice",
+    ),
+    "a number in the squared lengths": (
+        lambda x: divided_by(x, (x.square().sum(1) + 1e-5).sqrt()),
+        "About 1e-05 is added to each squared length, which is too much beside rows as short as",
+    ),
+    "a number in the lengths": (
+        lambda x: divided_by(x, x.norm(dim=1) + 0.01),
+        "About 0.01 is added to each length",
+    ),
+    "a number in the products of lengths": (
+        lambda x: x @ x.T / (torch.outer(x.norm(dim=1), x.norm(dim=1)) + 1e-4),
+        "About 0.0001 is added to each squared length",
+    ),
     "columns with columns": (lambda x: x.T @ x, "shape (5, 5), got (8, 8). Rows are vectors"),
     "neighbours only": (lambda x: F.cosine_similarity(x[:-1], x[1:]), "for each pair of rows"),
     "identity": (lambda x: torch.eye(len(x)), "is 0.000, which must be"),

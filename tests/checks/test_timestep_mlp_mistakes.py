@@ -267,6 +267,18 @@ WRONG = {
         mlp(lambda m, s: m.b(m.a(F.gelu(s)))),
         "Your GELU stands before both layers. Put it between them",
     ),
+    "the first bias behind the activation": (
+        mlp(lambda m, s: m.b(F.gelu(s @ m.a.weight.T) + m.a.bias)),
+        "The first bias is added behind the activation: GELU bends W_1 s alone",
+    ),
+    "the first bias behind a ReLU": (
+        mlp(lambda m, s: m.b(F.relu(F.linear(s, m.a.weight)) + m.a.bias)),
+        "Write the bias inside, ReLU of W_1 s + b_1, which is what nn.Linear returns",
+    ),
+    "a ReLU first": (
+        mlp(lambda m, s: m.b(m.a(F.relu(s)))),
+        "Your ReLU stands before both layers. Put it between them",
+    ),
     "the activation last": (
         mlp(lambda m, s: F.gelu(m.b(m.a(s)))),
         "After the second layer there is an activation, GELU",

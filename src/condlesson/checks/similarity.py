@@ -251,8 +251,8 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
     cosines = unit @ unit.T
     if _near(got, cosines):
         return
-    if rounded := _rounded(got, cosines):
-        raise Wrong(f"{what}: {rounded}")
+    if lengthened := _lengthened(got, x) or _rounded(got, cosines):
+        raise Wrong(f"{what}: {lengthened}")
     across = nn.functional.normalize(x, dim=0)
     norms = x.norm(dim=1)
     known = [
@@ -279,6 +279,8 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
          "itself as can be: 1."),
         (_centred(x) @ _centred(x).T, "The mean of the rows was subtracted. Cosine similarity "
          "takes the rows as they are."),
+        (cosines + torch.eye(len(x)), "The diagonal is counted twice, as in s.triu() + s.triu().T. "
+         "Write s.triu() + s.triu(1).T, or u @ u.T as it is."),
         (1 - cosines, "This is the cosine distance, 1 - similarity."),
         (torch.cdist(x, x), "This is the Euclidean distance."),
         (torch.softmax(cosines, dim=1), "A softmax was applied. Similarities are not "
@@ -298,6 +300,24 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
     )
     wanted = "1" if apart > 1e-3 else f"{cosines[i, j]:.3f}"
     raise Wrong(f"{what}: {symptom}, which must be {wanted}. {reason}")
+
+
+def _lengthened(got: Tensor, x: Tensor) -> str:
+    """What to say if a number is added to each squared length, or to each length; else ""."""
+    own, norms = got.diagonal(), x.norm(dim=1)
+    if len(x) < 2 or bool((own >= 1).any()) or bool((own <= 0).any()):
+        return ""
+    for added, name in (
+        (norms.square() * (1 / own - 1), "squared length"),
+        (norms * (own.rsqrt() - 1), "length"),
+    ):
+        if added.std() < 0.02 * added.mean():
+            return (
+                f"A row's similarity with itself is down to {own.min():.5f}, which must be 1. "
+                f"About {added.mean():.1g} is added to each {name}, which is too much beside rows "
+                f"as short as {norms.min():.2g}. Leave it out, or clamp the lengths at 1e-8."
+            )
+    return ""
 
 
 def _centred(x: Tensor) -> Tensor:
