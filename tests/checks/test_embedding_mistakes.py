@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from condlesson import exercises
 from condlesson.checks import check_sinusoidal_embedding
+from tests.answers import blank
 from tests.checks.sinusoids import OTHER_TIMES, changed, clock, joined, slices_of_rows, wheel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -303,3 +305,24 @@ def test_wrong(answer, message):
     result = check_sinusoidal_embedding(answer)
     assert result.status == "wrong", result
     assert message in " ".join(result.messages)
+
+
+FINISH = "with dim=-1.\n    "
+WITHOUT_MINUS = (
+    "a = t[:, None] * 10000.0 ** (i / half)\n    return torch.cat([a.sin(), a.cos()], -1)"
+)
+UNNAMED = "return torch.cat([angles.sin(), angles.cos()], -1)"
+
+
+def test_a_mistake_is_named_above_which_gaps_are_left():
+    answer = blank(exercises.embed_timesteps, (f"{FINISH}...", FINISH + WITHOUT_MINUS))
+    result = check_sinusoidal_embedding(answer)
+    assert result.status == "wrong", result
+    assert "The minus of the exponent is missing" in result.messages[0]
+
+
+def test_gaps_are_left_that_are_needed():
+    answer = blank(exercises.embed_timesteps, (f"{FINISH}...", FINISH + UNNAMED))
+    result = check_sinusoidal_embedding(answer)
+    assert result.status == "not done", result
+    assert result.messages[0] == "TODO 1 and TODO 2 are still open."
