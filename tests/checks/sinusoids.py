@@ -66,7 +66,8 @@ OTHER_TIMES = {
     ),
     "floats as parts of 1": (
         lambda t: 1000 * t if t.is_floating_point() else t,
-        "t = 500 gets another embedding in a floating tensor than in a tensor of whole timesteps",
+        "t = 500 gets another embedding in a floating tensor than in a tensor of whole timesteps: "
+        "they differ by up to",
     ),
     "floats beside the largest": (
         lambda t: t / t.max() if t.is_floating_point() else t,

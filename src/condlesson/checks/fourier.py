@@ -71,8 +71,9 @@ def _examine(answer: object) -> list[str]:
     for turns in found:
         _check_different(turns)
     _check_divisor(factory)
+    notes = _check_options(factory)
     _check_width(factory)
-    return [*_check_options(factory), *taken.notes]
+    return [*notes, *taken.notes]
 
 
 class _Unfilled(TorchFunctionMode):

@@ -58,7 +58,7 @@ def compare_kinds(
         elif (off := _off(row, whole)) > _near(whole):
             raise Wrong(
                 f"t = 500 gets another embedding {how} than in a tensor of whole timesteps: they "
-                f" differ by up to {off:.2g}. {AS_IT_IS}"
+                f"differ by up to {off:.2g}. {AS_IT_IS}"
             )
     if FLOATING in refused:
         return Taken(refused, [])
