@@ -51,3 +51,30 @@ def slices_of_rows(t, d):
 def by_columns(t, d_emb):
     w = sinusoidal_frequencies(d_emb)
     return torch.stack([f(t * w_i) for w_i in w for f in (torch.sin, torch.cos)], dim=1)
+
+
+def changed(change, **parts):
+    """A clock of parts, of timesteps that a function of the whole batch changes first."""
+    embed = clock(**parts)
+    return lambda t, d: embed(change(torch.as_tensor(t).reshape(-1)), d)
+
+
+OTHER_TIMES = {
+    "small batches as parts of 1": (
+        lambda t: 1000 * t if t.max() <= 1 else t,
+        "t = 1 gets one embedding alone and another one in a batch of larger timesteps",
+    ),
+    "floats as parts of 1": (
+        lambda t: 1000 * t if t.is_floating_point() else t,
+        "t = 500 gets another embedding in a floating tensor than in a tensor of whole timesteps: "
+        "they differ by up to",
+    ),
+    "floats beside the largest": (
+        lambda t: t / t.max() if t.is_floating_point() else t,
+        "take t as it is, and change nothing by its kind, by its size or by the largest t",
+    ),
+    "small batches of floats as parts of 1": (
+        lambda t: 1000 * t if t.max() < 1 else t,
+        "t = 0.25 gets one embedding alone and another one in a batch of larger timesteps",
+    ),
+}

@@ -43,6 +43,12 @@ def with_the_first_rounded(t, d_emb):
     return clock(t=torch.floor)(t, d_emb)
 
 
+def between_rows(t, d_emb):
+    t = torch.as_tensor(t).reshape(-1).float()
+    low, high = (clock()(end, d_emb) for end in (t.floor(), t.floor() + 1))
+    return torch.lerp(low, high, (t - t.floor())[:, None])
+
+
 def diffusers(t, d_emb, **options):
     return get_timestep_embedding(torch.as_tensor(t).reshape(-1), d_emb, **options)
 
@@ -88,6 +94,11 @@ RIGHT = {
     "complex numbers": (by_complex_numbers, SINGLE),
     "a table": (from_a_table, FLOATING),
     "rounded t": (with_the_first_rounded, ROUNDED),
+    "t rounded up": (clock(t=torch.ceil), "t = 0.5 is rounded to 1"),
+    "t in float64": (clock(t=torch.Tensor.double), ""),
+    "between two rows": (between_rows, "the row of t = 0.5 lies between those of 0 and 1"),
+    "vmap": (lambda t, d: torch.vmap(lambda one: clock()(one, d)[0])(t), SINGLE),
+    "compiled": (torch.compile(clock(), backend="eager"), ""),
     "tensors of shape (B,) only": (lambda t, d: joined(t[:, None] * wheel(d)), SINGLE),
     "no 0-d tensor": (
         lambda t, d: joined((t[:, None] if isinstance(t, torch.Tensor) else t) * wheel(d)[None]),

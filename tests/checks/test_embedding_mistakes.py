@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from condlesson import exercises
 from condlesson.checks import check_sinusoidal_embedding
-from tests.checks.sinusoids import clock, joined, slices_of_rows, wheel
+from tests.answers import blank
+from tests.checks.sinusoids import OTHER_TIMES, changed, clock, joined, slices_of_rows, wheel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -93,6 +95,19 @@ WRONG = {
         lambda t, d: clock()(t, d) if len(t) > 1 else clock()(t, d)[0],
         "1 timestep and d_emb = 256 must give shape (1, 256), got (256,)",
     ),
+    **{name: (changed(change), message) for name, (change, message) in OTHER_TIMES.items()},
+    "times below 1 as parts of 1": (
+        changed(lambda t: torch.where(t < 1, 1000 * t, t)),
+        "At whole timesteps it is right, and at t = 0.5 it is off by up to 2",
+    ),
+    "0 for a single number": (
+        lambda t, d: clock()(t if isinstance(t, torch.Tensor) else 0, d),
+        "t = 500 gets another embedding as a single number than",
+    ),
+    "a 0-d tensor halved": (
+        lambda t, d: clock()(t / 2 if isinstance(t, torch.Tensor) and t.ndim == 0 else t, d),
+        "t = 500 gets another embedding as a 0-d tensor than",
+    ),
     # of the frequencies
     "t / 1000": (clock(t=lambda t: t / 1000), "t is divided by 1000"),
     "t / 999": (clock(t=lambda t: t / 999), "t is divided by 999"),
@@ -133,6 +148,14 @@ WRONG = {
     "log10": (
         clock(lambda d: torch.exp(-math.log10(1e4) * torch.arange(d // 2) / (d // 2))),
         "since math.log10(10000) is 4",
+    ),
+    "log2": (
+        clock(lambda d: torch.exp(-math.log2(1e4) * torch.arange(d // 2) / (d // 2))),
+        "The base is exp(13.3), about 590,000, since math.log2(10000) is 13.3",
+    ),
+    "log2, half_minus_one": (
+        clock(lambda d: torch.exp(-math.log2(1e4) * torch.arange(d // 2) / (d // 2 - 1))),
+        "exp needs the natural logarithm: math.log(10000)",
     ),
     "t // 1000": (clock(t=lambda t: t // 1000), "// and .long() make the same number of all"),
     "i // half": (clock(lambda d: torch.ones(d // 2)), "All hands turn at the same speed, w = 1"),
@@ -217,6 +240,20 @@ WRONG = {
         clock(join=lambda a: F.pad(torch.cat([a.sin(), a.cos()[:, 1:]], dim=1), (0, 1))),
         "1 of 256 dimensions is the same at every t",
     ),
+    "the last cosine twice": (
+        lambda t, d: clock()(t, d)[:, [*range(d - 1), d - 2]],
+        "Dimensions 254 and 255 are the same hand, cos(w_126 t), and cos(w_127 t) is missing",
+    ),
+    "a sine twice": (
+        lambda t, d: clock()(t, d)[:, [1, *range(1, d)]],
+        "Dimensions 0 and 1 are the same hand, sin(w_1 t), and sin(w_0 t) is missing",
+    ),
+    "a cosine twice, half_minus_one": (
+        lambda t, d: clock(partial(wheel, steps=lambda half: half - 1))(t, d)[
+            :, [*range(d - 2), d - 1, d - 1]
+        ],
+        "are the same hand, cos(w_127 t), and cos(w_126 t) is missing. Each frequency gives one",
+    ),
     "t // 2": (clock(t=lambda t: t // 2), "get the same embedding, like 500 pairs"),
     "t in bfloat16": (clock(t=lambda t: t.bfloat16().float()), "Something rounds or clamps t"),
     "t clamped": (clock(t=lambda t: t.clamp(max=500)), "Something rounds or clamps t"),
@@ -268,3 +305,24 @@ def test_wrong(answer, message):
     result = check_sinusoidal_embedding(answer)
     assert result.status == "wrong", result
     assert message in " ".join(result.messages)
+
+
+FINISH = "with dim=-1.\n    "
+WITHOUT_MINUS = (
+    "a = t[:, None] * 10000.0 ** (i / half)\n    return torch.cat([a.sin(), a.cos()], -1)"
+)
+UNNAMED = "return torch.cat([angles.sin(), angles.cos()], -1)"
+
+
+def test_a_mistake_is_named_above_which_gaps_are_left():
+    answer = blank(exercises.embed_timesteps, (f"{FINISH}...", FINISH + WITHOUT_MINUS))
+    result = check_sinusoidal_embedding(answer)
+    assert result.status == "wrong", result
+    assert "The minus of the exponent is missing" in result.messages[0]
+
+
+def test_gaps_are_left_that_are_needed():
+    answer = blank(exercises.embed_timesteps, (f"{FINISH}...", FINISH + UNNAMED))
+    result = check_sinusoidal_embedding(answer)
+    assert result.status == "not done", result
+    assert result.messages[0] == "TODO 1 and TODO 2 are still open."

@@ -12,9 +12,11 @@ from condlesson.checks import check_interleaved_embedding
 from condlesson.embeddings import sinusoidal_embedding
 from tests.answers import blank
 from tests.checks.sinusoids import (
+    OTHER_TIMES,
     by_columns,
     by_loops,
     by_slices,
+    changed,
     clock,
     joined,
     slices_of_rows,
@@ -45,7 +47,7 @@ IN_TURN = {
     ),
     "a table of all timesteps": (
         lambda t, d: by_slices(torch.arange(1000), d)[t.long()],
-        "",
+        "t = 0.5 is rounded to 0",
     ),
     "the page's, put in order": (
         lambda t, d: sinusoidal_embedding(t, d)[:, torch.arange(d).view(2, -1).T.reshape(-1)],
@@ -97,11 +99,31 @@ OUT_OF_TURN = {
     ),
     "slowest first": (
         clock(lambda d: wheel(d).flip(0), join=partial(joined, layout="interleaved")),
-        "sin(w_0 t) stands at dimension 254, cos(w_0 t) at 255, sin(w_1 t) at 252",
+        "256 of 256 stand elsewhere. The first of them, sin(w_0 t), belongs at dimension 0 and "
+        "stands at 254",
+    ),
+    "the second half flipped": (
+        lambda t, d: second_half_flipped(by_slices(t, d)),
+        "192 of 256 stand elsewhere. The first of them, sin(w_32 t), belongs at dimension 64 and "
+        "stands at 255",
+    ),
+    "the last two swapped": (
+        lambda t, d: by_slices(t, d)[:, [*range(d - 2), d - 1, d - 2]],
+        "2 of 256 stand elsewhere. The first of them, sin(w_127 t), belongs at dimension 254 and "
+        "stands at 255",
     ),
     "negative sines": (
         clock(lambda d: -wheel(d), join=partial(joined, layout="interleaved")),
         "some signs are wrong. Write sin(w_i t), not -sin(w_i t)",
+    ),
+    "in turn at one width only": (
+        lambda t, d: sinusoidal_embedding(t, d)[:, (torch.arange(d) % 128).argsort(stable=True)],
+        "With d_emb = 256 it is right, with d_emb = 64 it is wrong. All sines and cosines are "
+        "there, in another order: first all sines, then all cosines",
+    ),
+    "negative sines at one width": (
+        clock(lambda d: wheel(d) * (-1) ** (d == 10), join=partial(joined, layout="interleaved")),
+        "with d_emb = 10 it is wrong. The order is right, but some signs are wrong",
     ),
     "i / d": (
         clock(
@@ -117,8 +139,16 @@ OUT_OF_TURN = {
         lambda t, d: alternating(t[:, None] * 10000 ** (-2 * torch.arange(d) / d)),
         "are the same at every t",
     ),
+    **{
+        name: (changed(change, join=partial(joined, layout="interleaved")), message)
+        for name, (change, message) in OTHER_TIMES.items()
+    },
     "slices along the batch": (slices_of_rows, "emb[0::2] where emb[:, 0::2] is meant"),
 }
+
+
+def second_half_flipped(emb):
+    return torch.cat([emb[:, :64], emb[:, 64:].flip(1)], dim=1)
 
 
 def alternating(angles):

@@ -78,6 +78,23 @@ RIGHT_AT = {
         lambda x, d: torch.stack([torch.cos(one * frequencies(d)).mean() for one in x]),
         "takes distances of one dimension only",
     ),
+    "whole distances": (lambda x, d: cosine_similarity_at(x.long(), d), "0.5 is rounded to 0"),
+    "distances rounded up": (lambda x, d: cosine_similarity_at(x.ceil(), d), "is rounded to 1"),
+    "a table of all distances": (
+        lambda x, d: cosine_similarity_at(torch.arange(1000), d)[x.abs()],
+        "does not take distances in a floating tensor",
+    ),
+    "compiled": (
+        torch.compile(lambda x, d: angles(x, d).cos().mean(-1), backend="eager"),
+        "",
+    ),
+    "float32, around t = 500": (
+        lambda x, d: (
+            angles(x + 500, d).float().cos() * angles(torch.tensor(500), d).float().cos()
+            + angles(x + 500, d).float().sin() * angles(torch.tensor(500), d).float().sin()
+        ).mean(-1),
+        "",
+    ),
     "half_minus_one": (
         lambda distance, d: cosine_similarity_at(distance, d, denominator="half_minus_one"),
         "your frequencies are those of half_minus_one",
@@ -95,6 +112,26 @@ WRONG_AT = {
     "two dimensions wrong": (
         lambda x, d: cosine_similarity_at(x // 2 * 2 if x.ndim == 2 else x, d),
         "wrong for distances of shape (2, 4) from 0 to 7",
+    ),
+    "no dimension for one distance": (
+        lambda x, d: angles(x, d).cos().mean(-1).squeeze(),
+        "shape (1,), got (). A dimension of 1 is lost: leave out squeeze()",
+    ),
+    "floating distances in parts of 1": (
+        lambda x, d: cosine_similarity_at(1000 * x if x.is_floating_point() else x, d),
+        "wrong for distances of shape (1,) from 0.5 to 0.5 and d_emb = 64",
+    ),
+    "cosines in bfloat16": (
+        lambda x, d: angles(x, d).cos().bfloat16().float().mean(-1),
+        "must be right up to 0.0001. Leave out what rounds, such as round and half precision",
+    ),
+    "cosines in float16": (
+        lambda x, d: angles(x, d).cos().half().float().mean(-1),
+        "Leave out what rounds",
+    ),
+    "rounded to three digits": (
+        lambda x, d: cosine_similarity_at(x, d).round(decimals=3),
+        "Every similarity is right up to 0.0005",
     ),
     "distances by threes": (
         lambda x, d: cosine_similarity_at(x // 3 * 3, d),
@@ -165,6 +202,11 @@ def unit(x):
     return x / x.norm(dim=1, keepdim=True)
 
 
+def divided_by(x, lengths):
+    u = x / lengths[:, None]
+    return u @ u.T
+
+
 def matrix_by_loops(x):
     return torch.stack([torch.stack([F.cosine_similarity(a, b, dim=0) for b in x]) for a in x])
 
@@ -187,6 +229,10 @@ RIGHT_MATRIX = {
     "a small number added": lambda x: (
         (x @ x.T) / (torch.outer(x.norm(dim=1), x.norm(dim=1)) + 1e-8)
     ),
+    "a small number in the squared lengths": lambda x: divided_by(
+        x, (x.square().sum(1) + 1e-8).sqrt()
+    ),
+    "a small number in the lengths": lambda x: divided_by(x, x.norm(dim=1) + 1e-6),
     "cut to [-1, 1]": lambda x: torch.clamp(unit(x) @ unit(x).T, -1.0, 1.0),
     "a half, mirrored": lambda x: (unit(x) @ unit(x).T).tril() + (unit(x) @ unit(x).T).triu(1),
     "a diagonal of ones": lambda x: (unit(x) @ unit(x).mT).fill_diagonal_(1),
@@ -238,6 +284,22 @@ WRONG_MATRIX = {
     ),
     "sums for lengths": (lambda x: (x / x.sum(1, keepdim=True)) @ unit(x).T, "Divide each row by"),
     "a shifted row": (lambda x: unit(x) @ unit(x).roll(1, 0).T, "A row's similarity with itself"),
+    "the diagonal twice": (
+        lambda x: (unit(x) @ unit(x).T).triu() + (unit(x) @ unit(x).T).triu().T,
+        "A row's similarity with itself is 2, which must be 1. The diagonal is counted twice",
+    ),
+    "a number in the squared lengths": (
+        lambda x: divided_by(x, (x.square().sum(1) + 1e-5).sqrt()),
+        "About 1e-05 is added to each squared length, which is too much beside rows as short as",
+    ),
+    "a number in the lengths": (
+        lambda x: divided_by(x, x.norm(dim=1) + 0.01),
+        "About 0.01 is added to each length",
+    ),
+    "a number in the products of lengths": (
+        lambda x: x @ x.T / (torch.outer(x.norm(dim=1), x.norm(dim=1)) + 1e-4),
+        "About 0.0001 is added to each squared length",
+    ),
     "columns with columns": (lambda x: x.T @ x, "shape (5, 5), got (8, 8). Rows are vectors"),
     "neighbours only": (lambda x: F.cosine_similarity(x[:-1], x[1:]), "for each pair of rows"),
     "identity": (lambda x: torch.eye(len(x)), "is 0.000, which must be"),

@@ -13,10 +13,11 @@ from condlesson import exercises
 from condlesson.checks import check_timestep_embedding, check_timestep_mlp
 from condlesson.embeddings import TimestepEmbedding, sinusoidal_embedding
 from tests.answers import blank
-from tests.checks.mlps import activated, mlp, sequential, usual
+from tests.checks.mlps import activated, mlp, sequential, started, usual
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 UNKNOWN = "this check does not know your activation"
+ROUNDED = "t = 0.5 is rounded to 0"
 SINGLE = "does not take a single number, such as t = 500"
 
 
@@ -91,10 +92,24 @@ class Diffusers(nn.Module):
         return self.time_embedding(self.time_proj(torch.as_tensor(t).reshape(-1)))
 
 
-def started(m):
-    """Parts whose second layer starts at 0."""
-    nn.init.zeros_(m.weight)
-    return m
+class AtOnce(nn.Module):
+    """One timestep at a time, mapped over the batch."""
+
+    def __init__(self, n, width):
+        super().__init__()
+        self.n, self.a, self.b = n, nn.Linear(n, width), nn.Linear(width, width)
+
+    def forward(self, t):
+        one = torch.vmap(lambda s: self.b(F.gelu(self.a(s))))
+        return one(sinusoidal_embedding(t, self.n))
+
+
+def whole(t):
+    return torch.as_tensor(t).reshape(-1).long()
+
+
+def compiled(n, width):
+    return torch.compile(mlp()(n, width), backend="eager")
 
 
 RIGHT = {
@@ -138,9 +153,19 @@ RIGHT = {
         "",
     ),
     "a table that is not trained": (BufferedTable, SINGLE),
-    "a second layer that starts at 0": (
-        mlp(parts=lambda n, d: {"b": started(nn.Linear(d, d))}),
-        "",
+    "a second layer that starts at 0": (mlp(parts=started(w_2=0.0)), ""),
+    "a second layer and bias that start at 0": (mlp(parts=started(w_2=0.0, b_2=0.0)), ""),
+    "a first layer that starts at 0": (mlp(parts=started(w_1=0.0, b_1=0.0)), ""),
+    "weights of 0 and biases that are not": (mlp(parts=started(w_1=0.0, w_2=0.0)), ""),
+    "weights alike and biases that are not": (mlp(parts=started(w_1=0.1, w_2=0.1)), ""),
+    "a first layer of numbers alike": (mlp(parts=started(w_1=0.1, b_1=0.0)), ""),
+    "a second layer of numbers alike": (mlp(parts=started(w_2=0.1, b_2=0.1)), ""),
+    "vmap": (AtOnce, ""),
+    "rounded t": (mlp(sinusoid=lambda t, d: sinusoidal_embedding(whole(t), d)), ROUNDED),
+    "compiled": (compiled, ""),
+    "ReLU, and a second layer that starts at 0": (
+        mlp(lambda m, s: m.b(F.relu(m.a(s))), parts=started(w_2=0.0)),
+        "the activation is ReLU",
     ),
     "SiLU": (activated(F.silu), "the activation is SiLU, as in most production U-Nets"),
     "SiLU in a subclass": (Subclass, "the activation is SiLU, as in most production U-Nets"),
@@ -164,7 +189,7 @@ RIGHT = {
             },
             as_is=True,
         ),
-        "",
+        ROUNDED,
     ),
     "autocast": (mlp(lambda m, s: in_autocast(m, s)), ""),
     "hard swish": (activated(F.hardswish), "the activation is hard swish"),

@@ -11,7 +11,8 @@ from torch import nn
 from condlesson import embeddings
 from condlesson.checks import check_timestep_embedding
 from condlesson.embeddings import sinusoidal_embedding
-from tests.checks.mlps import activated, mlp, sequential, usual
+from tests.checks.mlps import activated, mlp, sequential, started, usual
+from tests.checks.sinusoids import OTHER_TIMES, changed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -81,7 +82,47 @@ def twice_wide(n, d):
     return 4 * d
 
 
+def half_cut(m, s):
+    kept, cut = m.a(s).chunk(2, dim=1)
+    return m.b(F.gelu(torch.cat([kept, cut.detach()], dim=1)))
+
+
+def result_half_cut(m, s):
+    kept, cut = usual(m, s).chunk(2, dim=1)
+    return torch.cat([kept, cut.detach()], dim=1)
+
+
 WRONG = {
+    # what it starts with, and what can be learned
+    "zeros": (
+        mlp(parts=started(w_1=0.0, b_1=0.0, w_2=0.0, b_2=0.0)),
+        "It can never learn: at the start the gradient of a.weight and b.weight is exactly 0",
+    ),
+    "two layers of zeros": (
+        mlp(parts=started(w_1=0.0, b_1=0.0, w_2=0.0)),
+        "One of them may start at 0; leave the other as nn.Linear makes it",
+    ),
+    "all numbers alike": (
+        mlp(parts=started(w_1=0.1, b_1=0.1, w_2=0.1, b_2=0.1)),
+        "All 512 numbers of the hidden layer are the same at the start",
+    ),
+    "a first layer of numbers alike, and zeros": (
+        mlp(parts=started(w_1=0.1, b_1=0.0, w_2=0.0)),
+        "Start with random weights, as nn.Linear makes them",
+    ),
+    "ReLUs that are all off": (
+        mlp(lambda m, s: m.b(F.relu(m.a(s))), parts=started(w_1=0.0, b_1=0.0)),
+        "nothing comes through the activation",
+    ),
+    "half of the hidden layer cut off": (
+        mlp(half_cut),
+        "do to the embedding, and 65,536 of its 131,072 numbers get none. A part of the path",
+    ),
+    "half of the result cut off": (mlp(result_half_cut), "for parts of a layer, too"),
+    "a gate cut off": (
+        activated(lambda x: x * x.sigmoid().detach()),
+        "A part of the path to the result is cut",
+    ),
     "first layer frozen": (
         mlp(parts=lambda n, d: {"a": nn.Linear(n, d).requires_grad_(False)}),
         "a.weight is frozen: requires_grad is False",
@@ -226,6 +267,18 @@ WRONG = {
         mlp(lambda m, s: m.b(m.a(F.gelu(s)))),
         "Your GELU stands before both layers. Put it between them",
     ),
+    "the first bias behind the activation": (
+        mlp(lambda m, s: m.b(F.gelu(s @ m.a.weight.T) + m.a.bias)),
+        "The first bias is added behind the activation: GELU bends W_1 s alone",
+    ),
+    "the first bias behind a ReLU": (
+        mlp(lambda m, s: m.b(F.relu(F.linear(s, m.a.weight)) + m.a.bias)),
+        "Write the bias inside, ReLU of W_1 s + b_1, which is what nn.Linear returns",
+    ),
+    "a ReLU first": (
+        mlp(lambda m, s: m.b(m.a(F.relu(s)))),
+        "Your ReLU stands before both layers. Put it between them",
+    ),
     "the activation last": (
         mlp(lambda m, s: F.gelu(m.b(m.a(s)))),
         "After the second layer there is an activation, GELU",
@@ -287,6 +340,10 @@ WRONG = {
         mlp(sinusoid=lambda t, d: sinusoidal_embedding(torch.as_tensor(t) / 1000, d)),
         "does not see the sinusoid of exercise 1. t is divided by 1000",
     ),
+    **{
+        name: (mlp(sinusoid=changed(change)), message)
+        for name, (change, message) in OTHER_TIMES.items()
+    },
     "t repeated": (
         mlp(sinusoid=lambda t, d: torch.as_tensor(t).reshape(-1, 1).float().expand(-1, d)),
         "Every dimension is t itself",

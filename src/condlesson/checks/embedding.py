@@ -1,7 +1,6 @@
 """Checks of exercise 1: the sinusoidal embedding, and what can be made of it."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -10,7 +9,8 @@ from condlesson import exercises
 from condlesson.checks.harness.answer import HALVES, as_function, call_on, cured
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.kinds_of_timesteps import AS_IT_IS, compare_kinds
 from condlesson.checks.instruments.sinusoid import Reading, read_clock
 
 __all__ = ["check_interleaved_embedding", "check_sinusoidal_embedding"]
@@ -44,11 +44,21 @@ def check_sinusoidal_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResu
 def _sinusoidal_embedding(fn: object) -> list[str]:
     fn = as_function(fn, "sinusoidal_embedding(t, d_emb)")
     reading = examine_embedding(fn)
-    return [*reading.notes, *_other_timesteps(fn)]
+    return [*reading.notes, *_other_timesteps(fn, reading)]
 
 
-def examine_embedding(fn: Callable) -> Reading:
-    """What every layout of the sinusoid must do; raises `Wrong` at the first mistake."""
+def examine_embedding(
+    fn: Callable, check_layout: Callable[[Reading], None] = lambda reading: None
+) -> Reading:
+    """What every layout of the sinusoid must do; raises `Wrong` at the first mistake.
+
+    Args:
+        fn: The answer.
+        check_layout: Raises `Wrong` if this is not the layout that was asked for, at any width.
+
+    Returns:
+        How its table of width 256 is laid out.
+    """
     name = name_of(fn)
 
     def embed(fn: Callable, t: Tensor, d: int = 256) -> Tensor:
@@ -66,10 +76,11 @@ def examine_embedding(fn: Callable) -> Reading:
     check_repeats(emb, embed(fn, DRAWN), f"{name}(t, 256)")
     check_own_rows(fn, emb, DRAWN, embed)
     reading = read_clock(embed(fn, torch.arange(T)))
+    check_layout(reading)
     for d in (64, 10):
         check_table_shape(embed(fn, DRAWN, d), 6, d)
         try:
-            read_clock(embed(fn, torch.arange(T), d))
+            check_layout(read_clock(embed(fn, torch.arange(T), d)))
         except Wrong as error:
             raise Wrong(
                 f"With d_emb = 256 it is right, with d_emb = {d} it is wrong. {error}"
@@ -159,33 +170,24 @@ def check_own_rows(
             "Something runs along the batch, dimension 0, instead of the embedding, dimension 1: a "
             "norm or a mean, or emb[0::2] where emb[:, 0::2] is meant."
         )
+    one = torch.tensor([1])
+    off = (embed(fn, one) - embed(fn, torch.cat([t, one]))[-1]).abs().max()
+    if off > 1e-4 * max(1.0, emb.abs().max().item()):
+        raise Wrong(
+            "t = 1 gets one embedding alone and another one in a batch of larger timesteps: they "
+            f"differ by up to {off:.2g}. {AS_IT_IS}"
+        )
 
 
-def _other_timesteps(fn: Callable) -> list[str]:
+def _other_timesteps(fn: Callable, reading: Reading) -> list[str]:
     """Notes on timesteps that the page's embedding takes as well."""
-    for t, text in _ALSO:
-        emb = _embedding_of(fn, t)
-        if emb is None or emb.shape != (1, 64):
-            return [
-                f"Note: your function does not take {text}. The page's embedding takes it, too."
-            ]
-    half, whole = (_embedding_of(fn, torch.tensor([t])) for t in (0.5, 0))
-    if half is not None and whole is not None and torch.equal(half, whole):
-        return ["Note: t = 0.5 is rounded to 0. That is fine for whole timesteps."]
-    return []
-
-
-def _embedding_of(fn: Callable, t: object) -> Tensor | None:
-    with suppress(Wrong, NotDone):
-        return call_on(fn, t, 64, what="")
-    return None
-
-
-_ALSO = (
-    (torch.tensor([500.0]), "a timestep in a floating tensor"),
-    (500, "a single number, such as 500"),
-    (torch.tensor(500), "a 0-d tensor"),
-)
+    taken = compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at)
+    if taken.refused:
+        return [
+            f"Note: your function does not take {taken.refused[0]}. The page's embedding takes it, "
+            "too."
+        ]
+    return taken.notes
 
 
 def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:
@@ -209,17 +211,22 @@ def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckRes
 
 def _interleaved_embedding(fn: object) -> list[str]:
     fn = as_function(fn, "interleaved_embedding(t, d_emb)")
-    matched, notes = examine_embedding(fn)
+    reading = examine_embedding(fn, _check_order)
+    taken = compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at)
+    return [*reading.notes, *taken.notes]
+
+
+def _check_order(reading: Reading) -> None:
+    matched = reading.matched
     half = len(matched.order) // 2
     sines, cosines = matched.order[:half], matched.order[half:]
     even = torch.arange(half) * 2
-    if torch.equal(sines, even) and torch.equal(cosines, even + 1):
-        if matched.is_negative.any():
-            raise Wrong(
-                "The order is right, but some signs are wrong. Write sin(w_i t), not -sin(w_i t)."
-            )
-        return notes
-    raise Wrong(_order_text(sines, cosines, even))
+    if not (torch.equal(sines, even) and torch.equal(cosines, even + 1)):
+        raise Wrong(_order_text(sines, cosines, even))
+    if matched.is_negative.any():
+        raise Wrong(
+            "The order is right, but some signs are wrong. Write sin(w_i t), not -sin(w_i t)."
+        )
 
 
 def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
@@ -236,7 +243,11 @@ def _order_text(sines: Tensor, cosines: Tensor, even: Tensor) -> str:
             f"{start}first all cosines, then all sines. This task wants them in turn: sines at "
             "emb[:, 0::2], cosines at emb[:, 1::2]."
         )
+    places = torch.stack([sines, cosines], dim=1).flatten()  # in the order that is wanted
+    elsewhere = (places != torch.arange(len(places))).nonzero().flatten()
+    k = int(elsewhere[0])
     return (
-        f"{start}sin(w_0 t) stands at dimension {int(sines[0])}, cos(w_0 t) at {int(cosines[0])}, "
-        f"sin(w_1 t) at {int(sines[1])}. They belong at 0, 1 and 2, and so on."
+        f"{start}{len(elsewhere)} of {len(places)} stand elsewhere. The first of them, "
+        f"{'cos' if k % 2 else 'sin'}(w_{k // 2} t), belongs at dimension {k} and stands at "
+        f"{int(places[k])}. Sines belong at even dimensions, cosines at odd ones, fastest first."
     )

@@ -21,6 +21,7 @@ from condlesson.checks.harness.answer import HALVES, as_factory, build, call, ca
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.kinds_of_timesteps import compare_kinds
 from condlesson.checks.instruments.parameters import check_modes
 from condlesson.checks.instruments.sinusoid import inspect_hands
 from condlesson.checks.instruments.sinusoid_fit import fit_hands
@@ -28,6 +29,7 @@ from condlesson.checks.instruments.sinusoid_fit import fit_hands
 __all__ = ["check_random_fourier_features"]
 
 D, T, SCALE = 256, 1000, 16.0
+NARROW = 64  # another width
 TOO_FAST = 0.15  # turns a timestep, of which whole timesteps do not tell enough
 
 
@@ -62,13 +64,16 @@ def _examine(answer: object) -> list[str]:
     check_repeats(features, _features(module, DRAWN), "The module")
     check_own_rows(module, features, DRAWN, _features)
     check_modes(module, lambda: _features(module, DRAWN))
+    taken = compare_kinds(lambda t: call_on(module, t, what=""))
     _check_kept(factory, module, features)
     found = [_turns(factory) for _ in range(4)]
     _check_normal(torch.cat(found))
     for turns in found:
         _check_different(turns)
     _check_divisor(factory)
-    return _check_options(factory)
+    notes = _check_options(factory)
+    _check_width(factory)
+    return [*notes, *taken.notes]
 
 
 class _Unfilled(TorchFunctionMode):
@@ -284,6 +289,20 @@ def _check_divisor(factory: Callable) -> None:
             "t is divided by num_timesteps - 1. Divide it by num_timesteps: a frequency of 1 makes "
             "one whole turn while t goes from 0 to num_timesteps."
         )
+
+
+def _check_width(factory: Callable) -> None:
+    """Another d_emb than before must make features of that width, of sines and cosines, too."""
+    module = build(factory, NARROW, text=f"{name_of(factory)}({NARROW})")
+    try:
+        check_table_shape(_features(module, DRAWN), len(DRAWN), NARROW)
+        table = _features(module, torch.arange(T)).double()
+        inspect_hands(table, fit_hands(table))
+    except Wrong as error:
+        raise Wrong(
+            f"With d_emb = {D} it is right, with d_emb = {NARROW} it is wrong. {error} Is a width "
+            f"written down, such as {D // 2}? Take d_emb // 2."
+        ) from None
 
 
 def _check_options(factory: Callable) -> list[str]:

@@ -21,6 +21,7 @@ NO_SIGN = (
     "The result never goes below 0, and a cosine does. Use cos as it is, without a square, an "
     "absolute value or a clamp."
 )
+NEAR = 1e-4  # float32 is off by less than 1e-5
 HALF_MINUS_ONE = "Note: your frequencies are those of half_minus_one; the page's are half."
 
 
@@ -56,6 +57,9 @@ def _similarity_at(fn: object) -> list[str]:
     few = torch.tensor([-5, 5, 300])
     for other, d in ((distance[:9], 64), *((few, d) for d in (4, 8, 16, 34, 128, 512))):
         _compare_other(_similarities(fn, other, d), other, d, denominator)
+    one = torch.tensor([7])
+    _compare_other(_similarities(fn, one, 64), one, 64, denominator)
+    notes += _between(fn, denominator)
     square = distance[:8].reshape(2, 4)
     try:
         got = _similarities(fn, square, 64)
@@ -65,6 +69,22 @@ def _similarity_at(fn: object) -> list[str]:
     return notes
 
 
+def _between(fn: Callable, denominator: str) -> list[str]:
+    """Notes on a distance between two whole ones."""
+    half = torch.tensor([0.5])
+    try:
+        got = _similarities(fn, half, 64)
+    except Wrong:
+        return ["Note: your function does not take distances in a floating tensor."]
+    for whole in (0, 1):
+        if _near(got, _closed_form(torch.tensor([whole]), 64, denominator)):
+            return [
+                f"Note: a distance of 0.5 is rounded to {whole}. That is fine for whole timesteps."
+            ]
+    _compare_other(got, half, 64, denominator)
+    return []
+
+
 def _compare_other(got: Tensor, distance: Tensor, d: int, denominator: str) -> None:
     """Compare at other distances or widths, where it was right for 1000 distances."""
     expected = _closed_form(distance, d, denominator)
@@ -72,9 +92,11 @@ def _compare_other(got: Tensor, distance: Tensor, d: int, denominator: str) -> N
         return
     if _near(got, expected.abs()) or _near(got, expected.clamp(min=0)):
         raise Wrong(NO_SIGN)
+    if rounded := _rounded(got, expected):
+        raise Wrong(rounded)
     raise Wrong(
         "It is right for distances from 0 to 999 and d_emb = 256, and wrong for distances of shape "
-        f"{shape(distance)} from {int(distance.min())} to {int(distance.max())} and d_emb = {d}. "
+        f"{shape(distance)} from {distance.min():g} to {distance.max():g} and d_emb = {d}. "
         "Average over the last dimension of cos(distance[..., None] * w)."
     )
 
@@ -91,10 +113,14 @@ def _similarities(fn: Callable, distance: Tensor, d: int) -> Tensor:
             f"{shape(got)}. Leave out keepdim=True: the dimension that is averaged over goes."
         )
     if got.shape != distance.shape:
+        cure = (
+            "A dimension of 1 is lost: leave out squeeze()."
+            if got.numel() == distance.numel()
+            else "Average over the frequencies: the last dimension of distance[..., None] * w."
+        )
         raise Wrong(
             f"{what} must return one number for each distance, shape {shape(distance)}, got "
-            f"{shape(got)}. Average over the frequencies: the last dimension of "
-            "distance[..., None] * w."
+            f"{shape(got)}. {cure}"
         )
     return got
 
@@ -104,10 +130,23 @@ def _closed_form(distance: Tensor, d: int, denominator: str) -> Tensor:
 
 
 def _near(got: Tensor, expected: Tensor) -> bool:
-    return torch.allclose(got, expected, atol=1e-3)
+    return torch.allclose(got, expected, atol=NEAR)
+
+
+def _rounded(got: Tensor, right: Tensor) -> str:
+    """What to say of similarities that are right up to the second digit or so; else ""."""
+    off = (got - right).abs().max().item()
+    if off > 5e-3:
+        return ""
+    return (
+        f"Every similarity is right up to {off:.1g}, and must be right up to {NEAR:g}. Leave out "
+        "what rounds, such as round and half precision."
+    )
 
 
 def _similarity_mistake(got: Tensor, right: Tensor, distance: Tensor) -> str:
+    if rounded := _rounded(got, right):
+        return rounded
     at_0 = f"At distance 0 your function returns {got[0]:.4g}"
     w = embeddings.sinusoidal_frequencies(256, dtype=torch.float64)
     angles = distance[:, None] * w
@@ -210,14 +249,10 @@ def _matrix_cure(failure: Failure) -> str:
 def _compare(got: Tensor, x: Tensor, what: str) -> None:
     unit = nn.functional.normalize(x, dim=1)
     cosines = unit @ unit.T
-    if torch.allclose(got, cosines, atol=1e-4):
+    if _near(got, cosines):
         return
-    off = (got - cosines).abs()
-    if off.max() < 5e-3:
-        raise Wrong(
-            f"{what}: every similarity is right up to {off.max():.1g}, and must be right up to "
-            "1e-4. Leave out what rounds, such as round and half precision."
-        )
+    if lengthened := _lengthened(got, x) or _rounded(got, cosines):
+        raise Wrong(f"{what}: {lengthened}")
     across = nn.functional.normalize(x, dim=0)
     norms = x.norm(dim=1)
     known = [
@@ -244,6 +279,8 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
          "itself as can be: 1."),
         (_centred(x) @ _centred(x).T, "The mean of the rows was subtracted. Cosine similarity "
          "takes the rows as they are."),
+        (cosines + torch.eye(len(x)), "The diagonal is counted twice, as in s.triu() + s.triu().T. "
+         "Write s.triu() + s.triu(1).T, or u @ u.T as it is."),
         (1 - cosines, "This is the cosine distance, 1 - similarity."),
         (torch.cdist(x, x), "This is the Euclidean distance."),
         (torch.softmax(cosines, dim=1), "A softmax was applied. Similarities are not "
@@ -263,6 +300,24 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
     )
     wanted = "1" if apart > 1e-3 else f"{cosines[i, j]:.3f}"
     raise Wrong(f"{what}: {symptom}, which must be {wanted}. {reason}")
+
+
+def _lengthened(got: Tensor, x: Tensor) -> str:
+    """What to say if a number is added to each squared length, or to each length; else ""."""
+    own, norms = got.diagonal(), x.norm(dim=1)
+    if len(x) < 2 or bool((own >= 1).any()) or bool((own <= 0).any()):
+        return ""
+    for added, name in (
+        (norms.square() * (1 / own - 1), "squared length"),
+        (norms * (own.rsqrt() - 1), "length"),
+    ):
+        if added.std() < 0.02 * added.mean():
+            return (
+                f"A row's similarity with itself is down to {own.min():.5f}, which must be 1. "
+                f"About {added.mean():.1g} is added to each {name}, which is too much beside rows "
+                f"as short as {norms.min():.2g}. Leave it out, or clamp the lengths at 1e-8."
+            )
+    return ""
 
 
 def _centred(x: Tensor) -> Tensor:

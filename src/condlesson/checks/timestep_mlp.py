@@ -19,9 +19,11 @@ from condlesson.checks.harness.answer import as_factory, build, call_on, cured, 
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.kinds_of_timesteps import NUMBER, compare_kinds
 from condlesson.checks.instruments.mlp import examine_perceptron
 from condlesson.checks.instruments.mlp_layers import find_layers
+from condlesson.checks.instruments.mlp_learning import check_slopes, check_start
 from condlesson.checks.instruments.parameters import (
     check_gradients,
     check_modes,
@@ -98,7 +100,11 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
     with overwritten(_random_values(module)):  # a second layer may start at 0
         check_own_rows(module, _embed(module, DRAWN), DRAWN, _embed)
         check_modes(module, lambda: _embed(module, DRAWN))
-    return examine_perceptron(layers, lambda t: _embed(module, t))
+    notes = examine_perceptron(layers, lambda t: _embed(module, t))
+    with overwritten(_random_values(module)):
+        check_slopes(module, layers, lambda: _embed(module, DRAWN))
+    check_start(module, layers, lambda: _embed(module, DRAWN))
+    return notes
 
 
 def _cure(failure: Failure, d_sinusoidal: int) -> str:
@@ -130,12 +136,11 @@ def _embed(module: Callable, t: Tensor) -> Tensor:
 
 def _other_timesteps(factory: Callable) -> list[str]:
     module = build(factory, 32, 16, text=f"{name_of(factory)}(32, 16)")
-    try:
-        single = call_on(module, 500, what="").shape
-    except (Wrong, NotDone):
-        single = None
-    if single == (1, 16):
-        return []
+    _embed(module, DRAWN)  # lazy layers get their values here
+    with overwritten(_random_values(module)):  # a second layer may start at 0
+        taken = compare_kinds(lambda t: call_on(module, t, what=""))
+    if NUMBER not in taken.refused:
+        return taken.notes
     return [
         "Note: your module does not take a single number, such as t = 500. The page's module "
         "takes it, too."

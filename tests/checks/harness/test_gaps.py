@@ -7,6 +7,7 @@ from torch import nn
 
 from condlesson.checks import CheckResult
 from condlesson.checks.harness import gaps as module
+from condlesson.checks.harness.answer import call
 from condlesson.checks.harness.run import NotDone, Wrong
 from tests.answers import Hostile, ask, blank, hostile_class
 
@@ -136,6 +137,72 @@ TOLD_APART = {
 )
 def test_not_done_is_told_apart_from_wrong(examine, answer, status, messages):
     assert ask(examine, answer, exercise) == CheckResult("check_x", status, messages)
+
+
+def steps(x, y):
+    """Three gaps; the first two give names to values."""
+    y = abs(y)
+    # TODO 1: the sum.
+    y, total = y + 1, x + y
+    # END TODO
+    # TODO 2: twice that.
+    double = 2 * total
+    # END TODO
+    # TODO 3: and one more.
+    more = double + 1
+    return more
+    # END TODO
+
+
+class Kept(nn.Module):
+    """A gap that keeps something."""
+
+    def forward(self, x):
+        """Keep it, and return it."""
+        # TODO 1: keep it.
+        self.x = x
+        # END TODO
+        # TODO 2: return it.
+        return x
+        # END TODO
+
+
+LAST = "one more.\n    "
+FINISHED = {
+    "with other names": (steps, [(f"{LAST}...", f"{LAST}return 2 * (x + y)")], True),
+    "with the same names": (
+        steps,
+        [(f"{LAST}...", f"{LAST}total = x + y\n    double = 2 * total\n    return double")],
+        True,
+    ),
+    "in a lambda": (steps, [(f"{LAST}...", f"{LAST}return (lambda: double)()")], False),
+    "with what is open": (steps, [(f"{LAST}...", f"{LAST}return 2 * total")], False),
+    "the first gap only": (steps, [("...", "total = x + y")], False),
+    "nothing": (steps, [], False),
+    "what is to be kept": (
+        Kept,
+        [("return it.\n        ...", "return it.\n        return x")],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("task", "filled", "is_finished"), FINISHED.values(), ids=FINISHED)
+def test_a_mistake_is_named_where_the_answer_does_without_what_is_open(task, filled, is_finished):
+    found = ask(is_wrong, blank(task, *filled), task)
+    assert found.status == ("wrong" if is_finished else "not done"), found
+    assert ("This is wrong." in found.messages) == is_finished
+
+
+@pytest.mark.parametrize(
+    ("line", "status"), [("return x[0]", "wrong"), ("return product", "not done")]
+)
+def test_a_name_that_is_missing_may_be_in_a_gap(line, status):
+    def examine(answer):
+        call(answer, 1, 2, what="It")
+
+    found = ask(examine, blank(steps, (f"{LAST}...", f"{LAST}{line}")), steps)
+    assert found.status == status, found
 
 
 class Further(Exercise):

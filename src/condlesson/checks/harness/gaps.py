@@ -1,5 +1,6 @@
 """What of an exercise is still open: gaps of its scaffold that nobody has filled yet."""
 
+import ast
 import dis
 import inspect
 import re
@@ -24,11 +25,14 @@ class Gap(NamedTuple):
         owner: The class or function that it is in.
         label: Such as "TODO 2"; "" if the gap has lost it.
         hint: What belongs there.
+        is_needed: False if the gap waits for variables alone, which nothing reads: the answer
+            does without them.
     """
 
     owner: str
     label: str
     hint: str
+    is_needed: bool = True
 
 
 _TODO = re.compile(r"^\s*#\s*(TODO(?: \d+)?):?\s*(.*)")
@@ -54,7 +58,10 @@ def gaps(answer: object, exercise: object) -> list[Gap]:
         except (OSError, TypeError, IndexError, SyntaxError):
             found += [Gap(owner, "", "")] if _has_gap(code) else []
         else:
-            found += [Gap(owner, *gap) for gap in _gaps_in(source, known)]
+            found += [
+                Gap(owner, label, hint, _is_needed(label, code, exercise))
+                for label, hint in _gaps_in(source, known)
+            ]
     order = list(dict.fromkeys(gap.owner for gap in found))
     return sorted(dict.fromkeys(found), key=lambda gap: (-order.index(gap.owner), *gap[1:]))
 
@@ -68,6 +75,62 @@ def _given_lines(exercise: object) -> set[str]:
             with suppress(ValueError, OSError, TypeError):
                 known |= {line.strip() for line in scaffold(part).splitlines()}
     return known
+
+
+def _is_needed(label: str, code: CodeType, exercise: object) -> bool:
+    """Whether code reads what a gap of its function waits for, or needs it for something else."""
+    names = _variables(exercise).get((code.co_name, label), set())
+    return not names or bool(names & _unbound(code))
+
+
+def _unbound(code: CodeType) -> set[str]:
+    """Names that code, with its inner functions, reads and does not bind; attributes as well."""
+    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*map(_unbound, inner))
+
+
+@cache
+def _variables(exercise: object) -> dict[tuple[str, str], set[str]]:
+    """New variables of each gap that waits for nothing else, by its function and its label."""
+    found = {}
+    for part in exercise.__mro__ if isinstance(exercise, type) else [exercise]:
+        if part.__module__.split(".")[0] in ("torch", "builtins"):
+            continue
+        with suppress(ValueError, OSError, TypeError):
+            code = textwrap.dedent(inspect.getsource(part))
+            functions = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.FunctionDef)]
+            for label, first, last in _todos(code):
+                for function in functions:
+                    inside = [s for s in function.body if first < s.lineno < last]
+                    if inside and all(_binds_only(statement) for statement in inside):
+                        others = [s for s in function.body if s not in inside]
+                        bound = {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
+                        new = _stored(inside) - _stored(others) - bound
+                        found[function.name, label] = new
+    return found
+
+
+def _todos(code: str) -> Iterator[tuple[str, int, int]]:
+    """Label, first and last line of each part that a learner writes."""
+    label, first = "", 0
+    for number, line in enumerate(code.splitlines(), start=1):
+        if mark := _TODO.match(line):
+            label, first = mark[1], number
+        elif line.strip() == "# END TODO":
+            yield label, first, number
+
+
+def _binds_only(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but give names to values."""
+    if not isinstance(statement, ast.Assign):
+        return False
+    parts = [part for target in statement.targets for part in ast.walk(target)]
+    return all(isinstance(part, (ast.Name, ast.Tuple, ast.Store)) for part in parts)
+
+
+def _stored(statements: list[ast.stmt]) -> set[str]:
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _codes(answer: object) -> Iterator[tuple[str, CodeType]]:

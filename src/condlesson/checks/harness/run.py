@@ -121,20 +121,29 @@ def _outcome(answer: object, examine: Callable[[object], list[str]], exercise: o
         except NotDone as error:
             return "not done", _open_messages(answer, exercise, [str(error)])
         except Wrong as error:
-            messages = _open_messages(answer, exercise, [])
+            messages = _open_messages(answer, exercise, [], has_run=_has_run(error))
             return ("not done", messages) if messages else ("wrong", [str(error)])
         except BaseException as error:
             return "wrong", [_unexpected(error)]
 
 
-def _open_messages(answer: object, exercise: object, otherwise: list[str]) -> list[str]:
+def _has_run(error: Wrong) -> bool:
+    """Whether a mistake is no missing name, of what stands in a gap."""
+    kind = error.failure.kind if isinstance(error, Raised) else ""
+    return kind not in ("NameError", "UnboundLocalError")
+
+
+def _open_messages(
+    answer: object, exercise: object, otherwise: list[str], *, has_run: bool = False
+) -> list[str]:
+    """What is open; `otherwise` if nothing is, or if the answer has run without what is."""
     try:
         found = gaps(answer, exercise)
     except PASSING:
         raise
     except BaseException:  # an answer can make even a look at it fail
         found = []
-    if not found:
+    if not found or (has_run and not any(gap.is_needed for gap in found)):
         return otherwise
     owner = found[0].owner  # what is built on something unfinished comes after it
     labelled = [gap for gap in found if gap.owner == owner and gap.label]

@@ -125,6 +125,7 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
         is_pointwise = torch.allclose(embed(t)[0].detach()[: len(x) // 2], out[: len(x) // 2])
     found = activation_of(x, out, after)
     if found == "no activation":
+        _refuse_late_bias(layers, embed)
         raise Wrong(
             "There is no activation between the two linear layers: what enters the second is what "
             f"left the first, from -{SPAN:g} to {SPAN:g}. Two linear layers in a row are one "
@@ -195,6 +196,18 @@ def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]
             f"{table.min():.2f} to {table.max():.2f} instead of -1 to 1. Leave that {bent} out."
         )
     raise Wrong(f"The first layer does not see the sinusoid of exercise 1. {text}")
+
+
+def _refuse_late_bias(layers: Layers, embed: Embed) -> None:
+    """Refuse an activation of W_1 s alone; one of s itself would change its sign with W_1."""
+    plus, minus = (_passed(layers, embed, ALL, 0.0, sign) for sign in (1.0, -1.0))
+    bent = _bent_by(plus)
+    if bent and not torch.allclose(minus, -plus, atol=1e-3):
+        raise Wrong(
+            f"The first bias is added behind the activation: {bent} bends W_1 s alone, and b_1 "
+            f"goes into the second layer as it is. Write the bias inside, {bent} of W_1 s + b_1, "
+            "which is what nn.Linear returns."
+        )
 
 
 def _put_gelu(layers: Layers, embed: Embed) -> str:

@@ -13,6 +13,7 @@ from condlesson.checks.instruments.sinusoid_fit import (
     explains,
     fit_hands,
     match_hands,
+    twice,
     wheel,
 )
 from condlesson.checks.instruments.sinusoid_mistakes import base_text, known_wheels
@@ -36,6 +37,15 @@ class Reading(NamedTuple):
 
     matched: Matched
     notes: list[str]
+    w: Tensor  # frequencies, fastest first
+
+    def at(self, t: Tensor) -> Tensor:
+        """Rows of any times in this layout, (len(t), d), in float64."""
+        angles = t.double()[:, None] * self.w
+        hands = torch.cat([angles.sin(), angles.cos()], dim=1)
+        rows = torch.empty_like(hands)
+        rows[:, self.matched.order] = torch.where(self.matched.is_negative, -hands, hands)
+        return rows
 
 
 class Seen(NamedTuple):
@@ -70,9 +80,10 @@ def read_clock(table: Tensor, noise: float = 3e-6, t: Tensor | None = None) -> R
     table, d = table.detach().double(), table.shape[1]
     t = torch.arange(len(table)) if t is None else t
     for steps, notes in ((d // 2, []), (d // 2 - 1, [HALF_MINUS_ONE])):
-        matched = match_hands(table, t.double(), wheel(d, steps=steps), noise) if steps else None
+        w = wheel(d, steps=steps) if steps else None
+        matched = match_hands(table, t.double(), w, noise) if steps else None
         if matched:
-            return Reading(matched, [*notes, *_sign_note(matched)])
+            return Reading(matched, [*notes, *_sign_note(matched)], w)
     raise Wrong(_mistake(Seen(table, t.double(), fit_hands(table), noise)))
 
 
@@ -83,7 +94,7 @@ def _sign_note(matched: Matched) -> list[str]:
 
 def _mistake(seen: Seen) -> str:
     """The root of what is wrong with a table, most obvious first."""
-    looks = _frozen, _collisions, _rounded, _known_wheel, _cut_angles, *_COLUMNS
+    looks = _frozen, _collisions, _twice, _rounded, _known_wheel, _cut_angles, *_COLUMNS
     return next((text for look in looks if (text := look(seen))), "") or _speeds(seen.hands)
 
 
@@ -123,6 +134,20 @@ def _collisions(seen: Seen) -> str:
         "t: an integer division, or half precision, in which 500 and 501 are the same. Divide with "
         "/, and compute in float32."
     )
+
+
+def _twice(seen: Seen) -> str:
+    for less in (0, 1):
+        found = twice(
+            seen.table, seen.t, wheel(seen.width, steps=seen.width // 2 - less), seen.noise
+        )
+        if found:
+            (first, second), hand, missing = found
+            return (
+                f"Dimensions {first} and {second} are the same hand, {hand}, and {missing} is "
+                "missing. Each frequency gives one sine and one cosine."
+            )
+    return ""
 
 
 def _rounded(seen: Seen) -> str:

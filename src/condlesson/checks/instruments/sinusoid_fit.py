@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["BASE", "Hands", "Matched", "explains", "fit_hands", "match_hands", "wheel"]
+__all__ = ["BASE", "Hands", "Matched", "explains", "fit_hands", "match_hands", "twice", "wheel"]
 
 BASE = 10000.0
 STILL = 1e-6  # radians per timestep; of what is slower float32 shows a straight line
@@ -86,6 +86,31 @@ def explains(
     hands, some = _hands(t[rows], w), table[rows]
     off = torch.minimum(_farthest(hands, some), _farthest(hands, -some)) / near[:, None]
     return bool((off.amin(dim=1) <= 1).all() and (not all_columns or (off.amin(dim=0) <= 1).all()))
+
+
+def twice(
+    table: Tensor, t: Tensor, w: Tensor, noise: float
+) -> tuple[tuple[int, int], str, str] | None:
+    """Two columns that hold one hand, that hand, and a hand that is missing; None if not so.
+
+    Args:
+        table: Embeddings in float64, (N, 2 * len(w)).
+        t: Timesteps in float64, (N,).
+        w: Frequencies in float64.
+        noise: As in `match_hands`. Each column must be a hand up to that.
+    """
+    rows, near = _some_rows(t), _tolerance(t, w, noise)
+    hands, some = _hands(t[rows], w), table[rows]
+    off = torch.minimum(_farthest(hands, some), _farthest(hands, -some)) / near[:, None]
+    least, which = off.min(dim=0)
+    count = torch.bincount(which, minlength=len(near))
+    missing = int((count == 0).sum())
+    if bool((least > 1).any()) or not 0 < missing <= len(near) // 8:  # more are another mistake
+        return None
+    names = [f"{kind}(w_{i} t)" for kind in ("sin", "cos") for i in range(len(w))]
+    hand = int(count.argmax())
+    first, second = (which == hand).nonzero().flatten()[:2].tolist()
+    return (first, second), names[hand], names[int(count.argmin())]
 
 
 def _hands(t: Tensor, w: Tensor) -> Tensor:

@@ -129,7 +129,8 @@ _MULTIPLES = (
     "The frequencies are not a geometric series: they go like i + 1 or 1 / (i + 1). Each must be "
     "the one before times the same number: w_i = 10000 ** (-i / (d/2))."
 )
-_BASES = (1000.0, 10.0, 1e5, 1e6, math.e, 2.0, 5000.0, 500000.0)
+LOG2 = math.exp(math.log2(BASE))
+_BASES = (1000.0, 10.0, 1e5, 1e6, math.e, 2.0, 5000.0, 500000.0, LOG2)
 
 
 def base_text(base: float) -> str:
@@ -138,6 +139,11 @@ def base_text(base: float) -> str:
         return (
             "The base is exp(4), about 55, since math.log10(10000) is 4. exp needs the natural "
             "logarithm: math.log(10000)."
+        )
+    if abs(base / LOG2 - 1) < 0.01:
+        return (
+            "The base is exp(13.3), about 590,000, since math.log2(10000) is 13.3. exp needs the "
+            "natural logarithm: math.log(10000)."
         )
     return (
         f"The base is {base:g} and not 10000: the slowest hand goes round in about "

@@ -1,0 +1,111 @@
+"""Timesteps in other kinds than a tensor of whole ones, and between these, and what rows they get.
+
+An answer need not take them. One that does must give the same time the same row.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from condlesson.checks.harness.run import NotDone, Wrong
+
+__all__ = ["AS_IT_IS", "NUMBER", "Taken", "compare_kinds"]
+
+FLOATING = "a timestep in a floating tensor"
+NUMBER = "a single number, such as 500"
+SCALAR = "a 0-d tensor"
+_KINDS = {
+    FLOATING: (torch.tensor([500.0]), "in a floating tensor"),
+    NUMBER: (500, "as a single number"),
+    SCALAR: (torch.tensor(500), "as a 0-d tensor"),
+}
+_HALF = torch.tensor([0.5])
+AS_IT_IS = (
+    "The same time must have the same row: take t as it is, and change nothing by its kind, by its "
+    "size or by the largest t of the batch."
+)
+
+
+class Taken(NamedTuple):
+    """What an answer makes of other timesteps.
+
+    Attributes:
+        refused: Kinds that it does not take.
+        notes: On timesteps that are not whole.
+    """
+
+    refused: list[str]
+    notes: list[str]
+
+
+def compare_kinds(
+    embed: Callable[[object], Tensor], formula: Callable[[Tensor], Tensor] | None = None
+) -> Taken:
+    """Compare rows of the same times in other kinds; raise `Wrong` if they differ.
+
+    Args:
+        embed: Maps what stands for timesteps to their rows; may raise `Wrong` or `NotDone`.
+        formula: The rows as they must be at any time, if that is known.
+    """
+    whole, refused = embed(torch.tensor([500])), []
+    for kind, (t, how) in _KINDS.items():
+        row = _rows(embed, t)
+        if row is None or row.shape != whole.shape:
+            refused.append(kind)
+        elif (off := _off(row, whole)) > _near(whole):
+            raise Wrong(
+                f"t = 500 gets another embedding {how} than in a tensor of whole timesteps: they "
+                f"differ by up to {off:.2g}. {AS_IT_IS}"
+            )
+    if FLOATING in refused:
+        return Taken(refused, [])
+    alone, among = _rows(embed, torch.tensor([0.25])), _rows(embed, torch.tensor([0.25, 500, 999]))
+    if alone is not None and among is not None and _off(alone, among[:1]) > _near(whole):
+        raise Wrong(
+            "t = 0.25 gets one embedding alone and another one in a batch of larger timesteps: "
+            f"they differ by up to {_off(alone, among[:1]):.2g}. {AS_IT_IS}"
+        )
+    return Taken(refused, _between(embed, formula))
+
+
+def _between(
+    embed: Callable[[object], Tensor], formula: Callable[[Tensor], Tensor] | None
+) -> list[str]:
+    """Notes on a time between two timesteps."""
+    row = _rows(embed, _HALF)
+    if row is None:
+        return []
+    ends = [embed(torch.tensor([t])) for t in (0, 1)]
+    for t, end in enumerate(ends):
+        if torch.equal(row, end):
+            return [f"Note: t = 0.5 is rounded to {t}. That is fine for whole timesteps."]
+    if formula is None or _off(row, formula(_HALF)) < _near(row):
+        return []
+    low, high = torch.minimum(*ends), torch.maximum(*ends)
+    if bool(((row > low - 1e-4) & (row < high + 1e-4)).all()):
+        return [
+            "Note: the row of t = 0.5 lies between those of 0 and 1, and is not the formula's. "
+            "That is fine for whole timesteps."
+        ]
+    raise Wrong(
+        f"At whole timesteps it is right, and at t = 0.5 it is off by up to "
+        f"{_off(row, formula(_HALF)):.2g}. Timesteps may be floating numbers. {AS_IT_IS}"
+    )
+
+
+def _rows(embed: Callable[[object], Tensor], t: object) -> Tensor | None:
+    with suppress(Wrong, NotDone):
+        return embed(t).detach()
+    return None
+
+
+def _off(rows: Tensor, others: Tensor) -> float:
+    return (rows.double() - others.double()).abs().max().item()
+
+
+def _near(rows: Tensor) -> float:
+    """How far rows of the same time may differ."""
+    return 1e-3 * max(1.0, rows.abs().max().item())
