@@ -243,6 +243,68 @@ WRONG = {
         },
         "the same numbers",
     ),
+    "a gamma and a beta for each group": (
+        {
+            PROJECT: "self.k = C // G; self.project = nn.Linear(D, 2 * G)",
+            SCORES: "scores = self.project(t_emb).repeat_interleave(self.k, dim=1)",
+        },
+        "gamma of channel 1 always moves as that of channel 0: only 4 of 12 channels have a gamma",
+    ),
+    "a beta for each pair of channels": (
+        {
+            PROJECT: "self.g, self.b = nn.Linear(D, C), nn.Linear(D, C // 2)",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb).repeat_interleave(2, dim=1)",
+        },
+        "beta of channel 1 always moves as that of channel 0: only 6 of 12 channels have a beta",
+    ),
+    "half of the channels the other way": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma, beta = (torch.cat([x, -x], dim=1) for x in scores.chunk(2, dim=1))",
+        },
+        "The gamma of channel 6 always moves against that of channel 0",
+    ),
+    "beta is minus gamma": (
+        {PROJECT: "self.project = nn.Linear(D, C)", SPLIT: "gamma, beta = scores, -scores"},
+        "The beta of channel 0 always moves against the gamma of channel 0. Both must be free",
+    ),
+    "beta is half of gamma, affine": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma, beta = scores, 0.5 * scores",
+        },
+        "The beta of channel 0 always moves 0.5 times as far as the gamma of channel 0",
+    ),
+    "one weight for both, and two biases": (
+        {
+            PROJECT: "self.project, self.b = nn.Linear(D, C), nn.Parameter(torch.zeros(C))",
+            SPLIT: "gamma, beta = scores, scores + self.b",
+        },
+        "The beta of channel 0 always moves as the gamma of channel 0",
+    ),
+    "slices that overlap": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C + 1)",
+            SPLIT: "gamma, beta = scores[:, :C], scores[:, 1:]",
+        },
+        "The beta of channel 0 always moves as the gamma of channel 1",
+    ),
+    "beta of the sum of gammas": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma, beta = scores, scores.sum(1, keepdim=True) - 2 * scores",
+        },
+        "Of the 24 numbers for the gamma and the beta of 12 channels only 12 are free",
+    ),
+    "minus gamma, behind a gate": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C); self.gate = nn.Parameter(torch.zeros(C))",
+            SPLIT: "gamma, beta = self.gate * scores, -self.gate * scores",
+        },
+        "The beta of channel 0 always moves against the gamma of channel 0",
+    ),
     "beta is scaled": ({OUT: "return (1 + gamma) * (self.norm(h) + beta)"}, "Beta is scaled"),
     "tanh of gamma": ({"(1 + gamma)": "(1 + gamma.tanh())"}, "Gamma goes through tanh"),
     "sigmoid as the scale": ({"(1 + gamma)": "gamma.sigmoid()"}, "The scale goes through sigmoid"),

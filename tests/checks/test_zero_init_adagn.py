@@ -130,6 +130,15 @@ ZERO_INIT_WRONG = {
         {ONES: "nn.init.constant_(self.project.bias[:C], 0.5)"},
         "Change gamma's half of the bias",
     ),
+    "a score for each group": (
+        {
+            PROJECT: "self.k = C // G; self.project = nn.Linear(D, 2 * G)",
+            START: ZEROED,
+            SCORES: "scores = self.project(t_emb).repeat_interleave(self.k, dim=1)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "only 4 of 12 channels have a gamma of their own",
+    ),
     "norm last": (
         {"gamma * self.norm(h) + beta": "self.norm(gamma * h + beta)"},
         "The norm comes last",
@@ -141,6 +150,33 @@ ZERO_INIT_WRONG = {
 @pytest.mark.parametrize("edits", ZERO_INIT_RIGHT.values(), ids=ZERO_INIT_RIGHT)
 def test_right_zero_init_passes(edits):
     assert_passed(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))))
+
+
+NOTED = {
+    "a projection of low rank": (
+        {
+            PROJECT: "self.project = nn.Sequential(nn.Linear(D, 3), nn.Linear(3, 2 * C))",
+            START: lines(
+                "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+                "nn.init.ones_(self.project[1].bias[:C])",
+            ),
+        },
+        "yours has 587",
+    ),
+    "without a bias": (
+        {
+            PROJECT: "self.project = nn.Linear(D, 2 * C, bias=False)",
+            START: "nn.init.zeros_(self.project.weight)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "the projection has no bias",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "note"), NOTED.values(), ids=NOTED)
+def test_another_zero_init_passes_with_a_note(edits, note):
+    assert_passed(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))), note)
 
 
 def test_zero_init_passes_with_notes():

@@ -1,6 +1,7 @@
 """Checks of exercise 3: adaptive group norm, its start, and what only adds."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ from condlesson.checks.instruments.norm import (
 )
 from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten, trainable
 from condlesson.checks.instruments.projection import activation_note, is_linear
+from condlesson.checks.instruments.tied import check_free
 
 __all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
 
@@ -224,9 +226,14 @@ def _additive_gn(answer: object) -> list[str]:
         start = measure(layer, sizes, t_emb)
         with with_random_parameters(layer):
             notes = _check_shift(start, measure(layer, sizes, t_emb), t_emb)
+        check_free(layer, partial(_shifts, layer, sizes, t_emb), sizes[0])
         notes += _check_own(layer, sizes)
         check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
     return notes
+
+
+def _shifts(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> dict[str, Tensor]:
+    return {"shift": measure(layer, sizes, t_emb).shift}
 
 
 def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:

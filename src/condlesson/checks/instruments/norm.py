@@ -28,6 +28,7 @@ from condlesson.checks.instruments.parameters import (
     trainable,
 )
 from condlesson.checks.instruments.projection import check_linear, parameter_notes
+from condlesson.checks.instruments.tied import check_free
 
 __all__ = [
     "PAGE",
@@ -282,7 +283,13 @@ def examine_scores(layer: nn.Module, sizes: Sizes) -> list[str]:
         scores = measure(layer, sizes, t_emb)
     _check_dependence(scores, sizes[0])
     check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
-    return [*check_linear(scores, t_emb), *parameter_notes(layer, sizes)]
+    notes = check_linear(scores, t_emb)
+    check_free(layer, lambda: _named(measure(layer, sizes, t_emb)), sizes[0])
+    return [*notes, *parameter_notes(layer, sizes)]
+
+
+def _named(scores: Scores) -> dict[str, Tensor]:
+    return {"gamma": scores.scale, "beta": scores.shift}
 
 
 def moved_by_t(values: Tensor) -> Tensor:
