@@ -97,6 +97,10 @@ RIGHT = {
         NORMED: "self.norm(h.double())",
     },
     "small start": {"# more": "nn.init.normal_(self.project.weight, std=0.02)"},
+    "xavier": {"# more": "nn.init.xavier_normal_(self.project.weight)"},
+    "kaiming": {"# more": "nn.init.kaiming_normal_(self.project.weight)"},
+    "std 0.2": {"# more": "nn.init.normal_(self.project.weight, std=0.2)"},
+    "weight at 0, bias as it comes": {"# more": "nn.init.zeros_(self.project.weight)"},
     "weight norm": {
         PROJECT: "self.project = nn.utils.parametrizations.weight_norm(nn.Linear(D, 2 * C))"
     },
@@ -148,6 +152,11 @@ NOTED = {
         },
         "has no bias",
     ),
+    "large values": (
+        {"# more": "nn.init.orthogonal_(self.project.weight, gain=11)"},
+        "Note: at initialisation gamma has a spread of 1.",
+        "Note: at initialisation beta has a spread of 1.",
+    ),
     "no bias": ({PROJECT: "self.project = nn.Linear(D, 2 * C, bias=False)"}, "has no bias"),
     "rank of 3": (
         {PROJECT: "self.project = nn.Sequential(nn.Linear(D, 3, bias=False), nn.Linear(3, 2 * C))"},
@@ -165,6 +174,18 @@ NOTED = {
     "a factor that is learned": (
         {"# more": "self.c = nn.Parameter(torch.tensor(1.0))", "(1 + gamma)": "(1 + self.c*gamma)"},
         "yours has 3,201: c ()",
+    ),
+    "affine scale near 1": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            "# more": "nn.init.normal_(self.norm.weight, 1.0, 0.02)",
+        },
+        "keeps a scale and a shift of its own",
+    ),
+    "zero-init, variance over n - 1": (
+        by_hand("(x - x.mean(-1, True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt()")
+        | {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
+        "divided by n - 1",
     ),
     "a second layer that does nothing new": (
         {PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))"},

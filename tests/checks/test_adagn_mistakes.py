@@ -336,46 +336,6 @@ WRONG = {
         },
         "8 of the 16 numbers of t_emb have no effect",
     ),
-    # gradients
-    "no_grad": (
-        {OUT: lines("with torch.no_grad():", f"    {OUT}")},
-        "carries no gradient",
-    ),
-    "h detached": ({NORMED: "self.norm(h.detach())"}, "No gradient reaches h"),
-    "t_emb detached": ({SCORES: "scores = self.project(t_emb.detach())"}, "reaches t_emb"),
-    "scores detached": ({SCORES: f"{SCORES}.detach()"}, "reaches project.weight, project.bias"),
-    "gamma detached": ({"(1 + gamma)": "(1 + gamma.detach())"}, "reaches 50% of project.weight"),
-    "beta detached": (
-        {f"{NORMED} + beta": f"{NORMED} + beta.detach()"},
-        "No gradient reaches 50% of project.weight (24, 16), though the result depends on it",
-    ),
-    "a layer that is not used": (
-        {"# more": "self.spare = nn.Linear(D, D)"},
-        "spare.weight, spare.bias are never used: forward does not call the layer",
-    ),
-    # the start
-    "without the 1": ({"(1 + gamma)": "gamma"}, "Gamma multiplies without the 1 +"),
-    "zero-init without the 1": (
-        {
-            "# more": "[nn.init.zeros_(p) for p in self.project.parameters()]",
-            "(1 + gamma)": "gamma",
-        },
-        "silences all features",
-    ),
-    "the 1 at beta": (
-        {OUT: "return gamma * self.norm(h) + (1 + beta)"},
-        "Your formula adds the 1 to the shift",
-    ),
-    "the 1 in beta's half of the bias": (
-        {"(1 + gamma)": "gamma", "# more": "nn.init.ones_(self.project.bias[C:])"},
-        "The 1 is in the wrong half of the bias",
-    ),
-    "large at the start": (
-        {"# more": "nn.init.ones_(self.project.weight)"},
-        "The 1 is in the formula already. Let the projection start with small",
-    ),
-    "2 for 1": ({"(1 + gamma)": "(2 + gamma)"}, "where the 1 is added once."),
-    "the 1 twice": ({"# more": "nn.init.ones_(self.project.bias[:C])"}, "multiplied by 2"),
 }
 
 

@@ -21,9 +21,9 @@ from condlesson.checks.instruments.norm import (
     examine_scores,
     measure,
     moved_by_t,
-    start_of,
     with_random_parameters,
 )
+from condlesson.checks.instruments.norm_start import Start, start_of
 from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten, trainable
 from condlesson.checks.instruments.projection import activation_note, is_linear
 from condlesson.checks.instruments.tied import check_free
@@ -33,6 +33,7 @@ __all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
 ONE_EACH = (6, 5, 6)  # as many groups as channels
 FEW = (64, 24, 8)  # fewer groups than the usual 32, which divide the channels, too
 SIZES = (SMALL, ONE_EACH, FEW)
+LARGE, TOO_LARGE = 1.0, 2.0  # spread of gamma or beta at the start; the page's has about 0.1
 ARGUMENTS = "(num_channels, d_emb, num_groups)"
 
 
@@ -62,8 +63,7 @@ def _adagn(answer: object) -> list[str]:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
     t_emb = _real_embeddings()
-    start, zeroed = start_of(factory, t_emb)
-    return [*_check_start(start, zeroed), *notes]
+    return [*_check_start(start_of(factory, t_emb)), *notes]
 
 
 def _real_embeddings() -> Tensor:
@@ -72,11 +72,26 @@ def _real_embeddings() -> Tensor:
         return embeddings.TimestepEmbedding(256, PAGE[1])(torch.arange(0, 1000, 100))
 
 
-def _check_start(start: Scores, zeroed: Scores) -> list[str]:
-    """The 1 of 1 + gamma: written, or in the bias."""
+def _check_start(begun: Start) -> list[str]:
+    """The 1 of 1 + gamma, written or in the bias, and values of gamma and beta that are small."""
+    start, zeroed = begun.scores, begun.zeroed
     mean, size = start.scale.mean().item(), start.scale.square().mean().sqrt().item()
     neutral = zeroed.scale.mean().item()
+    spread = _spread(start.scale)
+    if abs(mean - 1) >= 0.25 and abs(begun.freed.scale.mean() - 1) < 0.25:
+        raise Wrong(
+            f"The norm's own scale, {begun.own}, starts at {begun.own_mean:.2g} on average, so at "
+            f"initialisation features are multiplied by {mean:.2g}, which should be about 1. Let "
+            "it start at 1, as nn.GroupNorm does, or leave it out: affine=False."
+        )
+    if spread > TOO_LARGE and abs(mean - 1) < spread / 2:
+        raise Wrong(
+            f"Gamma is large at initialisation: it has a spread of {spread:.2g}, and the page's "
+            "layer about 0.1. So features are enlarged, silenced or turned around at random. Let "
+            "the projection start with small values, as nn.Linear does by itself."
+        )
     if abs(mean - 1) < 0.25:
+        _check_shift_start(start.shift, zeroed.shift)
         return _start_notes(start, neutral)
     if abs(mean) < 0.3 and start.shift.mean() > 0.7:
         raise Wrong(
@@ -108,6 +123,33 @@ def _check_start(start: Scores, zeroed: Scores) -> list[str]:
     )
 
 
+def _spread(values: Tensor) -> float:
+    """How much the channels of (N, C) differ."""
+    return values.std(dim=1).mean().item()
+
+
+def _check_shift_start(shift: Tensor, zeroed: Tensor) -> None:
+    """Refuse shifts that start far from 0."""
+    mean, spread, added = shift.mean().item(), _spread(shift), zeroed.mean().item()
+    if spread > TOO_LARGE:
+        raise Wrong(
+            f"Beta is large at initialisation: it has a spread of {spread:.2g}, and the page's "
+            "layer about 0.1. Let beta's half of the projection start with small values, as "
+            "nn.Linear does by itself."
+        )
+    if abs(mean) < 0.25 + spread / 2:
+        return
+    cure = (
+        f"Your formula adds {added:.2g} to it. Write {FORMULA}."
+        if abs(added) > 0.2
+        else "Beta's half of the bias must start near 0, and so must a shift of the norm's own."
+    )
+    raise Wrong(
+        f"At initialisation every channel is shifted by about {mean:.2g}, which should be about 0. "
+        f"{cure}"
+    )
+
+
 def _start_notes(start: Scores, neutral: float) -> list[str]:
     notes = []
     if abs(neutral) < 1e-3:
@@ -121,7 +163,13 @@ def _start_notes(start: Scores, neutral: float) -> list[str]:
             f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Is its "
             "variance divided by n - 1 instead of n, or is its eps not 1e-5?"
         )
-    if start.scale.std() < 1e-6 and start.shift.std() < 1e-6:
+    for name, values in (("gamma", start.scale), ("beta", start.shift)):
+        if _spread(values) > LARGE:
+            notes.append(
+                f"Note: at initialisation {name} has a spread of {_spread(values):.2g}, and the "
+                "page's layer about 0.1. Smaller values are a calmer start."
+            )
+    if (start.scale - 1).abs().max() < 1e-3 and start.shift.abs().max() < 1e-4:
         notes.append("Note: the projection starts at 0, so the layer starts as group norm exactly.")
     return notes
 

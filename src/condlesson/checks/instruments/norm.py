@@ -41,7 +41,6 @@ __all__ = [
     "layer_cure",
     "measure",
     "moved_by_t",
-    "start_of",
     "with_random_parameters",
 ]
 
@@ -337,20 +336,3 @@ def _check_dependence(scores: Scores, num_channels: int) -> None:
                 "Gamma and beta are the same numbers. The projection has 2 * num_channels outputs: "
                 "one half for gamma, the other for beta."
             )
-
-
-def start_of(factory: Callable, t_emb: Tensor) -> tuple[Scores, Scores]:
-    """Scores of a fresh layer of the page's size, and of one whose projection is all 0."""
-    layer = build(factory, *PAGE, text=f"{name_of(factory)}{PAGE}")
-    start = measure(layer, PAGE, t_emb)
-    zeroed = {p: 0.0 for p in layer.parameters() if not _scales_norm(layer, p, t_emb)}
-    with overwritten(zeroed):
-        return start, measure(layer, PAGE, t_emb)
-
-
-def _scales_norm(layer: nn.Module, p: nn.Parameter, t_emb: Tensor) -> bool:
-    """Whether it is the norm's own scale: it starts at 1, and at 0 no embedding scales."""
-    if squeezed(p) != PAGE[:1] or not (p == 1).all():
-        return False
-    with with_random_parameters(layer), overwritten({p: 0.0}):
-        return not moved_by_t(measure(layer, PAGE, t_emb).scale).any()
