@@ -213,6 +213,29 @@ def test_a_group_norm_with_scores_passes():
     assert_passed(check_adagn(cell(SUBCLASS)))
 
 
+SEQUENCE = "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))"
+LEARNS = {
+    "a gate": {
+        "# more": "self.gate = nn.Parameter(torch.zeros(1))",
+        SCORES: "scores = self.gate * self.project(t_emb)",
+    },
+    "a gate for each channel": {
+        "# more": "self.gate = nn.Parameter(torch.zeros(C))",
+        SCORES: "scores = self.gate.repeat(2) * self.project(t_emb)",
+    },
+    "the last of two layers": {
+        PROJECT: SEQUENCE,
+        "# more": "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+    },
+}
+
+
+@pytest.mark.parametrize("edits", LEARNS.values(), ids=LEARNS)
+def test_one_factor_that_starts_at_0_still_learns(edits):
+    notes = ("starts as group norm exactly", "the page's layer has 3,200 parameters")
+    assert_passed(check_adagn(cell(edited(ADAGN, edits))), *notes)
+
+
 def test_several_notes_stand_together():
     edits = NOTED["SiLU in front"][0] | NOTED["zero-init"][0] | NOTED["affine"][0]
     notes = ("starts as group norm exactly", "a SiLU stands before", "a scale and a shift of its")

@@ -3,7 +3,7 @@
 import pytest
 
 from condlesson.checks import check_adagn
-from tests.checks.layers import ADAGN, NORM, NORMED, OUT, SCORES
+from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SPLIT, by_hand
 from tests.checks.variants import assert_wrong, cell, edited, lines
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,6 +21,53 @@ WRONG = {
     "beta detached": (
         {f"{NORMED} + beta": f"{NORMED} + beta.detach()"},
         "No gradient reaches 50% of project.weight (24, 16), though the result depends on it",
+    ),
+    "statistics under no_grad": (
+        {
+            NORM: "self.G = G",
+            OUT: lines(
+                "x = h.reshape(len(h), self.G, -1)",
+                "with torch.no_grad():",
+                "    v, m = torch.var_mean(x, -1, correction=0, keepdim=True)",
+                "return (1 + gamma) * ((x - m) / (v + 1e-5).sqrt()).view_as(h) + beta",
+            ),
+        },
+        "the gradient of h is off by 137% from how the result changes with it",
+    ),
+    "variance detached": (
+        by_hand("(x - x.mean(-1, True)) / (x.var(-1, keepdim=True).detach() + 1e-5).sqrt()"),
+        "A part of the path from h to the result is cut",
+    ),
+    "mean detached": (
+        by_hand("(x - x.mean(-1, True).detach()) / (x.var(-1, keepdim=True) + 1e-5).sqrt()"),
+        "the norm's mean or variance, taken without gradients?",
+    ),
+    "t_emb detached for gamma": (
+        {
+            PROJECT: "self.g, self.b = nn.Linear(D, C), nn.Linear(D, C)",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb.detach()), self.b(t_emb)",
+        },
+        "Is gamma, beta or a shift made of a copy of t_emb without gradients?",
+    ),
+    "t_emb detached for beta": (
+        {
+            PROJECT: "self.g, self.b = nn.Linear(D, C), nn.Linear(D, C)",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb.detach())",
+        },
+        "A part of the path from t_emb to the result is cut: the gradient of t_emb is off by",
+    ),
+    "a weight that is used twice and detached once": (
+        {
+            SCORES: lines(
+                SCORES,
+                "w = self.project.weight",
+                "scores = scores + t_emb @ w.detach().T + t_emb.detach() @ w.T * 0",
+                "scores = scores + t_emb @ (w - w.detach()).T * 0",
+            )
+        },
+        "A part of the path from project.weight to the result is cut",
     ),
     "a layer that is not used": (
         {"# more": "self.spare = nn.Linear(D, D)"},
@@ -94,6 +141,16 @@ WRONG = {
             "(1 + gamma)": "gamma",
         },
         "Gamma multiplies without the 1 +",
+    ),
+    "a gate at 0 before a projection at 0": (
+        {
+            "# more": lines(
+                "[nn.init.zeros_(p) for p in self.project.parameters()]",
+                "self.gate = nn.Parameter(torch.zeros(1))",
+            ),
+            SCORES: "scores = self.gate * self.project(t_emb)",
+        },
+        "start at 0. What starts at 0 and gets no gradient: gate, project.weight, project.bias.",
     ),
     "the 1 twice": ({"# more": "nn.init.ones_(self.project.bias[:C])"}, "multiplied by 2"),
 }

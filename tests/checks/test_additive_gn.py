@@ -69,6 +69,10 @@ ADDITIVE_RIGHT = {
     },
     "low rank": {"nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, 2), nn.Linear(2, C))"},
     "rank of 1": {"nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, 1), nn.Linear(1, C))"},
+    "the last of two layers at 0": {
+        "nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, D), nn.Linear(D, C))",
+        "# more": "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+    },
     "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
     "float64": {
         "# more": "self.double()",
@@ -107,6 +111,17 @@ ADDITIVE_WRONG = {
     "shifts without their mean": (
         {SHIFT: f"{SHIFT}; shift = shift - shift.mean(1, keepdim=True)"},
         "Of the 12 numbers for the shift of 12 channels only 11 are free",
+    ),
+    "two layers at 0": (
+        {
+            "nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, D), nn.Linear(D, C))",
+            "# more": "[nn.init.zeros_(p) for p in self.project.parameters()]",
+        },
+        "From this start t_emb can never set the shift of every channel",
+    ),
+    "h detached but for a trace": (
+        {"self.norm(h)": "self.norm(h.detach() + 0 * h)"},
+        "A part of the path from h to the result is cut",
     ),
     "tanh": ({SHIFT: f"{SHIFT}.tanh()"}, "The shift is not linear in t_emb"),
     "without affine": ({"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)"}, "affine=False"),

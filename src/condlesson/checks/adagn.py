@@ -16,6 +16,7 @@ from condlesson.checks.instruments.norm import (
     SMALL,
     Sizes,
     check_backward,
+    check_learns,
     embeddings_like,
     examine_layer,
     examine_scores,
@@ -277,6 +278,7 @@ def _additive_gn(answer: object) -> list[str]:
         check_free(layer, partial(_shifts, layer, sizes, t_emb), sizes[0])
         notes += _check_own(layer, sizes)
         check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
+        check_learns(layer, sizes, adds_only=True)
     return notes
 
 

@@ -28,6 +28,7 @@ from condlesson.checks.instruments.parameters import (
     trainable,
 )
 from condlesson.checks.instruments.projection import check_linear, parameter_notes
+from condlesson.checks.instruments.slopes import check_slopes, stepped, unmoved
 from condlesson.checks.instruments.tied import check_free
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "SMALL",
     "Sizes",
     "check_backward",
+    "check_learns",
     "embeddings_like",
     "examine_layer",
     "examine_scores",
@@ -209,6 +211,24 @@ def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
         raise Wrong(
             f"{unused} of the {t_emb.shape[1]} numbers of t_emb have no effect. Project all of it."
         )
+    with with_random_parameters(layer):
+        check_slopes(layer, partial(apply_raw, layer), h, t_emb)
+
+
+def check_learns(layer: nn.Module, sizes: Sizes, *, adds_only: bool = False) -> None:
+    """Refuse a layer whose start no gradient leaves, so that t_emb never has an effect."""
+    h, t_emb = feature_maps(BATCH, sizes[0]), embeddings_like(BATCH, sizes[1])
+    values = stepped(layer, partial(apply_raw, layer), h, t_emb)
+    with overwritten(values):
+        scores = measure(layer, sizes, embeddings_like(48, sizes[1]))
+    for kind, found in (("scale", scores.scale), ("shift", scores.shift)):
+        if (adds_only and kind == "scale") or (found.std(0) > 1e-5).all():
+            continue
+        raise Wrong(
+            f"From this start t_emb can never set the {kind} of every channel: after some steps of "
+            "gradient descent it still has no effect. Two factors in a row that both start at 0 "
+            f"keep each other there. Let only one of them start at 0.{unmoved(layer, values)}"
+        )
 
 
 def _deaf_text(layer: nn.Module, name: str, deaf: Tensor, run: Callable[[], Tensor]) -> str:
@@ -284,6 +304,7 @@ def examine_scores(layer: nn.Module, sizes: Sizes) -> list[str]:
     check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
     notes = check_linear(scores, t_emb)
     check_free(layer, lambda: _named(measure(layer, sizes, t_emb)), sizes[0])
+    check_learns(layer, sizes)
     return [*notes, *parameter_notes(layer, sizes)]
 
 
