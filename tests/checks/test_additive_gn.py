@@ -67,6 +67,16 @@ ADDITIVE_RIGHT = {
         "# more": "self.a, self.b = (nn.Parameter(torch.zeros(C, 1, 1)) for _ in range(2))",
         SUM: "self.norm(h) * (1 + self.a) + self.b + shift[:, :, None, None]",
     },
+    "scale and shift in one": {
+        "self.norm = nn.GroupNorm(G, C)": "self.G = G",
+        "# more": "self.ab = nn.Parameter(torch.stack([torch.ones(C), torch.zeros(C)]))",
+        "self.norm(h)": "F.group_norm(h, self.G, *self.ab)",
+    },
+    "scale and shift in one, as columns": {
+        "nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)",
+        "# more": "self.ab = nn.Parameter(torch.tensor([1.0, 0.0]).repeat(C, 1)[:, :, None, None])",
+        SUM: "self.norm(h) * self.ab[:, 0] + self.ab[:, 1] + shift[:, :, None, None]",
+    },
     "low rank": {"nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, 2), nn.Linear(2, C))"},
     "rank of 1": {"nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, 1), nn.Linear(1, C))"},
     "the last of two layers at 0": {

@@ -25,7 +25,12 @@ from condlesson.checks.instruments.norm import (
     with_random_parameters,
 )
 from condlesson.checks.instruments.norm_start import Start, start_of
-from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten, trainable
+from condlesson.checks.instruments.parameters import (
+    ACTIVATIONS,
+    overwritten,
+    slices,
+    trainable,
+)
 from condlesson.checks.instruments.projection import activation_note, is_linear
 from condlesson.checks.instruments.tied import check_free
 
@@ -289,7 +294,8 @@ def _shifts(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> dict[str, Tensor]:
 def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
     """The norm's own scale and shift, which must be trained."""
     t_emb = torch.zeros(1, sizes[1])
-    vectors = {p: p.detach() + 1 for p in trainable(layer).values() if p.numel() == sizes[0]}
+    found = [p for p in trainable(layer).values() if slices(p, sizes[0])]
+    vectors = {p: p.detach() + 1 for p in found}
     before = measure(layer, sizes, t_emb)
     with overwritten(vectors):
         after = measure(layer, sizes, t_emb)
@@ -302,7 +308,7 @@ def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
                 f"The norm has no {kind} of its own that an optimiser would train. Nothing else "
                 "sets it here: take nn.GroupNorm(num_groups, num_channels), and freeze nothing."
             )
-    if len(vectors) > 2:
+    if sum(len(slices(p, sizes[0])) for p in found) > 2:
         return []
     return [
         "Note: the norm's own shift, or the projection's bias, is missing. One of both can do what "

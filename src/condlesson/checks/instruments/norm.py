@@ -35,6 +35,7 @@ __all__ = [
     "PAGE",
     "SMALL",
     "Sizes",
+    "apply_raw",
     "check_backward",
     "check_learns",
     "embeddings_like",
