@@ -171,9 +171,26 @@ NOTED = {
         },
         "the page's layer has 3,200 parameters; yours has 484",
     ),
+    "rank of 1 each": (
+        {
+            PROJECT: "self.g, self.b = (nn.Sequential(nn.Linear(D, 1), nn.Linear(1, C))"
+            " for _ in range(2))",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb)",
+        },
+        "the page's layer has 3,200 parameters; yours has 306",
+    ),
     "a factor that is learned": (
         {"# more": "self.c = nn.Parameter(torch.tensor(1.0))", "(1 + gamma)": "(1 + self.c*gamma)"},
         "yours has 3,201: c ()",
+    ),
+    "affine, in one parameter": (
+        {
+            NORM: "self.G = G",
+            "# more": "self.ab = nn.Parameter(torch.stack([torch.ones(C), torch.zeros(C)]))",
+            NORMED: "F.group_norm(h, self.G, *self.ab)",
+        },
+        "keeps a scale and a shift of its own",
     ),
     "affine scale near 1": (
         {

@@ -315,7 +315,7 @@ def _named(scores: Scores) -> dict[str, Tensor]:
 
 def moved_by_t(values: Tensor) -> Tensor:
     """Which channels of (N, C) change with the embedding."""
-    return values.std(0) > 1e-3
+    return values.std(0) > 1e-4
 
 
 def _check_dependence(scores: Scores, num_channels: int) -> None:
