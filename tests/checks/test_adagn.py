@@ -97,6 +97,19 @@ RIGHT = {
         NORMED: "self.norm(h.double())",
     },
     "small start": {"# more": "nn.init.normal_(self.project.weight, std=0.02)"},
+    "xavier": {"# more": "nn.init.xavier_normal_(self.project.weight)"},
+    "kaiming": {"# more": "nn.init.kaiming_normal_(self.project.weight)"},
+    "std 0.2": {"# more": "nn.init.normal_(self.project.weight, std=0.2)"},
+    "weight at 0, bias as it comes": {"# more": "nn.init.zeros_(self.project.weight)"},
+    "weight norm": {
+        PROJECT: "self.project = nn.utils.parametrizations.weight_norm(nn.Linear(D, 2 * C))"
+    },
+    "compiled": {PROJECT: f"{PROJECT}; self.project.compile(backend='eager')"},
+    "a head for each channel": {
+        PROJECT: "self.heads = nn.ModuleList(nn.Linear(D, 2) for _ in range(C))",
+        SCORES: "scores = torch.stack([head(t_emb) for head in self.heads], dim=1)",
+        SPLIT: "gamma, beta = scores.unbind(-1)",
+    },
     "prints": {SCORES: "print('here', t_emb.shape); scores = self.project(t_emb)"},
     "in place on a copy": {
         OUT: lines("x = self.norm(h).clone()", "x *= 1 + gamma", "x += beta", "return x")
@@ -132,7 +145,65 @@ NOTED = {
         "gamma's bias starts at 1",
     ),
     "eps": ({"affine=False": "affine=False, eps=1e-2"}, "or is its eps not 1e-5"),
+    "a parameter whose name is h": (
+        {
+            PROJECT: "self.h = nn.Parameter(torch.randn(D, 2 * C) * 0.1)",
+            SCORES: "scores = t_emb @ self.h",
+        },
+        "has no bias",
+    ),
+    "large values": (
+        {"# more": "nn.init.orthogonal_(self.project.weight, gain=11)"},
+        "Note: at initialisation gamma has a spread of 1.",
+        "Note: at initialisation beta has a spread of 1.",
+    ),
     "no bias": ({PROJECT: "self.project = nn.Linear(D, 2 * C, bias=False)"}, "has no bias"),
+    "rank of 3": (
+        {PROJECT: "self.project = nn.Sequential(nn.Linear(D, 3, bias=False), nn.Linear(3, 2 * C))"},
+        "the page's layer has 3,200 parameters; yours has 584",
+    ),
+    "rank of 2 each": (
+        {
+            PROJECT: "self.g, self.b = (nn.Sequential(nn.Linear(D, 2), nn.Linear(2, C))"
+            " for _ in range(2))",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb)",
+        },
+        "the page's layer has 3,200 parameters; yours has 484",
+    ),
+    "rank of 1 each": (
+        {
+            PROJECT: "self.g, self.b = (nn.Sequential(nn.Linear(D, 1), nn.Linear(1, C))"
+            " for _ in range(2))",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb)",
+        },
+        "the page's layer has 3,200 parameters; yours has 306",
+    ),
+    "a factor that is learned": (
+        {"# more": "self.c = nn.Parameter(torch.tensor(1.0))", "(1 + gamma)": "(1 + self.c*gamma)"},
+        "yours has 3,201: c ()",
+    ),
+    "affine, in one parameter": (
+        {
+            NORM: "self.G = G",
+            "# more": "self.ab = nn.Parameter(torch.stack([torch.ones(C), torch.zeros(C)]))",
+            NORMED: "F.group_norm(h, self.G, *self.ab)",
+        },
+        "keeps a scale and a shift of its own",
+    ),
+    "affine scale near 1": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            "# more": "nn.init.normal_(self.norm.weight, 1.0, 0.02)",
+        },
+        "keeps a scale and a shift of its own",
+    ),
+    "zero-init, variance over n - 1": (
+        by_hand("(x - x.mean(-1, True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt()")
+        | {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
+        "divided by n - 1",
+    ),
     "a second layer that does nothing new": (
         {PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))"},
         "with 64 channels and d_emb = 24 the page's layer has 3,200 parameters; yours has 3,800",
@@ -149,13 +220,37 @@ def test_right_adagn_passes(edits):
     assert_passed(check_adagn(cell(edited(ADAGN, edits))))
 
 
-@pytest.mark.parametrize(("edits", "note"), NOTED.values(), ids=NOTED)
-def test_usual_adagn_passes_with_a_note(edits, note):
-    assert_passed(check_adagn(cell(edited(ADAGN, edits))), note)
+@pytest.mark.parametrize("noted", NOTED.values(), ids=NOTED)
+def test_usual_adagn_passes_with_a_note(noted):
+    edits, *notes = noted
+    assert_passed(check_adagn(cell(edited(ADAGN, edits))), *notes)
 
 
 def test_a_group_norm_with_scores_passes():
     assert_passed(check_adagn(cell(SUBCLASS)))
+
+
+SEQUENCE = "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))"
+LEARNS = {
+    "a gate": {
+        "# more": "self.gate = nn.Parameter(torch.zeros(1))",
+        SCORES: "scores = self.gate * self.project(t_emb)",
+    },
+    "a gate for each channel": {
+        "# more": "self.gate = nn.Parameter(torch.zeros(C))",
+        SCORES: "scores = self.gate.repeat(2) * self.project(t_emb)",
+    },
+    "the last of two layers": {
+        PROJECT: SEQUENCE,
+        "# more": "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+    },
+}
+
+
+@pytest.mark.parametrize("edits", LEARNS.values(), ids=LEARNS)
+def test_one_factor_that_starts_at_0_still_learns(edits):
+    notes = ("starts as group norm exactly", "the page's layer has 3,200 parameters")
+    assert_passed(check_adagn(cell(edited(ADAGN, edits))), *notes)
 
 
 def test_several_notes_stand_together():

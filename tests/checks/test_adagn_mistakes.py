@@ -243,6 +243,68 @@ WRONG = {
         },
         "the same numbers",
     ),
+    "a gamma and a beta for each group": (
+        {
+            PROJECT: "self.k = C // G; self.project = nn.Linear(D, 2 * G)",
+            SCORES: "scores = self.project(t_emb).repeat_interleave(self.k, dim=1)",
+        },
+        "gamma of channel 1 always moves as that of channel 0: only 4 of 12 channels have a gamma",
+    ),
+    "a beta for each pair of channels": (
+        {
+            PROJECT: "self.g, self.b = nn.Linear(D, C), nn.Linear(D, C // 2)",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb).repeat_interleave(2, dim=1)",
+        },
+        "beta of channel 1 always moves as that of channel 0: only 6 of 12 channels have a beta",
+    ),
+    "half of the channels the other way": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma, beta = (torch.cat([x, -x], dim=1) for x in scores.chunk(2, dim=1))",
+        },
+        "The gamma of channel 6 always moves against that of channel 0",
+    ),
+    "beta is minus gamma": (
+        {PROJECT: "self.project = nn.Linear(D, C)", SPLIT: "gamma, beta = scores, -scores"},
+        "The beta of channel 0 always moves against the gamma of channel 0. Both must be free",
+    ),
+    "beta is half of gamma, affine": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma, beta = scores, 0.5 * scores",
+        },
+        "The beta of channel 0 always moves 0.5 times as far as the gamma of channel 0",
+    ),
+    "one weight for both, and two biases": (
+        {
+            PROJECT: "self.project, self.b = nn.Linear(D, C), nn.Parameter(torch.zeros(C))",
+            SPLIT: "gamma, beta = scores, scores + self.b",
+        },
+        "The beta of channel 0 always moves as the gamma of channel 0",
+    ),
+    "slices that overlap": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C + 1)",
+            SPLIT: "gamma, beta = scores[:, :C], scores[:, 1:]",
+        },
+        "The beta of channel 0 always moves as the gamma of channel 1",
+    ),
+    "beta of the sum of gammas": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C)",
+            SPLIT: "gamma, beta = scores, scores.sum(1, keepdim=True) - 2 * scores",
+        },
+        "Of the 24 numbers for the gamma and the beta of 12 channels only 12 are free",
+    ),
+    "minus gamma, behind a gate": (
+        {
+            PROJECT: "self.project = nn.Linear(D, C); self.gate = nn.Parameter(torch.zeros(C))",
+            SPLIT: "gamma, beta = self.gate * scores, -self.gate * scores",
+        },
+        "The beta of channel 0 always moves against the gamma of channel 0",
+    ),
     "beta is scaled": ({OUT: "return (1 + gamma) * (self.norm(h) + beta)"}, "Beta is scaled"),
     "tanh of gamma": ({"(1 + gamma)": "(1 + gamma.tanh())"}, "Gamma goes through tanh"),
     "sigmoid as the scale": ({"(1 + gamma)": "gamma.sigmoid()"}, "The scale goes through sigmoid"),
@@ -274,46 +336,6 @@ WRONG = {
         },
         "8 of the 16 numbers of t_emb have no effect",
     ),
-    # gradients
-    "no_grad": (
-        {OUT: lines("with torch.no_grad():", f"    {OUT}")},
-        "carries no gradient",
-    ),
-    "h detached": ({NORMED: "self.norm(h.detach())"}, "No gradient reaches h"),
-    "t_emb detached": ({SCORES: "scores = self.project(t_emb.detach())"}, "reaches t_emb"),
-    "scores detached": ({SCORES: f"{SCORES}.detach()"}, "reaches project.weight, project.bias"),
-    "gamma detached": ({"(1 + gamma)": "(1 + gamma.detach())"}, "reaches 50% of project.weight"),
-    "beta detached": (
-        {f"{NORMED} + beta": f"{NORMED} + beta.detach()"},
-        "No gradient reaches 50% of project.weight (24, 16), though the result depends on it",
-    ),
-    "a layer that is not used": (
-        {"# more": "self.spare = nn.Linear(D, D)"},
-        "spare.weight, spare.bias are never used: forward does not call the layer",
-    ),
-    # the start
-    "without the 1": ({"(1 + gamma)": "gamma"}, "Gamma multiplies without the 1 +"),
-    "zero-init without the 1": (
-        {
-            "# more": "[nn.init.zeros_(p) for p in self.project.parameters()]",
-            "(1 + gamma)": "gamma",
-        },
-        "silences all features",
-    ),
-    "the 1 at beta": (
-        {OUT: "return gamma * self.norm(h) + (1 + beta)"},
-        "Your formula adds the 1 to the shift",
-    ),
-    "the 1 in beta's half of the bias": (
-        {"(1 + gamma)": "gamma", "# more": "nn.init.ones_(self.project.bias[C:])"},
-        "The 1 is in the wrong half of the bias",
-    ),
-    "large at the start": (
-        {"# more": "nn.init.ones_(self.project.weight)"},
-        "The 1 is in the formula already. Let the projection start with small",
-    ),
-    "2 for 1": ({"(1 + gamma)": "(2 + gamma)"}, "where the 1 is added once."),
-    "the 1 twice": ({"# more": "nn.init.ones_(self.project.bias[:C])"}, "multiplied by 2"),
 }
 
 

@@ -67,12 +67,39 @@ RIGHT = {
     },
     "projection without bias": {"nn.Linear(D, C)": "nn.Linear(D, C, bias=False)"},
     "convolution without bias": {"padding=1": "padding=1, bias=False"},
+    "scale near 1": {"# more": "nn.init.normal_(self.norm.weight, 1.0, 0.02)"},
+    "scale of a half": {"# more": "nn.init.constant_(self.norm.weight, 0.5)"},
+    "scale as 1 + a parameter": {
+        "(G, C)": "(G, C, affine=False)",
+        "# more": "self.a = nn.Parameter(torch.zeros(C, 1, 1))",
+        OUT: "return F.relu(self.norm(h + shift) * (1 + self.a))",
+    },
+    "scale and shift in one": {
+        NORM: "self.G = G",
+        "# more": "self.both = nn.Parameter(torch.cat([torch.zeros(C), torch.ones(C)]))",
+        OUT: lines(
+            "b, a = self.both.chunk(2)", "return F.relu(F.group_norm(h + shift, self.G, a, b))"
+        ),
+    },
+    "scale and shift as columns": {
+        NORM: "self.G = G",
+        "# more": "self.ab = nn.Parameter(torch.tensor([1.0, 0.0]).repeat(C, 1))",
+        OUT: "return F.relu(F.group_norm(h + shift, self.G, *self.ab.T))",
+    },
+    "frozen scale and shift": {"# more": "self.norm.requires_grad_(False)"},
+    "lazy layers": {
+        "nn.Conv2d(C_in, ": "nn.LazyConv2d(",
+        "nn.Linear(D, ": "nn.LazyLinear(",
+    },
+    "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
+    "weight norm": {"nn.Linear(D, C)": "nn.utils.parametrizations.weight_norm(nn.Linear(D, C))"},
     "float64": {
         "# more": "self.double()",
         "self.conv(h)": "self.conv(h.double())",
         "(t_emb)": "(t_emb.double())",
     },
 }
+SILU_BEFORE = {"self.project(t_emb)": "self.project(F.silu(t_emb))"}
 NOTED = {
     "shift behind the norm": (
         {OUT: "return F.relu(self.norm(h) + shift)"},
@@ -83,11 +110,33 @@ NOTED = {
         "The mistake was in the norm's number of groups",
     ),
     "SiLU before the projection": (
-        {"self.project(t_emb)": "self.project(F.silu(t_emb))"},
+        SILU_BEFORE,
         "a SiLU stands before the projection",
     ),
     "SiLU": ({"F.relu": "F.silu"}, "and yours has a SiLU"),
     "GELU": ({"F.relu": "F.gelu"}, "and yours has a GELU"),
+}
+NOTED_TWICE = {
+    "SiLU before and behind": (
+        SILU_BEFORE | {"F.relu": "F.silu"},
+        "a SiLU stands before the projection",
+        "and yours has a SiLU",
+    ),
+    "SiLU before, shift behind": (
+        SILU_BEFORE | {OUT: "return F.relu(self.norm(h) + shift)"},
+        "a SiLU stands before the projection",
+        "you moved the shift behind the norm",
+    ),
+    "shift and SiLU behind": (
+        {OUT: "return F.silu(self.norm(h) + shift)"},
+        "you moved the shift behind the norm",
+        "and yours has a SiLU",
+    ),
+    "shift and GELU behind as it was": (
+        {OUT: "return F.gelu(self.norm(h) + shift)", "(G, C)": "(C, C)"},
+        "you moved the shift behind the norm",
+        "and yours has a GELU",
+    ),
 }
 WRONG = {
     "one channel a group": ({"(G, C)": "(C, C)"}, "The norm has 12 groups for 12 channels"),
@@ -162,7 +211,47 @@ WRONG = {
     ),
     "groups written down": (
         {"(G, C)": "(4, C)"},
-        "With 4 groups the block is right, with 2 it is wrong",
+        "With num_groups = 4 the block is right, with num_groups = 2 it is wrong",
+    ),
+    "channels of the norm written down": (
+        {"(G, C)": "(G, 12)"},
+        "with out_channels = 20 it is wrong: something else is used in its place",
+    ),
+    "channels of the convolution written down": (
+        {"nn.Conv2d(C_in": "nn.Conv2d(3"},
+        "With in_channels = 3 the block is right, with in_channels = 5 it is wrong",
+    ),
+    "d_emb written down": (
+        {"nn.Linear(D": "nn.Linear(16"},
+        "With d_emb = 16 the block is right, with d_emb = 24 it is wrong",
+    ),
+    "all out_channels written down": (
+        {"(C_in, C, 3": "(C_in, 12, 3", "(G, C)": "(G, 12)", "(D, C)": "(D, 12)"},
+        "such as a number that is written down. Use the argument out_channels.",
+    ),
+    "as many groups as a third of the channels": (
+        {"(G, C)": "(C // 3, C)"},
+        "with num_groups = 2 it is wrong",
+    ),
+    "SiLU, and one channel a group": (
+        {"(G, C)": "(C, C)", "F.relu": "F.silu"},
+        "The norm has 12 groups for 12 channels",
+    ),
+    "SiLU before, and two groups": (
+        SILU_BEFORE | {"(G, C)": "(2, C)"},
+        "The norm works in 2 groups, and 4 were asked for",
+    ),
+    "SiLU before, and no ReLU": (
+        SILU_BEFORE | {OUT: "return self.norm(h + shift)"},
+        "The ReLU is gone",
+    ),
+    "groups as asked with 12 channels only": (
+        {"(G, C)": "(G if C == 12 else 1, C)"},
+        "With out_channels = 12 the block is right, with out_channels = 20 it is wrong",
+    ),
+    "the norm's scale at 0": (
+        {"# more": "nn.init.zeros_(self.norm.weight)"},
+        "at 1. What starts at 0 and gets no gradient: norm.weight, norm.bias.",
     ),
     "two projections' width": (
         {
@@ -177,6 +266,22 @@ WRONG = {
     "in place on the input": ({"h = self.conv(h)": "h *= 2; h = self.conv(h)"}, "in place"),
     "t_emb detached": ({"(t_emb)": "(t_emb.detach())"}, "No gradient reaches t_emb"),
     "shift detached": ({"h + shift": "h + shift.detach()"}, "No gradient reaches project.weight"),
+    "statistics under no_grad": (
+        {
+            NORM: "self.G = G",
+            OUT: lines(
+                "x = (h + shift).reshape(len(h), self.G, -1)",
+                "with torch.no_grad():",
+                "    v, m = torch.var_mean(x, -1, correction=0, keepdim=True)",
+                "return ((x - m) / (v + 1e-5).sqrt()).view_as(h).relu()",
+            ),
+        },
+        "A part of the path from h to the result is cut",
+    ),
+    "t_emb detached but for a trace": (
+        {"(t_emb)": "(t_emb.detach() + 0.1 * (t_emb - t_emb.detach()))"},
+        "the gradient of t_emb is off by 89% from how the result changes with it",
+    ),
     "no_grad": (
         {OUT: lines("with torch.no_grad():", f"    {OUT}")},
         "carries no gradient",
@@ -192,6 +297,11 @@ def test_right_block_passes(edits):
 @pytest.mark.parametrize(("edits", "note"), NOTED.values(), ids=NOTED)
 def test_another_cure_passes_with_a_note(edits, note):
     assert_passed(check_additive_block(cell(edited(BLOCK, edits))), note)
+
+
+@pytest.mark.parametrize(("edits", "first", "second"), NOTED_TWICE.values(), ids=NOTED_TWICE)
+def test_two_other_ways_pass_with_two_notes(edits, first, second):
+    assert_passed(check_additive_block(cell(edited(BLOCK, edits))), first, second)
 
 
 @pytest.mark.parametrize(("edits", "fragment"), WRONG.values(), ids=WRONG)

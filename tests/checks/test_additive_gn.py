@@ -67,6 +67,22 @@ ADDITIVE_RIGHT = {
         "# more": "self.a, self.b = (nn.Parameter(torch.zeros(C, 1, 1)) for _ in range(2))",
         SUM: "self.norm(h) * (1 + self.a) + self.b + shift[:, :, None, None]",
     },
+    "scale and shift in one": {
+        "self.norm = nn.GroupNorm(G, C)": "self.G = G",
+        "# more": "self.ab = nn.Parameter(torch.stack([torch.ones(C), torch.zeros(C)]))",
+        "self.norm(h)": "F.group_norm(h, self.G, *self.ab)",
+    },
+    "scale and shift in one, as columns": {
+        "nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)",
+        "# more": "self.ab = nn.Parameter(torch.tensor([1.0, 0.0]).repeat(C, 1)[:, :, None, None])",
+        SUM: "self.norm(h) * self.ab[:, 0] + self.ab[:, 1] + shift[:, :, None, None]",
+    },
+    "low rank": {"nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, 2), nn.Linear(2, C))"},
+    "rank of 1": {"nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, 1), nn.Linear(1, C))"},
+    "the last of two layers at 0": {
+        "nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, D), nn.Linear(D, C))",
+        "# more": "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+    },
     "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
     "float64": {
         "# more": "self.double()",
@@ -87,6 +103,35 @@ ADDITIVE_WRONG = {
     "one number for all": (
         {"nn.Linear(D, C)": "nn.Linear(D, 1)"},
         "All channels are shifted by the same number",
+    ),
+    "one number for each group": (
+        {
+            "nn.Linear(D, C)": "nn.Linear(D, G); self.k = C // G",
+            SHIFT: "shift = self.project(t_emb).repeat_interleave(self.k, dim=1)",
+        },
+        "shift of channel 1 always moves as that of channel 0: only 4 of 12 channels have a shift",
+    ),
+    "half of the channels the other way": (
+        {
+            "nn.Linear(D, C)": "nn.Linear(D, C // 2)",
+            SHIFT: f"{SHIFT}; shift = torch.cat([shift, -shift], dim=1)",
+        },
+        "The shift of channel 6 always moves against that of channel 0",
+    ),
+    "shifts without their mean": (
+        {SHIFT: f"{SHIFT}; shift = shift - shift.mean(1, keepdim=True)"},
+        "Of the 12 numbers for the shift of 12 channels only 11 are free",
+    ),
+    "two layers at 0": (
+        {
+            "nn.Linear(D, C)": "nn.Sequential(nn.Linear(D, D), nn.Linear(D, C))",
+            "# more": "[nn.init.zeros_(p) for p in self.project.parameters()]",
+        },
+        "From this start t_emb can never set the shift of every channel",
+    ),
+    "h detached but for a trace": (
+        {"self.norm(h)": "self.norm(h.detach() + 0 * h)"},
+        "A part of the path from h to the result is cut",
     ),
     "tanh": ({SHIFT: f"{SHIFT}.tanh()"}, "The shift is not linear in t_emb"),
     "without affine": ({"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)"}, "affine=False"),

@@ -130,6 +130,53 @@ ZERO_INIT_WRONG = {
         {ONES: "nn.init.constant_(self.project.bias[:C], 0.5)"},
         "Change gamma's half of the bias",
     ),
+    "two layers at 0": (
+        {
+            PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))",
+            START: lines(
+                "[nn.init.zeros_(p) for p in self.project.parameters()]",
+                "nn.init.ones_(self.project[1].bias[:C])",
+            ),
+        },
+        "and gets no gradient: project.0.weight, project.0.bias, project.1.weight.",
+    ),
+    "a gate at 0 before a projection at 0": (
+        {
+            START: f"{ZEROED}; self.gate = nn.Parameter(torch.zeros(1))",
+            SCORES: "scores = self.gate * self.project(t_emb)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "From this start t_emb can never set the scale of every channel",
+    ),
+    "a shortcut as long as the weight is 0": (
+        {SCORES: f"if not self.project.weight.any(): return self.norm(h)\n        {SCORES}"},
+        "As the layer starts, its result carries no gradient",
+    ),
+    "beta never learns": (
+        {
+            START: f"{START}; self.gate = nn.Parameter(torch.zeros(1))",
+            SPLIT: f"{SPLIT}; beta = self.gate * beta",
+        },
+        "From this start t_emb can never set the shift of every channel",
+    ),
+    "a score for each group": (
+        {
+            PROJECT: "self.k = C // G; self.project = nn.Linear(D, 2 * G)",
+            START: ZEROED,
+            SCORES: "scores = self.project(t_emb).repeat_interleave(self.k, dim=1)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "only 4 of 12 channels have a gamma of their own",
+    ),
+    "t_emb detached for beta": (
+        {
+            PROJECT: "self.g, self.b = nn.Linear(D, C), nn.Linear(D, C)",
+            START: "[nn.init.zeros_(p) for p in self.parameters()]; nn.init.ones_(self.g.bias)",
+            SCORES: "",
+            SPLIT: "gamma, beta = self.g(t_emb), self.b(t_emb.detach())",
+        },
+        "A part of the path from t_emb to the result is cut",
+    ),
     "norm last": (
         {"gamma * self.norm(h) + beta": "self.norm(gamma * h + beta)"},
         "The norm comes last",
@@ -141,6 +188,51 @@ ZERO_INIT_WRONG = {
 @pytest.mark.parametrize("edits", ZERO_INIT_RIGHT.values(), ids=ZERO_INIT_RIGHT)
 def test_right_zero_init_passes(edits):
     assert_passed(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))))
+
+
+NOTED = {
+    "the last of two layers at 0": (
+        {
+            PROJECT: "self.project = nn.Sequential(nn.Linear(D, D), nn.Linear(D, 2 * C))",
+            START: lines(
+                "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+                "nn.init.ones_(self.project[1].bias[:C])",
+            ),
+        },
+        "yours has 3,800",
+    ),
+    "a gate at 0": (
+        {
+            START: "self.gate = nn.Parameter(torch.zeros(1))",
+            SCORES: "scores = self.gate * self.project(t_emb)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "yours has 3,201",
+    ),
+    "a projection of low rank": (
+        {
+            PROJECT: "self.project = nn.Sequential(nn.Linear(D, 3), nn.Linear(3, 2 * C))",
+            START: lines(
+                "[nn.init.zeros_(p) for p in self.project[1].parameters()]",
+                "nn.init.ones_(self.project[1].bias[:C])",
+            ),
+        },
+        "yours has 587",
+    ),
+    "without a bias": (
+        {
+            PROJECT: "self.project = nn.Linear(D, 2 * C, bias=False)",
+            START: "nn.init.zeros_(self.project.weight)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "the projection has no bias",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edits", "note"), NOTED.values(), ids=NOTED)
+def test_another_zero_init_passes_with_a_note(edits, note):
+    assert_passed(check_zero_init_adagn(cell(edited(ZERO_INIT, edits))), note)
 
 
 def test_zero_init_passes_with_notes():

@@ -1,6 +1,7 @@
 """Checks of exercise 3: adaptive group norm, its start, and what only adds."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,22 +16,30 @@ from condlesson.checks.instruments.norm import (
     SMALL,
     Sizes,
     check_backward,
+    check_learns,
     embeddings_like,
     examine_layer,
     examine_scores,
     measure,
     moved_by_t,
-    start_of,
     with_random_parameters,
 )
-from condlesson.checks.instruments.parameters import ACTIVATIONS, overwritten, trainable
+from condlesson.checks.instruments.norm_start import Start, start_of
+from condlesson.checks.instruments.parameters import (
+    ACTIVATIONS,
+    overwritten,
+    slices,
+    trainable,
+)
 from condlesson.checks.instruments.projection import activation_note, is_linear
+from condlesson.checks.instruments.tied import check_free
 
 __all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
 
 ONE_EACH = (6, 5, 6)  # as many groups as channels
 FEW = (64, 24, 8)  # fewer groups than the usual 32, which divide the channels, too
 SIZES = (SMALL, ONE_EACH, FEW)
+LARGE, TOO_LARGE = 1.0, 2.0  # spread of gamma or beta at the start; the page's has about 0.1
 ARGUMENTS = "(num_channels, d_emb, num_groups)"
 
 
@@ -60,8 +69,7 @@ def _adagn(answer: object) -> list[str]:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
     t_emb = _real_embeddings()
-    start, zeroed = start_of(factory, t_emb)
-    return [*_check_start(start, zeroed), *notes]
+    return [*_check_start(start_of(factory, t_emb)), *notes]
 
 
 def _real_embeddings() -> Tensor:
@@ -70,11 +78,26 @@ def _real_embeddings() -> Tensor:
         return embeddings.TimestepEmbedding(256, PAGE[1])(torch.arange(0, 1000, 100))
 
 
-def _check_start(start: Scores, zeroed: Scores) -> list[str]:
-    """The 1 of 1 + gamma: written, or in the bias."""
+def _check_start(begun: Start) -> list[str]:
+    """The 1 of 1 + gamma, written or in the bias, and values of gamma and beta that are small."""
+    start, zeroed = begun.scores, begun.zeroed
     mean, size = start.scale.mean().item(), start.scale.square().mean().sqrt().item()
     neutral = zeroed.scale.mean().item()
+    spread = _spread(start.scale)
+    if abs(mean - 1) >= 0.25 and abs(begun.freed.scale.mean() - 1) < 0.25:
+        raise Wrong(
+            f"The norm's own scale, {begun.own}, starts at {begun.own_mean:.2g} on average, so at "
+            f"initialisation features are multiplied by {mean:.2g}, which should be about 1. Let "
+            "it start at 1, as nn.GroupNorm does, or leave it out: affine=False."
+        )
+    if spread > TOO_LARGE and abs(mean - 1) < spread / 2:
+        raise Wrong(
+            f"Gamma is large at initialisation: it has a spread of {spread:.2g}, and the page's "
+            "layer about 0.1. So features are enlarged, silenced or turned around at random. Let "
+            "the projection start with small values, as nn.Linear does by itself."
+        )
     if abs(mean - 1) < 0.25:
+        _check_shift_start(start.shift, zeroed.shift)
         return _start_notes(start, neutral)
     if abs(mean) < 0.3 and start.shift.mean() > 0.7:
         raise Wrong(
@@ -106,6 +129,33 @@ def _check_start(start: Scores, zeroed: Scores) -> list[str]:
     )
 
 
+def _spread(values: Tensor) -> float:
+    """How much the channels of (N, C) differ."""
+    return values.std(dim=1).mean().item()
+
+
+def _check_shift_start(shift: Tensor, zeroed: Tensor) -> None:
+    """Refuse shifts that start far from 0."""
+    mean, spread, added = shift.mean().item(), _spread(shift), zeroed.mean().item()
+    if spread > TOO_LARGE:
+        raise Wrong(
+            f"Beta is large at initialisation: it has a spread of {spread:.2g}, and the page's "
+            "layer about 0.1. Let beta's half of the projection start with small values, as "
+            "nn.Linear does by itself."
+        )
+    if abs(mean) < 0.25 + spread / 2:
+        return
+    cure = (
+        f"Your formula adds {added:.2g} to it. Write {FORMULA}."
+        if abs(added) > 0.2
+        else "Beta's half of the bias must start near 0, and so must a shift of the norm's own."
+    )
+    raise Wrong(
+        f"At initialisation every channel is shifted by about {mean:.2g}, which should be about 0. "
+        f"{cure}"
+    )
+
+
 def _start_notes(start: Scores, neutral: float) -> list[str]:
     notes = []
     if abs(neutral) < 1e-3:
@@ -119,7 +169,13 @@ def _start_notes(start: Scores, neutral: float) -> list[str]:
             f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Is its "
             "variance divided by n - 1 instead of n, or is its eps not 1e-5?"
         )
-    if start.scale.std() < 1e-6 and start.shift.std() < 1e-6:
+    for name, values in (("gamma", start.scale), ("beta", start.shift)):
+        if _spread(values) > LARGE:
+            notes.append(
+                f"Note: at initialisation {name} has a spread of {_spread(values):.2g}, and the "
+                "page's layer about 0.1. Smaller values are a calmer start."
+            )
+    if (start.scale - 1).abs().max() < 1e-3 and start.shift.abs().max() < 1e-4:
         notes.append("Note: the projection starts at 0, so the layer starts as group norm exactly.")
     return notes
 
@@ -224,15 +280,22 @@ def _additive_gn(answer: object) -> list[str]:
         start = measure(layer, sizes, t_emb)
         with with_random_parameters(layer):
             notes = _check_shift(start, measure(layer, sizes, t_emb), t_emb)
+        check_free(layer, partial(_shifts, layer, sizes, t_emb), sizes[0])
         notes += _check_own(layer, sizes)
         check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
+        check_learns(layer, sizes, adds_only=True)
     return notes
+
+
+def _shifts(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> dict[str, Tensor]:
+    return {"shift": measure(layer, sizes, t_emb).shift}
 
 
 def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
     """The norm's own scale and shift, which must be trained."""
     t_emb = torch.zeros(1, sizes[1])
-    vectors = {p: p.detach() + 1 for p in trainable(layer).values() if p.numel() == sizes[0]}
+    found = [p for p in trainable(layer).values() if slices(p, sizes[0])]
+    vectors = {p: p.detach() + 1 for p in found}
     before = measure(layer, sizes, t_emb)
     with overwritten(vectors):
         after = measure(layer, sizes, t_emb)
@@ -245,7 +308,7 @@ def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
                 f"The norm has no {kind} of its own that an optimiser would train. Nothing else "
                 "sets it here: take nn.GroupNorm(num_groups, num_channels), and freeze nothing."
             )
-    if len(vectors) > 2:
+    if sum(len(slices(p, sizes[0])) for p in found) > 2:
         return []
     return [
         "Note: the norm's own shift, or the projection's bias, is missing. One of both can do what "

@@ -28,19 +28,22 @@ from condlesson.checks.instruments.parameters import (
     trainable,
 )
 from condlesson.checks.instruments.projection import check_linear, parameter_notes
+from condlesson.checks.instruments.slopes import check_slopes, stepped, unmoved
+from condlesson.checks.instruments.tied import check_free
 
 __all__ = [
     "PAGE",
     "SMALL",
     "Sizes",
+    "apply_raw",
     "check_backward",
+    "check_learns",
     "embeddings_like",
     "examine_layer",
     "examine_scores",
     "layer_cure",
     "measure",
     "moved_by_t",
-    "start_of",
     "with_random_parameters",
 ]
 
@@ -209,6 +212,24 @@ def check_backward(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
         raise Wrong(
             f"{unused} of the {t_emb.shape[1]} numbers of t_emb have no effect. Project all of it."
         )
+    with with_random_parameters(layer):
+        check_slopes(layer, partial(apply_raw, layer), h, t_emb)
+
+
+def check_learns(layer: nn.Module, sizes: Sizes, *, adds_only: bool = False) -> None:
+    """Refuse a layer whose start no gradient leaves, so that t_emb never has an effect."""
+    h, t_emb = feature_maps(BATCH, sizes[0]), embeddings_like(BATCH, sizes[1])
+    values = stepped(layer, partial(apply_raw, layer), h, t_emb)
+    with overwritten(values):
+        scores = measure(layer, sizes, embeddings_like(48, sizes[1]))
+    for kind, found in (("scale", scores.scale), ("shift", scores.shift)):
+        if (adds_only and kind == "scale") or (found.std(0) > 1e-5).all():
+            continue
+        raise Wrong(
+            f"From this start t_emb can never set the {kind} of every channel: after some steps of "
+            "gradient descent it still has no effect. Two factors in a row that both start at 0 "
+            f"keep each other there. Let only one of them start at 0.{unmoved(layer, values)}"
+        )
 
 
 def _deaf_text(layer: nn.Module, name: str, deaf: Tensor, run: Callable[[], Tensor]) -> str:
@@ -282,12 +303,19 @@ def examine_scores(layer: nn.Module, sizes: Sizes) -> list[str]:
         scores = measure(layer, sizes, t_emb)
     _check_dependence(scores, sizes[0])
     check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
-    return [*check_linear(scores, t_emb), *parameter_notes(layer, sizes)]
+    notes = check_linear(scores, t_emb)
+    check_free(layer, lambda: _named(measure(layer, sizes, t_emb)), sizes[0])
+    check_learns(layer, sizes)
+    return [*notes, *parameter_notes(layer, sizes)]
+
+
+def _named(scores: Scores) -> dict[str, Tensor]:
+    return {"gamma": scores.scale, "beta": scores.shift}
 
 
 def moved_by_t(values: Tensor) -> Tensor:
     """Which channels of (N, C) change with the embedding."""
-    return values.std(0) > 1e-3
+    return values.std(0) > 1e-4
 
 
 def _check_dependence(scores: Scores, num_channels: int) -> None:
@@ -330,20 +358,3 @@ def _check_dependence(scores: Scores, num_channels: int) -> None:
                 "Gamma and beta are the same numbers. The projection has 2 * num_channels outputs: "
                 "one half for gamma, the other for beta."
             )
-
-
-def start_of(factory: Callable, t_emb: Tensor) -> tuple[Scores, Scores]:
-    """Scores of a fresh layer of the page's size, and of one whose projection is all 0."""
-    layer = build(factory, *PAGE, text=f"{name_of(factory)}{PAGE}")
-    start = measure(layer, PAGE, t_emb)
-    zeroed = {p: 0.0 for p in layer.parameters() if not _scales_norm(layer, p, t_emb)}
-    with overwritten(zeroed):
-        return start, measure(layer, PAGE, t_emb)
-
-
-def _scales_norm(layer: nn.Module, p: nn.Parameter, t_emb: Tensor) -> bool:
-    """Whether it is the norm's own scale: it starts at 1, and at 0 no embedding scales."""
-    if squeezed(p) != PAGE[:1] or not (p == 1).all():
-        return False
-    with with_random_parameters(layer), overwritten({p: 0.0}):
-        return not moved_by_t(measure(layer, PAGE, t_emb).scale).any()

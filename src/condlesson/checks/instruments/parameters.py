@@ -15,12 +15,15 @@ from condlesson.checks.harness.run import Wrong
 
 __all__ = [
     "ACTIVATIONS",
+    "GELU",
+    "SILU",
     "activation_of",
     "check_frozen",
     "check_gradients",
     "check_modes",
     "listed",
     "overwritten",
+    "slices",
     "squeezed",
     "switch",
     "trainable",
@@ -108,6 +111,18 @@ def _mode_cure(failure: Failure) -> str:
 def squeezed(parameter: Tensor) -> tuple[int, ...]:
     """Shape without dimensions of 1, such as those of a 1x1 convolution."""
     return tuple(size for size in parameter.shape if size != 1)
+
+
+def slices(parameter: Tensor, num_channels: int) -> list[Tensor]:
+    """Masks of the parts of it that hold one number for each channel: none, one, or two."""
+    shape = squeezed(parameter)
+    if shape == (num_channels,):
+        return [torch.ones_like(parameter, dtype=torch.bool)]
+    if shape not in {(2, num_channels), (num_channels, 2), (2 * num_channels,)}:
+        return []
+    order = torch.arange(2 * num_channels)
+    first = order % 2 == 0 if shape == (num_channels, 2) else order < num_channels
+    return [first.reshape(parameter.shape), ~first.reshape(parameter.shape)]
 
 
 def listed(parameters: dict[str, nn.Parameter]) -> str:

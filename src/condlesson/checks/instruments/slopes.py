@@ -1,0 +1,126 @@
+"""Whether a backward pass tells how the result changes, and whether its steps lead anywhere."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condlesson.checks.harness.answer import call
+from condlesson.checks.harness.run import Wrong
+from condlesson.checks.instruments.parameters import overwritten, trainable
+
+__all__ = ["check_slopes", "stepped", "unmoved"]
+
+Run = Callable[[Tensor, Tensor], Tensor]  # of h and t_emb
+WAYS = 6  # random directions
+STEP = 2e-3  # along one, as a part of the size of what is changed
+MOST = 12  # parameters that are looked at: many small ones would take long
+ALLOWED = 0.05  # relative error of a slope
+STEPS = 3  # of gradient descent
+STRIDE = 0.1  # of every number of a parameter that has a gradient, as in the first step of Adam
+
+CUTS = {
+    "h": " Is something on the way, such as the norm's mean or variance, taken without gradients?",
+    "t_emb": " Is gamma, beta or a shift made of a copy of t_emb without gradients?",
+}
+
+
+def check_slopes(layer: nn.Module, run: Run, h: Tensor, t_emb: Tensor) -> None:
+    """Refuse a layer whose backward pass says otherwise than small changes of the result.
+
+    Args:
+        layer: The layer, with the values at which it is to be examined.
+        run: Its result, with gradients, which may change what it is called with.
+        h: A feature map, (B, C, H, W).
+        t_emb: Embeddings, (B, d_emb).
+    """
+    leaves = [x.clone().requires_grad_() for x in (h, t_emb)]
+    found = dict(list(trainable(layer).items())[:MOST])
+    out = run(*(x * 1.0 for x in leaves))
+    traced = [*leaves, *found.values()]
+    gradients = torch.autograd.grad(_sum(out), traced, allow_unused=True)
+    floor = 1e-3 * _sum(out, absolute=True).item()
+
+    def changed(x: Tensor, change: Tensor) -> float:
+        given = [leaf.detach() + change if leaf is x else leaf.detach() * 1.0 for leaf in leaves]
+        values = {p: p.detach() + change for p in found.values() if p is x}
+        with overwritten(values), torch.no_grad():
+            return _sum(run(*given)).item()
+
+    for name, x, gradient in zip(("h", "t_emb", *found), traced, gradients, strict=True):
+        error = _error(x, gradient, changed, floor)
+        if error > ALLOWED:
+            raise Wrong(
+                f"A part of the path from {name} to the result is cut: the gradient of {name} is "
+                f"off by {error:.0%} from how the result changes with it.{CUTS.get(name, '')} "
+                "Leave out detach, .data and no_grad."
+            )
+
+
+def _sum(out: Tensor, *, absolute: bool = False) -> Tensor:
+    """One number that depends on every number of the result."""
+    weights = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape)
+    return (out.double().square() * (weights.abs() if absolute else weights)).sum()
+
+
+def _error(
+    x: Tensor,
+    gradient: Tensor | None,
+    changed: Callable[[Tensor, Tensor], float],
+    floor: float,
+) -> float:
+    """Relative error of the slopes along random directions that the gradient tells."""
+    generator = torch.Generator().manual_seed(17)
+    size = x.detach().square().mean().sqrt().clamp(min=1e-2)
+    told, measured = torch.zeros(2, WAYS, dtype=torch.float64)
+    for k in range(WAYS):
+        way = torch.randn(x.shape, generator=generator, dtype=x.dtype) * size
+        told[k] = (gradient * way).sum() if gradient is not None else 0.0
+        there, back = changed(x, STEP * way), changed(x, -STEP * way)
+        measured[k] = (there - back) / (2 * STEP)
+    return ((told - measured).norm() / (measured.norm() + floor)).item()
+
+
+def stepped(layer: nn.Module, run: Run, h: Tensor, t_emb: Tensor) -> dict[nn.Parameter, Tensor]:
+    """Values of the parameters after a few steps of gradient descent from where they are.
+
+    Args:
+        layer: The layer, as it starts.
+        run: Its result, with gradients.
+        h: A feature map, (B, C, H, W).
+        t_emb: Embeddings, (B, d_emb).
+
+    Returns:
+        The values, to be used with `overwritten`; the layer itself is left as it is.
+    """
+    generator = torch.Generator().manual_seed(18)
+    found = list(trainable(layer).values())
+    values = {p: p.detach().clone() for p in found}
+    for _ in range(STEPS):
+        with overwritten(values):
+            out = run(h.clone(), t_emb.clone())
+            if not out.requires_grad:
+                raise Wrong(
+                    "As the layer starts, its result carries no gradient, so nothing would be "
+                    "learned. Compute the result in the same way whatever the parameters are."
+                )
+            target = torch.randn(out.shape, generator=generator, dtype=out.dtype)
+            gradients = call(
+                lambda loss: torch.autograd.grad(loss, found, allow_unused=True),
+                (out * target).sum(),
+                what="The backward pass",
+            )
+        for p, gradient in zip(found, gradients, strict=True):
+            if gradient is not None:
+                values[p] = values[p] - STRIDE * gradient.sign()
+    return values
+
+
+def unmoved(layer: nn.Module, values: dict[nn.Parameter, Tensor]) -> str:
+    """A sentence on the parameters that start at 0 and are still there after these steps, or ""."""
+    names = [
+        name
+        for name, p in trainable(layer).items()
+        if not p.any() and torch.equal(p.detach(), values[p])
+    ]
+    return f" What starts at 0 and gets no gradient: {', '.join(names[:4])}." if names else ""
