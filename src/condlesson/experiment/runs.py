@@ -52,7 +52,7 @@ SEEDS = (42, 43, 44)
 COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
 FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
 QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
-TOLD = ("sizes",)  # families of the plan that are whole and that pages tell
+TOLD = ("sizes", "glyphs")  # families of the plan that are whole and that pages tell
 SUBSET = "subset"  # stands for these in place of a folder
 # For the figures of trained networks.
 WITH_WEIGHTS = (
