@@ -167,3 +167,24 @@ SESSION = """
 )
 def test_a_session_with_threads_and_broken_names_can_still_check():
     subprocess.run([sys.executable, "-c", textwrap.dedent(SESSION)], check=True, timeout=300)
+
+
+COMPILED = """
+    import torch
+    from condlesson import checks
+    from condlesson.checks.harness.isolation import can_isolate
+    from condlesson.embeddings import TimestepEmbedding
+    assert can_isolate()
+    compiled = torch.compile(lambda x: x.sin().sum(), backend="eager")
+    compiled(torch.ones(3, requires_grad=True)).backward()
+    assert not can_isolate()
+    assert checks.check_timestep_embedding(TimestepEmbedding).passed
+"""
+
+
+@pytest.mark.fault(
+    "a session has trained what torch.compile made, so that no child could go backward",
+    "checks judge in the session itself",
+)
+def test_a_session_that_has_trained_compiled_code_can_still_check():
+    subprocess.run([sys.executable, "-c", textwrap.dedent(COMPILED)], check=True, timeout=300)

@@ -2,8 +2,9 @@
 
 The child has all that the session has, and whatever it does there ends with it: memory, state,
 a call of C that does not return. Where there is no child (Windows, macOS, a session that has used
-a GPU), `session` puts back what it knows of and `deadline` stops what Python can stop; there a long
-call of C goes on to its end, and state that `session` does not list stays changed.
+a GPU, or trained what torch.compile made), `session` puts back what it knows of and `deadline`
+stops what Python can stop; there a long call of C goes on to its end, and state that `session`
+does not list stays changed.
 """
 
 import contextlib
@@ -36,7 +37,18 @@ class Died(Exception):  # noqa: N818 -- told to the learner as it is
 def can_isolate() -> bool:
     """Whether a child by fork can do what the session can."""
     is_safe = hasattr(os, "fork") and sys.platform != "darwin"
-    return is_safe and not torch.cuda.is_initialized()
+    return is_safe and not torch.cuda.is_initialized() and not _has_autograd_threads()
+
+
+def _has_autograd_threads() -> bool:
+    """Whether backward passes have threads: by fork they are lost, and a child cannot go backward.
+
+    On a CPU they come with the first backward pass after a torch.compile.
+    """
+    names = Path("/proc/self/task").glob("*/comm")
+    with contextlib.suppress(OSError):  # a thread may end meanwhile
+        return any(name.read_text("ascii").startswith("pt_autograd") for name in names)
+    return False
 
 
 def isolated(work: Callable[[], Outcome], seconds: float) -> Outcome:
