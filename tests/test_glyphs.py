@@ -79,3 +79,9 @@ def test_images_are_moved_by_no_more_than_they_should():
     shifts = torch.tensor(centre) - torch.tensor(centre[2])
     assert shifts.abs().max() == pytest.approx(glyphs.SHIFT, abs=0.05)
     assert (shifts[0][0], shifts[1][1]) == (pytest.approx(0, abs=0.05), pytest.approx(0, abs=0.05))
+
+
+def test_a_face_that_matplotlib_lacks_is_named():
+    with pytest.raises(ValueError, match=r"lacks cmxx99\. Install a newer one"):
+        load_glyphs(1, 1, faces=(*FACES[:2], "cmxx99"))
+    assert len(load_glyphs(3, 2, faces=FACES[:2]).train_images) == 3
