@@ -80,10 +80,9 @@ def _additive_block(answer: object) -> list[str]:
     wanted = WantedLayer(SIZES.out_channels, SIZES.num_groups, adds_only=True, width="out_channels")
     with cured(partial(layer_cure, asked=wanted, d_emb=SIZES.d_emb)):
         block = _build(factory, SIZES)
-        out = _apply(block, h, t_emb, SIZES)
+        _apply(block, h, t_emb, SIZES)
     parts = _find_parts(block, SIZES)
-    values = parts.values(h, t_emb)
-    with overwritten(values):
+    with overwritten(parts.values(h, t_emb)):
         out = _apply(block, h, t_emb, SIZES).detach()
         again = _apply(block, h, t_emb, SIZES).detach()
         other = _apply(block, h, embeddings_like(BATCH, SIZES.d_emb, seed=6), SIZES).detach()

@@ -10,7 +10,7 @@ from condlesson.checks.harness.answer import HALVES, as_function, call_on, cured
 from condlesson.checks.harness.cures import outer_cure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
-from condlesson.checks.instruments.kinds_of_timesteps import AS_IT_IS, compare_kinds
+from condlesson.checks.instruments.kinds_of_timesteps import compare_kinds, depends_on_batch
 from condlesson.checks.instruments.sinusoid import Reading, read_clock
 
 __all__ = ["check_interleaved_embedding", "check_sinusoidal_embedding"]
@@ -173,10 +173,7 @@ def check_own_rows(
     one = torch.tensor([1])
     off = (embed(fn, one) - embed(fn, torch.cat([t, one]))[-1]).abs().max()
     if off > 1e-4 * max(1.0, emb.abs().max().item()):
-        raise Wrong(
-            "t = 1 gets one embedding alone and another one in a batch of larger timesteps: they "
-            f"differ by up to {off:.2g}. {AS_IT_IS}"
-        )
+        raise Wrong(depends_on_batch("1", off.item()))
 
 
 def _other_timesteps(fn: Callable, reading: Reading) -> list[str]:

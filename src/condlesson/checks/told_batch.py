@@ -62,6 +62,7 @@ def _told_batch(answer: object) -> list[str]:
     for batches in (few, many):
         _check_share(batches)
     _check_ends(fn)
+    _check_evaluation(fn)
     _check_reach(torch.cat([few.numbers, many.numbers]))
     _draw(fn, 1, 0.0, training=False)  # .squeeze() takes the batch away from one image
     if not all(batches.share.std() < 1e-6 for batches in (few, many)):
@@ -230,6 +231,10 @@ def _check_share(batches: _Batches) -> None:
 def _check_ends(fn: Callable) -> None:
     if (_draw(fn, SIZE, 1.0)[1] != NULL).any():
         raise Wrong("With dropout = 1 some labels are told. torch.rand is always below 1.")
+
+
+def _check_evaluation(fn: Callable) -> None:
+    """In evaluation rows are drawn as in training, and every label is told."""
     for dropout in (0.5, 1.0):
         numbers, told = _draw(fn, SIZE, dropout, training=False)
         if not torch.equal(told, LABELS[numbers]):

@@ -144,6 +144,11 @@ def test_checks_in_another_thread_are_isolated_as_well():
     assert results[0].passed
 
 
+def in_a_session(code):
+    """Run code in a process of its own, which must end well."""
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=300)
+
+
 SESSION = """
     import sys, torch
     from condlesson import checks
@@ -166,7 +171,7 @@ SESSION = """
     "checks still judge",
 )
 def test_a_session_with_threads_and_broken_names_can_still_check():
-    subprocess.run([sys.executable, "-c", textwrap.dedent(SESSION)], check=True, timeout=300)
+    in_a_session(SESSION)
 
 
 COMPILED = """
@@ -187,4 +192,4 @@ COMPILED = """
     "checks judge in the session itself",
 )
 def test_a_session_that_has_trained_compiled_code_can_still_check():
-    subprocess.run([sys.executable, "-c", textwrap.dedent(COMPILED)], check=True, timeout=300)
+    in_a_session(COMPILED)

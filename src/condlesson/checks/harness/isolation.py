@@ -45,9 +45,10 @@ def _has_autograd_threads() -> bool:
 
     On a CPU they come with the first backward pass after a torch.compile.
     """
-    names = Path("/proc/self/task").glob("*/comm")
-    with contextlib.suppress(OSError):  # a thread may end meanwhile
-        return any(name.read_text("ascii").startswith("pt_autograd") for name in names)
+    for name in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # a thread may end meanwhile
+            if name.read_bytes().startswith(b"pt_autograd"):
+                return True
     return False
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from condlesson.checks.harness.run import NotDone, Wrong
 
-__all__ = ["AS_IT_IS", "NUMBER", "Taken", "compare_kinds"]
+__all__ = ["NUMBER", "Taken", "compare_kinds", "depends_on_batch"]
 
 FLOATING = "a timestep in a floating tensor"
 NUMBER = "a single number, such as 500"
@@ -64,11 +64,16 @@ def compare_kinds(
         return Taken(refused, [])
     alone, among = _rows(embed, torch.tensor([0.25])), _rows(embed, torch.tensor([0.25, 500, 999]))
     if alone is not None and among is not None and _off(alone, among[:1]) > _near(whole):
-        raise Wrong(
-            "t = 0.25 gets one embedding alone and another one in a batch of larger timesteps: "
-            f"they differ by up to {_off(alone, among[:1]):.2g}. {AS_IT_IS}"
-        )
+        raise Wrong(depends_on_batch("0.25", _off(alone, among[:1])))
     return Taken(refused, _between(embed, formula))
+
+
+def depends_on_batch(t: str, off: float) -> str:
+    """What to say of a time whose row is off by so much among other times."""
+    return (
+        f"t = {t} gets one embedding alone and another one in a batch of larger timesteps: they "
+        f"differ by up to {off:.2g}. {AS_IT_IS}"
+    )
 
 
 def _between(

@@ -9,6 +9,7 @@ from condlesson.checks.harness.answer import call
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.mlp_layers import Layers
 from condlesson.checks.instruments.parameters import overwritten
+from condlesson.checks.instruments.slopes import slope_error
 
 __all__ = ["check_slopes", "check_start"]
 
@@ -126,14 +127,11 @@ def _off(p: nn.Parameter, gradient: Tensor, size: float, run: Callable[[], Tenso
     """Error of a gradient, beside slopes that are measured in some directions."""
     generator = torch.Generator().manual_seed(7)
     fan_in = p.squeeze().shape[-1] if p.squeeze().ndim > 1 else 2
-    told, measured, start = [], [], p.detach().clone()
-    for _ in range(DIRECTIONS):
-        way = size / (fan_in / 2) ** 0.5 * torch.randn(p.shape, generator=generator)
-        ends = []
-        for end in (start + way, start - way):
-            with overwritten({p: end}), torch.no_grad():
-                ends.append(_weighted(run()))
-        measured.append((ends[0] - ends[1]) / 2)
-        told.append((gradient * way).sum())
-    told, measured = torch.stack(told), torch.stack(measured)
-    return ((told - measured).norm() / measured.norm().clamp(min=1e-12)).item()
+    step, start = size / (fan_in / 2) ** 0.5, p.detach().clone()
+    ways = [step * torch.randn(p.shape, generator=generator) for _ in range(DIRECTIONS)]
+
+    def changed(way: Tensor) -> Tensor:
+        with overwritten({p: start + way}), torch.no_grad():
+            return _weighted(run())
+
+    return slope_error(gradient, ways, changed)

@@ -1,6 +1,7 @@
 """Whether a backward pass tells how the result changes, and whether its steps lead anywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from condlesson.checks.harness.answer import call
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.parameters import overwritten, trainable
 
-__all__ = ["check_slopes", "stepped", "unmoved"]
+__all__ = ["check_slopes", "slope_error", "stepped", "unmoved"]
 
 Run = Callable[[Tensor, Tensor], Tensor]  # of h and t_emb
 WAYS = 6  # random directions
@@ -41,14 +42,15 @@ def check_slopes(layer: nn.Module, run: Run, h: Tensor, t_emb: Tensor) -> None:
     gradients = torch.autograd.grad(_sum(out), traced, allow_unused=True)
     floor = 1e-3 * _sum(out, absolute=True).item()
 
-    def changed(x: Tensor, change: Tensor) -> float:
+    def changed(x: Tensor, change: Tensor) -> Tensor:
         given = [leaf.detach() + change if leaf is x else leaf.detach() * 1.0 for leaf in leaves]
         values = {p: p.detach() + change for p in found.values() if p is x}
         with overwritten(values), torch.no_grad():
-            return _sum(run(*given)).item()
+            return _sum(run(*given))
 
     for name, x, gradient in zip(("h", "t_emb", *found), traced, gradients, strict=True):
-        error = _error(x, gradient, changed, floor)
+        ways = _ways(x.detach())
+        error = slope_error(gradient, ways, partial(changed, x), floor * STEP)
         if error > ALLOWED:
             raise Wrong(
                 f"A part of the path from {name} to the result is cut: the gradient of {name} is "
@@ -63,21 +65,30 @@ def _sum(out: Tensor, *, absolute: bool = False) -> Tensor:
     return (out.double().square() * (weights.abs() if absolute else weights)).sum()
 
 
-def _error(
-    x: Tensor,
-    gradient: Tensor | None,
-    changed: Callable[[Tensor, Tensor], float],
-    floor: float,
-) -> float:
-    """Relative error of the slopes along random directions that the gradient tells."""
+def _ways(x: Tensor) -> Sequence[Tensor]:
+    """Small changes in random directions."""
     generator = torch.Generator().manual_seed(17)
-    size = x.detach().square().mean().sqrt().clamp(min=1e-2)
-    told, measured = torch.zeros(2, WAYS, dtype=torch.float64)
-    for k in range(WAYS):
-        way = torch.randn(x.shape, generator=generator, dtype=x.dtype) * size
-        told[k] = (gradient * way).sum() if gradient is not None else 0.0
-        there, back = changed(x, STEP * way), changed(x, -STEP * way)
-        measured[k] = (there - back) / (2 * STEP)
+    size = STEP * x.square().mean().sqrt().clamp(min=1e-2)
+    return [torch.randn(x.shape, generator=generator, dtype=x.dtype) * size for _ in range(WAYS)]
+
+
+def slope_error(
+    gradient: Tensor | None,
+    ways: Sequence[Tensor],
+    changed: Callable[[Tensor], Tensor],
+    floor: float = 1e-12,
+) -> float:
+    """Relative error of what a gradient tells of small changes.
+
+    Args:
+        gradient: Of a number, by a tensor; None if there is none, as if it were 0.
+        ways: Changes of the tensor.
+        changed: The number, after a change.
+        floor: Change of the number below which an error does not count.
+    """
+    told = [torch.tensor(0.0) if gradient is None else (gradient * way).sum() for way in ways]
+    measured = [(changed(way) - changed(-way)) / 2 for way in ways]
+    told, measured = (torch.stack(found).double() for found in (told, measured))
     return ((told - measured).norm() / (measured.norm() + floor)).item()
 
 

@@ -65,11 +65,11 @@ def check_training(model: nn.Module, entrance: Entrance, x: Tensor, corner: Tens
         return model(x, t)
 
     t = timesteps(corner, entrance)
-    is_alone, evaluated = entrance.is_alone, _shifts(seeded, corner, t, entrance)
+    evaluated = _shifts(seeded, corner, t, entrance)
     switch(model, "train")
     try:
         with Calm():
-            _compare(seeded, x, corner, t, evaluated, is_alone)
+            _compare(seeded, x, corner, t, evaluated, entrance.is_alone)
             check_head(seeded, x, "After model.train(), the prediction")
     finally:
         switch(model, "eval")

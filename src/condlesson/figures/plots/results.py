@@ -131,8 +131,8 @@ def lie_heatmaps(
     axes[0, 0].set_ylabel(f"true {what}")
     bar = figure.colorbar(image, ax=axes, label="loss, times that of the truth", shrink=0.7)
     least = min(0, *(array.min() for array in powers.values()))
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(2**least, 2**limit)
     if limit < 2:  # else powers of two stand more evenly
+        ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(2**least, 2**limit)
         bar.set_ticks(np.log2(ticks[ticks > 0]))
     bar.ax.yaxis.set_major_formatter(lambda value, _: f"{2**value:.3g}")
     bar.ax.set_ylim(least, limit)  # of both colours, what there is
