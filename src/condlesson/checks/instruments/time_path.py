@@ -39,6 +39,7 @@ ACTIVATED = (
     "An activation stands between the projection and the bottleneck, so that the shift cannot take "
     "every value. Add what nn.Linear(512, 256) gives."
 )
+SMALL = 8  # pixels a side, of which a thousand images take less than a second
 FEW = 60  # timesteps, of a network that takes no small images, or one after another
 
 
@@ -138,7 +139,7 @@ def small_image(model: nn.Module, x: Tensor) -> Tensor:
 
 def goes_alone(model: nn.Module, x: Tensor) -> bool:
     """Whether a batch takes other operations than an image does, as in a loop over its images."""
-    t = torch.arange(T if x.shape[2] < 28 else FEW)
+    t = torch.arange(T if x.shape[2] <= SMALL else FEW)
     one, many = (record(model, x.expand(len(u), -1, -1, -1), u) for u in (t[:1], t))
     return [o.name for o in one] != [o.name for o in many]
 
@@ -147,7 +148,7 @@ def timesteps(x: Tensor, entrance: Entrance) -> Tensor:
     """All of them, in no order; fewer, and both ends, if images are large or go one by one."""
     generator = torch.Generator().manual_seed(6)
     shuffled = torch.randperm(T, generator=generator)
-    if x.shape[2] < 28 and not entrance.is_alone:
+    if x.shape[2] <= SMALL and not entrance.is_alone:
         return shuffled
     inner = shuffled[(shuffled > 0) & (shuffled < T - 1)]
     return torch.cat([torch.tensor([T - 1, 0]), inner[: FEW - 2]])
