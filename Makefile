@@ -13,7 +13,8 @@
 # name=...    what `make page`, `figure`, `exercise` or `variant` begins.
 # BASE=...    the built site that `make preview` compares with.
 # PORT=...    where `make live` serves the book.
-# SAMPLE=...  of the weekly tests, or of Colab's runs, one in seven, which this word decides.
+# SAMPLE=...  of the weekly tests, or of Colab's runs, one in seven, which this word decides; of the
+#             changes that `make mutation` tries, one in sixteen.
 # MODULES=... what `make mutation` changes, such as condlesson.embeddings; all, if left out.
 # DATA=...    the torchvision root that `make runs` trains on.
 
@@ -130,7 +131,7 @@ test-colab: $(STAMP) $(COLAB_VENV)/.installed ## run the notebooks as Colab woul
 	  _build/condlesson-lesson.zip $(SAMPLE)
 
 mutation: $(STAMP) ## change the code, bit by bit, and count what no test notices (hours, network)
-	nice $(BIN)/python -m tools.mutation $(MODULES)
+	nice $(BIN)/python -m tools.mutation $(if $(SAMPLE),--sample "$(SAMPLE)") $(MODULES)
 
 # Colab's packages and none of the book's; the lesson goes into a layer on top, new for each run.
 $(COLAB_VENV)/.installed: $(COLAB_PACKAGES) | $(STAMP)

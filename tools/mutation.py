@@ -1,28 +1,34 @@
 """Changes what the lesson stands on in small ways, one by one, and counts what no test notices.
 
-    python -m tools.mutation [MODULE ...]
+    python -m tools.mutation [--sample WORD] [MODULE ...]
 
 `make mutation` calls it. mutmut makes the changes, by the settings in pyproject.toml, and runs the
 tests of each function that it changed. It works in a copy of the tree under _build/mutation, which
 may be cut short: the next call goes on with what is left. What came out is written to
 docs/mutation.md, with a reason for each change that makes no difference (`REASONS`).
 
+All changes of the checks take a day. A sample is one change in `SAMPLED`; a word decides which, so
+that another word gives a fresh sample, after tests were written for what the first one found.
+
 A text of a message is held by no test of its own, but all of them by their record,
 `tests/checks/messages.txt`. That test reads the code, so it cannot run on code that is changed;
 the same comparison is made here.
 """
 
+import argparse
 import ast
 import difflib
 import json
+import math
 import re
 import resource
 import shutil
 import subprocess
 import sys
 import textwrap
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +49,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 DIED = {1, 3, -24, 24, 36, 152, 255, -11, -9}  # a failed test, a time limit, a crash
 SURVIVED = {0, 5, 33}  # no failed test, or none that calls the function
 ENOUGH = 0.95  # of the changes that make a difference: so many die
+SAMPLED = 16  # one change in so many, in a sample
+CHECKS = "condlesson.checks."
 
 
 @dataclass
@@ -59,18 +67,33 @@ class Outcome:
         return self.ended["dead"] / different if different else 1.0
 
 
-def main(*modules: str) -> int:
+def main(*modules: str, sample: str = "") -> int:
     """Try the changes of some modules or of all, write what came out, and say whether it is enough.
 
     Args:
         modules: Names such as condlesson.embeddings; all of the settings, if there are none.
+        sample: The word of a sample; all changes, if there is none.
     """
     copy_tree()
     if not TOOL.is_dir():
         command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", MUTMUT]
         subprocess.run([*command, "--python", sys.executable, "--target", TOOL], check=True)
     forget_survivors()
-    patterns = [f"{module}.x*" for module in modules]
+    patterns = [f"{module}.*" for module in modules]
+    if sample:
+        run_mutmut("condlesson.checks.instruments.chance.x*")  # makes all changes, and tries few
+        patterns = sampled(COPY, sample, modules)
+    if patterns or not sample:
+        run_mutmut(*patterns)
+    found = outcomes(COPY)
+    drawn = outcomes(COPY, sample) if sample else {}
+    RESULT.write_text(report(found, sample, drawn), "utf-8")
+    print(f"What came out is in {RESULT.relative_to(ROOT)}")
+    return 0 if all(outcome.share >= ENOUGH for outcome in found.values()) else 1
+
+
+def run_mutmut(*patterns: str) -> None:
+    """Make the changes, and try those that have such names; all, if there are none."""
     done = subprocess.run(
         [sys.executable, "-c", "from mutmut.__main__ import cli; cli()", "run", *patterns],
         cwd=COPY,
@@ -82,10 +105,24 @@ def main(*modules: str) -> int:
         sys.exit(
             f"mutmut ended with status {done.returncode}; what it tried is kept for next time."
         )
-    found = outcomes(COPY)
-    RESULT.write_text(report(found), "utf-8")
-    print(f"What came out is in {RESULT.relative_to(ROOT)}")
-    return 0 if all(outcome.share >= ENOUGH for outcome in found.values()) else 1
+
+
+def sampled(tree: Path, word: str, modules: Iterable[str] = ()) -> list[str]:
+    """Names of the changes of a sample that were not tried yet, or survived."""
+    metas = (tree / "mutants" / "src").rglob("*.py.meta")
+    codes = [json.loads(meta.read_text("utf-8"))["exit_code_by_key"] for meta in sorted(metas)]
+    return [
+        key
+        for key, code in ((key, code) for by_key in codes for key, code in by_key.items())
+        if code is None
+        and is_sampled(key, word)
+        and (not modules or key.startswith(tuple(f"{module}." for module in modules)))
+    ]
+
+
+def is_sampled(key: str, word: str) -> bool:
+    """Whether a change is in the sample of a word."""
+    return zlib.crc32(f"{word} {key}".encode()) % SAMPLED == 0
 
 
 def copy_tree() -> None:
@@ -116,8 +153,13 @@ def forget_survivors() -> None:
         meta.write_text(json.dumps(kept), "utf-8")
 
 
-def outcomes(tree: Path) -> dict[str, Outcome]:
-    """What became of every change, by module, as the folder `mutants` of a tree has it."""
+def outcomes(tree: Path, sample: str = "") -> dict[str, Outcome]:
+    """What became of every change, by module, as the folder `mutants` of a tree has it.
+
+    Args:
+        tree: The copy in which mutmut worked.
+        sample: The word of a sample, if the outcomes are to be of its changes alone.
+    """
     sys.path.append(str(TOOL))
     from mutmut.mutation.data import SourceFileMutationData
 
@@ -129,8 +171,11 @@ def outcomes(tree: Path) -> dict[str, Outcome]:
             data = SourceFileMutationData(path=path)
             data.load()
             name = ".".join(path.with_suffix("").parts[1:])
-            if data.exit_code_by_key:
-                found[name] = _outcome(path, data.exit_code_by_key, reasons.get(name, {}))
+            codes = data.exit_code_by_key
+            if sample:
+                codes = {key: code for key, code in codes.items() if is_sampled(key, sample)}
+            if codes:
+                found[name] = _outcome(path, codes, reasons.get(name, {}))
     return found
 
 
@@ -174,8 +219,16 @@ def _different_lines(before: str, after: str) -> Iterator[str]:
         yield " ".join(line[2:].strip() for line in lines if line.startswith(sign))
 
 
-def report(found: dict[str, Outcome]) -> str:
-    """The page about it."""
+def report(
+    found: dict[str, Outcome], sample: str = "", drawn: dict[str, Outcome] | None = None
+) -> str:
+    """The page about it.
+
+    Args:
+        found: What became of the changes of each module.
+        sample: The word of the last sample.
+        drawn: What became of the changes of that sample.
+    """
     commit = subprocess.run(
         ["git", "log", "-1", "--format=%h"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -185,6 +238,19 @@ def report(found: dict[str, Outcome]) -> str:
         f"Written by `make mutation` at {commit}, with {MUTMUT}: `tools/mutation.py` says how. "
         f"Of the changes that make a difference at least {ENOUGH:.0%} have to die. A module of "
         "which some are *open* was not tried to its end.",
+    ]
+    ended = sum((o.ended for name, o in (drawn or {}).items() if CHECKS in name), Counter())
+    if ended:
+        died, different = ended["dead"], ended["dead"] + ended["alive"]
+        low, high = wilson(died, different)
+        lines += [
+            "",
+            f"Of the checks' changes one in {SAMPLED} was drawn by the word *{sample}* (`make "
+            f"mutation SAMPLE={sample}`). {died} of the {different} that make a difference died, "
+            f"{died / different:.1%}. If all were tried, it would be {low:.1%} to {high:.1%} "
+            "(95% interval).",
+        ]
+    lines += [
         "",
         "| module | changes | died | make no difference | survived | open | died of the others |",
         "|---|---|---|---|---|---|---|",
@@ -201,9 +267,22 @@ def report(found: dict[str, Outcome]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def wilson(count: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Ends of Wilson's interval for a share of which a sample shows count in total.
+
+    Source: Wilson 1927, Journal of the American Statistical Association 22(158).
+    """
+    middle, width = count + z**2 / 2, z * math.sqrt(count * (1 - count / total) + z**2 / 4)
+    return (middle - width) / (total + z**2), (middle + width) / (total + z**2)
+
+
 def _shown(where: str, change: str, why: str | None) -> str:
     return f"`{where}`: ``{change}``" + (f". {why}" if why else "")
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sample", metavar="WORD", default="", help="try one change in sixteen")
+    parser.add_argument("modules", metavar="MODULE", nargs="*")
+    args = parser.parse_args()
+    sys.exit(main(*args.modules, sample=args.sample))

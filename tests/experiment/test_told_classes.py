@@ -1,7 +1,9 @@
 """What a network makes of classes: measured as it is said, and guarded as a record."""
 
 import json
+import shutil
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,15 +113,26 @@ def run():
     return Run(**others | {"config": CONFIG, "weights": {"sha256": "a" * 64}})
 
 
-@pytest.fixture
-def recorded(run, subset, tmp_path, monkeypatch):
-    """A record of an untrained narrow network, as if it were the plan's."""
+@pytest.fixture(scope="module")
+def model():
     torch.manual_seed(0)
-    model = make_model(replace(CONFIG, width=8)).eval()
+    return make_model(replace(CONFIG, width=8)).eval()
+
+
+@pytest.fixture(scope="module")
+def path(run, model, subset, tmp_path_factory):
+    """A record of an untrained narrow network."""
+    few = replace(FEW, scales=(1.0,))
+    return record_classes(run, model, subset, tmp_path_factory.mktemp("classes"), few)
+
+
+@pytest.fixture
+def recorded(path, run, model, tmp_path, monkeypatch):
+    """A copy of it, as if it were the plan's."""
     monkeypatch.setattr(told_classes, "read_expected", lambda config, folder: run)
     monkeypatch.setattr(told_classes, "load_model", lambda run, folder: model)
     monkeypatch.setattr(told_classes, "ALL", replace(FEW, scales=(1.0,)))
-    return record_classes(run, model, subset, tmp_path, told_classes.ALL)
+    return Path(shutil.copytree(path.parent, tmp_path / "classes")) / path.name
 
 
 def test_a_record_is_read_as_it_was_written_and_is_current(recorded, run):

@@ -93,3 +93,44 @@ def test_what_is_changed_and_what_tries_it_is_there():
     reasons = mutation.tomllib.loads(mutation.REASONS.read_text("utf-8"))
     for module in reasons:
         assert (mutation.ROOT / "src" / (module.replace(".", "/") + ".py")).exists(), module
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder with what mutmut keeps of two modules."""
+    for name in ("checks.unet", "sampling"):
+        meta = (tmp_path / "mutants" / "src" / name).with_suffix(".py.meta")
+        meta.parent.mkdir(parents=True, exist_ok=True)
+        codes = {f"condlesson.{name}.x_f__mutmut_{k}": 1 if k % 2 else None for k in range(800)}
+        meta.write_text(json.dumps({"exit_code_by_key": codes}))
+    return tmp_path
+
+
+def test_a_sample_is_one_change_in_sixteen_of_those_not_tried(tree):
+    found = mutation.sampled(tree, "autumn")
+    assert 800 / 16 / 1.7 < len(found) < 800 / 16 * 1.7
+    assert all(int(key.rpartition("_")[2]) % 2 == 0 for key in found)
+    assert found == mutation.sampled(tree, "autumn")
+    assert not set(found) <= set(mutation.sampled(tree, "winter"))
+
+
+def test_a_sample_is_of_the_modules_that_are_asked_for(tree):
+    found = mutation.sampled(tree, "autumn", ["condlesson.checks"])
+    assert found
+    assert all(key.startswith("condlesson.checks.unet.") for key in found)
+
+
+def test_the_page_says_what_a_sample_shows_of_all(outcome):
+    found = {name: outcome(name) for name in ("condlesson.sampling", "condlesson.checks.unet")}
+    page = mutation.report(found, "autumn", found)
+    assert "was drawn by the word *autumn* (`make mutation SAMPLE=autumn`)" in page
+    assert "2 of the 4 that make a difference died, 50.0%. If all were tried" in page
+    assert "it would be 15.0% to 85.0% (95% interval)" in page
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "ends"),
+    [(95, 100, (0.888, 0.978)), (0, 10, (0.0, 0.278)), (5, 5, (0.566, 1))],
+)
+def test_the_interval_of_a_share(count, total, ends):
+    assert mutation.wilson(count, total) == pytest.approx(ends, abs=5e-4)
