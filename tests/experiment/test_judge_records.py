@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from condlesson.data import to_model_range
 from condlesson.experiment import judge_records, judges
 from condlesson.experiment.judge_records import (
     JUDGES_DIR,
+    judge_canary,
     judge_scores,
     load_judge,
     load_judge_record,
@@ -36,6 +38,19 @@ def recorded(subset, tmp_path_factory):
 @pytest.fixture
 def folder(recorded, tmp_path):
     return shutil.copytree(recorded, tmp_path / "judges")
+
+
+@cache
+def first_losses(kind, seed):
+    return judge_canary(kind, seed)
+
+
+@pytest.fixture
+def records_alone(recorded, monkeypatch):
+    """Losses are not computed again for each test in which only a record is changed."""
+    losses = {kind: json_of(recorded, kind)["canary"]["losses"][-1] for kind in KINDS}
+    monkeypatch.setattr(judge_records, "judge_canary", first_losses)
+    monkeypatch.setattr(judge_records, "weights_canary", lambda judge, kind: losses[kind])
 
 
 def json_of(folder, kind):
@@ -86,6 +101,7 @@ def test_scores_are_those_of_the_judge_that_is_loaded(recorded, subset):
         assert scores == load_judge_record(kind, recorded).scores
 
 
+@pytest.mark.usefixtures("records_alone")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("key", [*judge_records.JudgeRecord.__annotations__, "sha256"])
 def test_a_record_that_was_changed_is_caught(key, kind, folder):
@@ -98,6 +114,7 @@ def test_a_record_that_was_changed_is_caught(key, kind, folder):
     assert missing_judges(folder) == [kind]
 
 
+@pytest.mark.usefixtures("records_alone")
 @pytest.mark.parametrize("key", [*judge_records.JudgeRecord.__annotations__, "sha256"])
 def test_a_record_that_lacks_a_key_is_caught(key, folder):
     content = json_of(folder, DIGITS)

@@ -139,9 +139,11 @@ def small_image(model: nn.Module, x: Tensor) -> Tensor:
 
 def goes_alone(model: nn.Module, x: Tensor) -> bool:
     """Whether a batch takes other operations than an image does, as in a loop over its images."""
-    t = torch.arange(T if x.shape[2] <= SMALL else FEW)
-    one, many = (record(model, x.expand(len(u), -1, -1, -1), u) for u in (t[:1], t))
-    return [o.name for o in one] != [o.name for o in many]
+    def names(count: int) -> list[str]:
+        return [o.name for o in record(model, x.expand(count, -1, -1, -1), torch.arange(count))]
+
+    one = names(1)
+    return any(names(count) != one for count in (2, T if x.shape[2] <= SMALL else FEW))
 
 
 def timesteps(x: Tensor, entrance: Entrance) -> Tensor:

@@ -77,8 +77,8 @@ def check_training(model: nn.Module, entrance: Entrance, x: Tensor, corner: Tens
 
 def _shifts(model: Callable, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor:
     """What each timestep changes at the bottleneck against the first one, (N, C)."""
-    told, alike = (bottleneck(model, x, u, entrance) for u in (t, t[:1].expand(len(t))))
-    return told - alike
+    first = t[:1] if entrance.is_alone else t[:1].expand(len(t))
+    return bottleneck(model, x, t, entrance) - bottleneck(model, x, first, entrance)
 
 
 def _compare(
