@@ -139,6 +139,7 @@ def small_image(model: nn.Module, x: Tensor) -> Tensor:
 
 def goes_alone(model: nn.Module, x: Tensor) -> bool:
     """Whether a batch takes other operations than an image does, as in a loop over its images."""
+
     def names(count: int) -> list[str]:
         return [o.name for o in record(model, x.expand(count, -1, -1, -1), torch.arange(count))]
 
