@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 
 import torch
 import torch.nn.functional as F
@@ -29,10 +30,19 @@ def lines(*code, indent=8):
     return f"\n{' ' * indent}".join(code)
 
 
+def assert_well_formed(result):
+    """Each message is made of whole sentences, whatever was put together in it."""
+    for message in result.messages:
+        assert not re.match("(the|a|an|your|this|each|one|all|it) ", message), message
+        assert re.search(r"[.?!][)`]?$", message), message
+        assert not re.search(r"XX|  | [,;?!]|(?<!\.)\.\.$", message), message
+
+
 def assert_wrong(result, fragment):
     """The check refuses the answer, and names this mistake."""
     assert result.status == "wrong", result
     assert fragment in result.messages[0], result
+    assert_well_formed(result)
 
 
 def assert_passed(result, *notes):
@@ -41,8 +51,10 @@ def assert_passed(result, *notes):
     found = result.messages[:-1]
     assert len(found) == len(notes), found
     assert all(note in message for note, message in zip(notes, found, strict=True)), found
+    assert_well_formed(result)
 
 
 def assert_accepted(result):
     """The check accepts the answer, whatever it notes."""
     assert result.passed, result
+    assert_well_formed(result)
