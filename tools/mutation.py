@@ -175,8 +175,15 @@ def outcomes(tree: Path, sample: str = "") -> dict[str, Outcome]:
             if sample:
                 codes = {key: code for key, code in codes.items() if is_sampled(key, sample)}
             if codes:
-                found[name] = _outcome(path, codes, reasons.get(name, {}))
+                found[name] = _outcome(path, codes, _reasons_for(name, reasons))
     return found
+
+
+def _reasons_for(name: str, reasons: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Those of a module and of the packages that it lies in."""
+    parts = name.split(".")
+    holders = (".".join(parts[:k]) for k in range(1, len(parts) + 1))
+    return {part: why for holder in holders for part, why in reasons.get(holder, {}).items()}
 
 
 def _outcome(path: Path, codes: dict, reasons: dict[str, str]) -> Outcome:

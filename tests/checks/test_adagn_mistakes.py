@@ -248,7 +248,8 @@ WRONG = {
             PROJECT: "self.k = C // G; self.project = nn.Linear(D, 2 * G)",
             SCORES: "scores = self.project(t_emb).repeat_interleave(self.k, dim=1)",
         },
-        "gamma of channel 1 always moves as that of channel 0: only 4 of 12 channels have a gamma",
+        "gamma of channel 1 always moves as that of channel 0: only 4 of 12 channels have a gamma "
+        "of their own. The projection has 2 * num_channels outputs, and each is used once.",
     ),
     "a beta for each pair of channels": (
         {
@@ -304,6 +305,17 @@ WRONG = {
             SPLIT: "gamma, beta = self.gate * scores, -self.gate * scores",
         },
         "The beta of channel 0 always moves against the gamma of channel 0",
+    ),
+    "half as large, and the 1 in beta's bias": (
+        {
+            "# more": "with torch.no_grad(): "
+            "self.project.bias[:C] -= 0.5; self.project.bias[C:] += 1"
+        },
+        "At initialisation features are multiplied by 0.",
+    ),
+    "a part of t_emb": (
+        {SCORES: "scores = self.project(t_emb[:, :5])"},
+        "self.project takes 16 numbers, and it gets 5. Project t_emb",
     ),
     "beta is scaled": ({OUT: "return (1 + gamma) * (self.norm(h) + beta)"}, "Beta is scaled"),
     "tanh of gamma": ({"(1 + gamma)": "(1 + gamma.tanh())"}, "Gamma goes through tanh"),

@@ -64,6 +64,7 @@ STEPS = {
         X_0: "v = (noise - (1 - a).sqrt() * x_t) / a.sqrt()",
         END: f"x_0 = a.sqrt() * x_t - (1 - a).sqrt() * v; {END}",
     },
+    "sizes taken apart": {X_0: f"b_, c_, h_, w_ = x_t.shape; {X_0}"},
     "lerp": {END: "return torch.lerp(0 * x_0, x_0, b**0.5) + noise * (1 - b).sqrt()"},
 }
 NOTED_STEPS = {

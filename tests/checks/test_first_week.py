@@ -154,7 +154,7 @@ ERRORS = {
         UNET,
         ("[:, :, None, None]", "", "One number serves a whole channel: x[:, :, None, None]"),
         ("h + self", "self", "condition returned (2, 256, 1, 1), and h is (2, 256, 7, 7)"),
-        ("def embed", "def embedd", "Your class has no embed"),
+        ("def embed", "def embedd", "has no embed, and UNet's own returns None. Is the name"),
         ("return h +", "h +", "condition returned None. End it with return."),
         ("nn.Linear(512, 256)", "nn.Linear(512, 128)", "The shift needs 256 numbers"),
         ("nn.Linear(512, 256)", "nn.Linear(256, 256)", "gets 512. The path of t is Timestep"),

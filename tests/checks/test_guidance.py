@@ -93,6 +93,10 @@ WRONG = {
         {SPLIT: "uncond, cond = both.chunk(2)", END: "return (1 + s) * cond - s * uncond"},
         AWAY,
     ),
+    "almost": (
+        {END: f"{END} + 0.001 * torch.sin(99 * x)"},
+        "With scale = 3 the result must be",
+    ),
     "the class alone": ({END: "return cond"}, "This is the prediction with the class"),
     "no class": ({END: "return uncond"}, "This is the prediction without the class"),
     "scaled": ({END: "return s * cond"}, "The difference stands in brackets"),

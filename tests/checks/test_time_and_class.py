@@ -41,6 +41,7 @@ RIGHT = {
     "index_select": {SUM: "return t_emb + self.rows.weight.index_select(0, labels)"},
     "a one-hot": {ROWS: "self.rows = nn.Linear(C + 1, d, bias=False)", SUM: ONE_HOT},
     "a one-hot and a bias": {ROWS: "self.rows = nn.Linear(C + 1, d)", SUM: ONE_HOT},
+    "a layer that is not used": {ROWS: f"{ROWS}; self.spare = nn.Linear(d, d)"},
     "a row of the identity": {
         ROWS: "self.rows = nn.Linear(C + 1, d); self.register_buffer('eye', torch.eye(C + 1))",
         SUM: "return t_emb + self.rows(self.eye[labels])",

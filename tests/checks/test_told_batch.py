@@ -198,6 +198,11 @@ WRONG = {
         {DROP: "y = torch.where(torch.rand_like(y) < p, null, y)"},
         "raised NotImplementedError",
     ),
+    "three": ({"return x, y": "return x, y, rows"}, "must return two tensors, the images and"),
+    "rows drawn twice": (
+        {PAIR: "x, y = images[rows], labels[torch.randint(0, len(images), (B,))]"},
+        " of 20 images have the label of another image. Draw the rows once",
+    ),
     "images last": ({"return x, y": "return y, x"}, "returns the labels first"),
     "withheld before the draw": (
         {PAIR: f"labels = labels.clone(); labels[torch.rand(B) < p] = null; {PAIR}"},

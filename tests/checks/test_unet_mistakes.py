@@ -37,6 +37,10 @@ WRONG = {
         derived({EMBED: "return self.embedding(t), t"}),
         "embed returned a tuple. Return one tensor alone.",
     ),
+    "nothing added": (
+        derived({SHIFT: "shift = None"}),
+        "'NoneType'. shift is None. A function without return gives None",
+    ),
     "condition with its arguments exchanged": (
         derived({"condition(self, h, t_emb)": "condition(self, t_emb, h)"}),
         "It is called with h first, then t_emb",

@@ -114,6 +114,14 @@ ZERO_INIT_WRONG = {
     "no ones": ({START: ZEROED}, "gamma's half of the bias must start at 1"),
     "the 1 twice": ({"return gamma": "return (1 + gamma)"}, "The 1 is added twice"),
     "ones everywhere": ({ONES: "nn.init.ones_(self.project.bias)"}, "Beta's half of the bias"),
+    "a shift of a half": (
+        {ONES: f"{ONES}; nn.init.constant_(self.project.bias[C:], 0.5)"},
+        "Beta's half of the bias must start at 0.",
+    ),
+    "a half everywhere": (
+        {ONES: "nn.init.constant_(self.project.bias, 0.5)"},
+        "Set the projection's bias, too, so that the scale starts at 1 and the shift at 0.",
+    ),
     "bias as it came": (
         {START: "nn.init.zeros_(self.project.weight)"},
         "Set the projection's bias, too",

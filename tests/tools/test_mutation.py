@@ -91,8 +91,34 @@ def test_what_is_changed_and_what_tries_it_is_there():
         assert (mutation.ROOT / path).exists(), path
         assert not name or f"def {name.partition('[')[0]}(" in (mutation.ROOT / path).read_text()
     reasons = mutation.tomllib.loads(mutation.REASONS.read_text("utf-8"))
-    for module in reasons:
-        assert (mutation.ROOT / "src" / (module.replace(".", "/") + ".py")).exists(), module
+    for name in reasons:
+        path = mutation.ROOT / "src" / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
+
+
+def test_reasons_of_a_package_hold_for_its_modules():
+    reasons = {"a.b": {"x": "of b"}, "a.b.c": {"y": "of c"}, "a.bc": {"z": "of another"}}
+    assert mutation._reasons_for("a.b.c", reasons) == {"x": "of b", "y": "of c"}
+    assert mutation._reasons_for("a.bc", reasons) == {"z": "of another"}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        ("if off > 1e-3: → if off >= 1e-3:", True),
+        ("if low <= -0.3 and high: → if low < -0.3 and high:", True),
+        ("if low > 0.3: → if low >= 1.3:", False),
+        ("if len(x) < 2: → if len(x) <= 2:", False),
+        ("return low > 0.3 → return low < 0.3", False),
+        ("g = Generator().manual_seed(1) → g = Generator().manual_seed(2)", True),
+        ("g = Generator().manual_seed(1) → g = Generator().manual_seed(None)", False),
+        ("if size == count // 2: → if size == count / 2:", True),
+        ("if size == count // 2: → if size == count / 3:", False),
+    ],
+)
+def test_bounds_of_what_is_measured_and_seeds_make_no_difference(change, is_same):
+    reasons = mutation.tomllib.loads(mutation.REASONS.read_text("utf-8"))["condlesson.checks"]
+    assert any(mutation.re.search(part, change) for part in reasons) == is_same
 
 
 @pytest.fixture

@@ -180,14 +180,9 @@ class _Parts(NamedTuple):
         random = self._random()
         rest = [p for p in self.block.parameters() if p not in random]
         zeros = {p: torch.zeros_like(p) for p in rest}
-        if self._varies(random | zeros, h, t_emb):
-            return random | zeros
-        for p in rest:
-            for part in slices(p, self.sizes.out_channels):
-                scaled = random | zeros | {p: part.to(p)}
-                if self._varies(scaled, h, t_emb):
-                    return scaled
-        return random | zeros
+        scales = [{p: part.to(p)} for p in rest for part in slices(p, self.sizes.out_channels)]
+        tried = [random | zeros | scale for scale in ({}, *scales)]
+        return next((values for values in tried if self._varies(values, h, t_emb)), tried[0])
 
     def _random(self) -> dict[nn.Parameter, Tensor]:
         generator = torch.Generator().manual_seed(9)

@@ -305,7 +305,7 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
 def _lengthened(got: Tensor, x: Tensor) -> str:
     """What to say if a number is added to each squared length, or to each length; else ""."""
     own, norms = got.diagonal(), x.norm(dim=1)
-    if len(x) < 2 or bool((own >= 1).any()) or bool((own <= 0).any()):
+    if len(x) < 2 or bool((own <= 0).any()):
         return ""
     for added, name in (
         (norms.square() * (1 / own - 1), "squared length"),
