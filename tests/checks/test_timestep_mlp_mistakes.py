@@ -173,6 +173,14 @@ WRONG = {
         ),
         "It learns a table of 1000 rows",
     ),
+    "a table with a row for T": (
+        mlp(
+            lambda m, t: m.b(F.gelu(m.a(m.table(t)))),
+            parts=lambda n, d: {"table": nn.Embedding(1001, n)},
+            as_is=True,
+        ),
+        "It learns a table of 1001 rows",
+    ),
     "trained frequencies": (
         mlp(
             lambda m, t: usual(m, trained_frequencies(t, m.d, m.w)),

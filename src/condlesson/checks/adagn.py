@@ -227,7 +227,7 @@ def _check_exact(start: Scores) -> None:
         cure = "Without a 1 + in the formula, gamma's half of the bias must start at 1."
     elif (gamma - 2).abs().max() < 1e-3:
         cure = "The 1 is added twice, in the formula and in the bias. Leave one of the two out."
-    elif (gamma - 1).abs().max() < 1e-3 and beta.std() < 1e-3:
+    elif (gamma - 1).abs().max() < 1e-3:
         cure = "Beta's half of the bias must start at 0."
     else:
         cure = _bias_cure(gamma, beta)
