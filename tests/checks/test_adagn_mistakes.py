@@ -313,6 +313,10 @@ WRONG = {
         },
         "At initialisation features are multiplied by 0.",
     ),
+    "the batch split": (
+        {SPLIT: "gamma, beta = scores.chunk(2)"},
+        "the batch is split. For gamma and beta, split the last dimension, .chunk(2, dim=-1).",
+    ),
     "a part of t_emb": (
         {SCORES: "scores = self.project(t_emb[:, :5])"},
         "self.project takes 16 numbers, and it gets 5. Project t_emb",

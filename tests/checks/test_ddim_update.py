@@ -78,6 +78,11 @@ NOTED_STEPS = {
 }
 WRONG_STEPS = {
     "x_0": ({END: "return x_0"}, "This is x_0, the clean image. Add noise to it again"),
+    "almost": ({END: f"{END} + 0.01 * noise"}, "Given the true noise, the step from"),
+    "almost clipped": (
+        {END: f"x_0 = x_0.clamp(-1.1, 1.1); {END} + 0.01 * noise"},
+        "Given the true noise, the step from",
+    ),
     "level without roots": (
         {END: "return b * x_0 + (1 - b) * noise"},
         "In the result, multiply x_0 by sqrt(alpha_bar_prev), not by alpha_bar_prev: take the "

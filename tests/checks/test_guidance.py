@@ -93,6 +93,10 @@ WRONG = {
         {SPLIT: "uncond, cond = both.chunk(2)", END: "return (1 + s) * cond - s * uncond"},
         AWAY,
     ),
+    "almost, at other scales": (
+        {END: f"s += 0.01 * (s != 3); {END}"},
+        "With scale = 3 it is right, with scale = 0 it is not",
+    ),
     "almost": (
         {END: f"{END} + 0.001 * torch.sin(99 * x)"},
         "With scale = 3 the result must be",
