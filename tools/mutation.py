@@ -255,7 +255,8 @@ def report(
             f"Of the checks' changes one in {SAMPLED} was drawn by the word *{sample}* (`make "
             f"mutation SAMPLE={sample}`). {died} of the {different} that make a difference died, "
             f"{died / different:.1%}. If all were tried, it would be {low:.1%} to {high:.1%} "
-            "(95% interval).",
+            f"(95% interval). Of the sample {ended['open']} were not tried, those that take "
+            "longest. Reasons why a change makes no difference were written after it was seen.",
         ]
     lines += [
         "",

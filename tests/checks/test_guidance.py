@@ -93,6 +93,10 @@ WRONG = {
         {SPLIT: "uncond, cond = both.chunk(2)", END: "return (1 + s) * cond - s * uncond"},
         AWAY,
     ),
+    "the model without t": (
+        {BOTH: "both = model(torch.cat([x, x]), told)"},
+        "The model is called model(x_t, t, labels), three tensors in this order.",
+    ),
     "almost, at other scales": (
         {END: f"s += 0.01 * (s != 3); {END}"},
         "With scale = 3 it is right, with scale = 0 it is not",

@@ -115,20 +115,20 @@ ZERO_INIT_WRONG = {
     "the 1 twice": ({"return gamma": "return (1 + gamma)"}, "The 1 is added twice"),
     "ones everywhere": ({ONES: "nn.init.ones_(self.project.bias)"}, "Beta's half of the bias"),
     "the weight of gamma at 0": (
-        {
-            START: f"nn.init.zeros_(self.project.bias); nn.init.zeros_(self.project.weight[:C]); {ONES}"
-        },
+        {START: edited(START, {"(self.project.weight)": "(self.project.weight[:C])"})},
         "the projection's weight must start at 0",
     ),
     "the weight of beta at 0": (
-        {
-            START: f"nn.init.zeros_(self.project.bias); nn.init.zeros_(self.project.weight[C:]); {ONES}"
-        },
+        {START: edited(START, {"(self.project.weight)": "(self.project.weight[C:])"})},
         "the projection's weight must start at 0",
     ),
     "a shift of a half": (
         {ONES: f"{ONES}; nn.init.constant_(self.project.bias[C:], 0.5)"},
         "Beta's half of the bias must start at 0.",
+    ),
+    "a half, and ones at every other beta": (
+        {ONES: "nn.init.constant_(self.project.bias[:C], 0.5); self.project.bias.data[C::2] = 1"},
+        "The shift is 0 in 6 of 12 channels",
     ),
     "a half everywhere": (
         {ONES: "nn.init.constant_(self.project.bias, 0.5)"},
