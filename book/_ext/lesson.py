@@ -9,6 +9,7 @@ Directives:
 """
 
 import html
+import inspect
 import re
 from importlib import import_module
 from typing import ClassVar
@@ -77,10 +78,12 @@ class Source(SphinxDirective):
                 f"got {name}."
             )
         try:
-            code = self.show(getattr(import_module(module), name))
+            shown = getattr(import_module(module), name)
+            code = self.show(shown)
         except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise self.error(f"{self.name} {self.arguments[0]}: {error}") from error
-        self.env.note_dependency(import_module(module).__file__)
+        for path in (import_module(module).__file__, inspect.getsourcefile(inspect.unwrap(shown))):
+            self.env.note_dependency(path)
         shown = nodes.literal_block(code, code, language="python", classes=self.kinds)
         self.set_source_info(shown)
         return [shown]

@@ -22,12 +22,22 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         'import warnings\nwarnings.warn("old", stacklevel=1)',
         "standard error stream: .* the tag remove-stderr",
     ),
-    "nan": ("", 'float("nan")', "shows nan, which is no number.* the tag shows-nan"),
-    "printed-nan": ("", 'print("the loss is", float("nan"))', "shows nan, which is no number"),
+    "nan": ("", 'float("nan")', "shows nan, which is no finite number.* the tag shows-nan"),
+    "printed-nan": (
+        "",
+        'print("the loss is", float("nan"))',
+        "shows nan, which is no finite number",
+    ),
     "glued-nan": (
         "",
         'from myst_nb import glue\nglue("loss", float("nan"), display=False)',
-        "shows nan, which is no number",
+        "shows nan, which is no finite number",
+    ),
+    "inf": ("", 'float("inf")', "shows inf, which is no finite number"),
+    "raises-nothing": (
+        ":tags: [raises-exception]\n\n",
+        "6 * 7",
+        "has the tag raises-exception, and raises nothing",
     ),
     "no-figure": (FIGURE, "6 * 7", "caption or the alt text of a figure, and draws none"),
     "empty-figure": (FIGURE, f"{DRAW}plt.subplots();", "the figure that it draws is empty"),
@@ -42,7 +52,8 @@ SOUND = {
     "warns": (":tags: [remove-stderr]\n\n", 'import sys\nprint("well", file=sys.stderr)'),
     "nan": (":tags: [shows-nan]\n\n", 'float("nan")'),
     "figure": (FIGURE, f"{DRAW}plt.plot([1, 2]);"),
-    "banana": ("", 'print("nano, banana, Nancy")'),
+    "banana": ("", 'print("nano, banana, Nancy, info, infinite")'),
+    "raises": (":tags: [raises-exception]\n\n", "1 / 0"),
 }
 
 
@@ -88,6 +99,19 @@ def test_what_is_meant_is_let_through(tmp_path):
 
 
 @pytest.mark.fault(
+    "a tag that allowed an output is taken away after the page has run",
+    "the page runs again, and the build fails as a clean one would",
+)
+def test_outputs_are_held_against_the_tags_of_today(tmp_path):
+    assert make_html(write_pages(tmp_path, {"nan": SOUND["nan"]})).returncode == 0
+    page = tmp_path / "book" / "nan.md"
+    page.write_text(page.read_text().replace(":tags: [shows-nan]\n", ""))
+    result = make_html(tmp_path)
+    assert result.returncode != 0
+    assert "shows nan, which is no finite number" in result.stdout + result.stderr
+
+
+@pytest.mark.fault(
     "the process that runs a page is killed, as where memory is short",
     "the build ends and names page and signal",
 )
@@ -109,7 +133,12 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options="---\nmystnb: [\n---\n", code="1"),
         ", line 9, code cell 1: its options are no YAML.",
     ),
+    "text": (
+        CELL.format(options=":tags: hide-input\n\n", code="1"),
+        ": 'hide-input' is not of type 'array'. Tags are a list, in brackets",
+    ),
     "latin": ("caf\udce9", ", line 9: it must be UTF-8 text, got the byte 0xe9. Save it as UTF-8."),
+    "mark": ("Begins with a mark.", ", line 1: it must begin with its text, got a byte order mark"),
     "lost": ("Nobody finds me.", " is not in _toc.yml. Enter it there"),
 }
 
@@ -125,6 +154,7 @@ def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
     (tmp_path / "_toc.yml").write_text(toc)
     for name, (text, _) in UNREADABLE.items():
         page = PAGE.format(text=text)
+        page = f"\ufeff{page}" if name == "mark" else page
         (tmp_path / "book" / f"{name}.md").write_bytes(page.encode("utf-8", "surrogateescape"))
     result = make_html(tmp_path)
     output = result.stdout + result.stderr

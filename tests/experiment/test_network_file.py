@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,18 @@ def test_a_recorded_run_is_exported(original, tmp_path, capsys):
         ((head,), tensors) = read([out.read_text()])
         assert head["name"] == record.stem
         assert "dec_1.conv_2.weight" in tensors
+
+
+@pytest.mark.fault("a network is exported onto a file of its run", "it is refused")
+@pytest.mark.parametrize("ending", [".json", ".npz", "-outputs.npz"])
+def test_a_run_is_not_exported_onto_itself(original, tmp_path, capsys, ending):
+    folder = shutil.copytree(original, tmp_path / "runs")
+    (record,) = folder.glob("*.json")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    out = folder / f"{record.stem}{ending}"
+    assert main(["export", str(record.with_suffix("")), "--out", str(out)]) == 1
+    assert "out must be another file than those of the run" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path, capsys):

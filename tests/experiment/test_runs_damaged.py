@@ -1,6 +1,8 @@
 """Records, weights and outputs that were changed, cut off or swapped."""
 
 import hashlib
+import io
+import zipfile
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from condlesson.experiment import outputs, runs, verifying
 from condlesson.experiment.outputs import compute_outputs
 from condlesson.experiment.recording import record
-from condlesson.experiment.records import RunError
+from condlesson.experiment.records import RunError, npz_of
 from condlesson.experiment.runs import list_runs, load_model, load_outputs, run_name
 from condlesson.experiment.verifying import verify
 from condlesson.training import TrainConfig
@@ -231,12 +233,46 @@ def test_outputs_made_by_other_code_are_out_of_date(folder, monkeypatch):
     assert " --outputs " in message
 
 
-def test_outputs_that_are_no_arrays_are_refused(folder):
-    raw = b"no archive"
+def write_outputs(folder, raw):
+    """Put these bytes in the place of the outputs, with hashes that fit."""
     (folder / PARTS["outputs"]).write_bytes(raw)
     content = json_of(folder)
     content["outputs"]["sha256"] = hashlib.sha256(raw).hexdigest()
     write(folder, hashed_again(content))
+
+
+def test_outputs_that_are_no_arrays_are_refused(folder):
+    write_outputs(folder, b"no archive")
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"the outputs of run {NAME} cannot be read.")
+
+
+FORGED_OUTPUTS = {
+    "lack ddim, movement, timesteps, blocks": {"hello": np.zeros(3)},
+    "hold no finite numbers": {
+        name: np.full(3, np.nan) for name in ("ddim", "movement", "timesteps", "blocks")
+    },
+}
+
+
+@pytest.mark.fault("outputs hold nothing of a network, and their hash fits", "the run is named")
+@pytest.mark.parametrize("told", FORGED_OUTPUTS)
+def test_outputs_that_hold_something_else_are_refused(told, folder):
+    write_outputs(folder, npz_of(FORGED_OUTPUTS[told]))
+    message = only_message(verify(folder, [TINY]))
+    assert message.startswith(f"the outputs of run {NAME} {told}.")
+    assert_tells_the_cure(message)
+
+
+@pytest.mark.fault("an array claims more memory than there is", "the run is named")
+def test_an_array_of_a_huge_shape_is_refused(folder):
+    header = io.BytesIO()
+    told = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+    np.lib.format.write_array_header_1_0(header, told)
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w") as archive:
+        archive.writestr("ddim.npy", header.getvalue())
+    write_outputs(folder, raw.getvalue())
     message = only_message(verify(folder, [TINY]))
     assert message.startswith(f"the outputs of run {NAME} cannot be read.")
 

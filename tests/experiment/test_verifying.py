@@ -92,11 +92,13 @@ def test_other_code_or_another_torch_is_looked_at_again(folder, replayed, monkey
     monkeypatch.undo()
 
 
-def test_the_code_is_that_of_the_networks_and_of_the_experiment(monkeypatch, tmp_path):
+@pytest.mark.fault("the shipped images change", "runs that were found well are looked at again")
+def test_the_code_is_that_of_the_networks_of_the_experiment_and_the_images(monkeypatch, tmp_path):
+    names = ("unet.py", "experiment/outputs.py", "subset/images.gz", "museum/broken.py")
     digests = set()
-    for place in (None, "unet.py", "experiment/outputs.py", "museum/broken.py"):
+    for place in (None, *names):
         package = tmp_path / "package"
-        for name in ("unet.py", "experiment/outputs.py", "museum/broken.py"):
+        for name in names:
             path = package / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("changed" if name == place else "same")
@@ -104,7 +106,7 @@ def test_the_code_is_that_of_the_networks_and_of_the_experiment(monkeypatch, tmp
         verifying._code.cache_clear()
         digests.add(verifying._code())
     verifying._code.cache_clear()
-    assert len(digests) == 3  # the museum plays no part
+    assert len(digests) == 4  # the museum plays no part
 
 
 @pytest.mark.fault("the folder of caches cannot be written", "runs are verified all the same")

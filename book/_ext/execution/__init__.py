@@ -49,7 +49,7 @@ from sphinx.util import logging
 from sqlalchemy.exc import DatabaseError
 
 from condlesson.notebooks.machine import cores
-from execution import inputs
+from execution import inputs, scrutiny
 from execution.form import FormError, not_in_contents, read_page, wrong_tags
 from execution.worker import INPUTS, Worker, run_changed, run_side_by_side
 
@@ -188,6 +188,8 @@ def _carry_over(cache: JupyterCacheAbstract, path: Path, notebook: NotebookNode)
             continue
         for cell, new in zip(cells, _code(notebook), strict=True):
             cell.metadata = new.metadata
+        if any(fault for cell in cells for fault in scrutiny.faults(cell)):
+            continue  # what other tags allowed; the page runs, and says what is wrong
         old.metadata.kernelspec = notebook.metadata.kernelspec
         bundle = CacheBundleIn(old, record.uri, data=record.data)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)

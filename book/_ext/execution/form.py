@@ -1,6 +1,7 @@
 """Reads pages, and says what of their form stops a build: each with page, line and cure."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from myst_nb.core.read import (
     is_myst_markdown_notebook,
     read_myst_markdown_notebook,
 )
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 
 from execution.scrutiny import unknown_tags
 
@@ -26,6 +27,11 @@ def read_page(path: Path) -> NotebookNode | None:
     Raises:
         FormError: It is no text in UTF-8, or what a cell or the page says of itself is no YAML.
     """
+    if path.read_bytes().startswith(BOM_UTF8):  # Sphinx would drop it, and others take it for text
+        raise FormError(
+            f"{path.name}, line 1: it must begin with its text, got a byte order mark. Save it as "
+            "UTF-8 without one."
+        )
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -39,6 +45,10 @@ def read_page(path: Path) -> NotebookNode | None:
         if path.suffix != ".md" or not is_myst_markdown_notebook(text):
             return None
         return read_myst_markdown_notebook(text, add_source_map=True, path=path)
+    except ValidationError as error:
+        raise FormError(
+            f"{path.name}: {error.message}. Tags are a list, in brackets: `:tags: [hide-input]`."
+        ) from error
     except MystMetadataParsingError as error:
         number, line = re.search(r"cell (\d+) at line (\d+)", str(error)).groups()
         raise FormError(

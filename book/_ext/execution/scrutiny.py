@@ -18,13 +18,14 @@ from PIL import Image
 __all__ = ["faults", "unknown_tags"]
 
 LONGEST = 100_000  # characters that a cell may print; MyST-NB needs minutes for a few millions
+RAISES = "raises-exception"
 ALLOWS_STDERR, ALLOWS_NAN = "remove-stderr", "shows-nan"
 TAGS = {
     *("hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"),
-    *("raises-exception", "skip-execution", "full-width", "margin", "scroll-output"),
+    *(RAISES, "skip-execution", "full-width", "margin", "scroll-output"),
     *("remove-stdout", ALLOWS_STDERR, ALLOWS_NAN),
 }
-NO_NUMBER = re.compile(r"(?<![\w.-])-?(?:nan|NaN)\b")
+NO_NUMBER = re.compile(r"(?<![\w.-])-?(?:nan|NaN|inf|Infinity)\b")
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
 FRAME = ("matplotlib.axis", "legend", "patch")  # of axes: what is there before anything is drawn
@@ -55,11 +56,13 @@ def faults(cell: NotebookNode) -> Iterator[str]:
             f"it prints to the standard error stream: {told.strip()} | Mend what it warns of, or "
             f"give the cell the tag {ALLOWS_STDERR}."
         )
+    if RAISES in tags and all(output.output_type != "error" for output in cell.outputs):
+        yield f"it has the tag {RAISES}, and raises nothing. Take the tag away."
     found = next(filter(None, map(NO_NUMBER.search, shown)), None)
     if found and ALLOWS_NAN not in tags:
         yield (
-            f"it shows {found[0]}, which is no number. Mend the calculation, or, where that is "
-            f"what the page is about, give the cell the tag {ALLOWS_NAN}."
+            f"it shows {found[0]}, which is no finite number. Mend the calculation, or, where that "
+            f"is what the page is about, give the cell the tag {ALLOWS_NAN}."
         )
     yield from _faults_of_figures(cell)
 

@@ -44,6 +44,7 @@ HELP = {
     "label_dropout": "share of images whose class is withheld, by networks that are told one",
 }
 MOST_LEFT = 0.01  # alpha_bar at the last timestep: of an image's variance in its noisiest form
+MOST_THREADS = 256  # with many thousands OpenMP ends the process without a word
 LONGER = 2  # times as long; below it a busy machine may be all there is to it
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -106,8 +107,8 @@ def _train(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, config: TrainConfig) -> None:
     """Refuse what can be seen to go wrong before images are read."""
-    if args.threads is not None and args.threads < 1:
-        raise ValueError(f"threads must be at least 1, got {args.threads}.")
+    if args.threads is not None and not 1 <= args.threads <= MOST_THREADS:
+        raise ValueError(f"threads must be 1 to {MOST_THREADS}, got {args.threads}.")
     _check_clock(config)
 
 

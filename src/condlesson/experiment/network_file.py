@@ -16,6 +16,7 @@ import numpy as np
 from torch import nn
 
 from condlesson.arguments import check_choice
+from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import load_model, read_run
 from condlesson.experiment.weights import quantised
@@ -42,7 +43,7 @@ def export_run(path: str | Path, out: str | Path) -> Path:
 
     Raises:
         RunError: The run is missing, damaged, or was recorded without weights.
-        ValueError: The desk cannot run its network.
+        ValueError: The desk cannot run its network, or out is a file of the run.
     """
     path, out = Path(path), Path(out)
     run = read_run(path)
@@ -50,8 +51,12 @@ def export_run(path: str | Path, out: str | Path) -> Path:
         raise RunError(
             f"run {run.name} must have weights, got none. Train it again with --weights --again."
         )
+    parts = (run.weights, run.outputs or run.weights)
+    kept = [path.with_suffix(".json"), path, *(path.parent / part["file"] for part in parts)]
+    if out.resolve() in [file.resolve() for file in kept]:
+        raise ValueError(f"out must be another file than those of the run, got {out}.")
     (text,) = network_file(load_model(run, path.parent), run.config, run.name)
-    out.write_text(text, "utf-8")
+    write_whole(out, text.encode("utf-8"))
     return out
 
 

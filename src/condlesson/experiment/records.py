@@ -87,7 +87,10 @@ def check_sha256(name: str, value: object) -> None:
 def arrays_of(raw: bytes) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by their names; nothing pickled is read."""
     arrays = np.load(io.BytesIO(raw), allow_pickle=False)
-    return {name: arrays[name] for name in arrays.files}
+    try:
+        return {name: arrays[name] for name in arrays.files}
+    except MemoryError as error:  # of a shape that somebody wrote
+        raise ValueError("an array must fit into the memory, and is said to be larger") from error
 
 
 def npz_of(arrays: dict[str, np.ndarray]) -> bytes:

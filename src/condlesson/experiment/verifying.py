@@ -42,7 +42,8 @@ __all__ = ["FOLDERS", "verify", "verify_book"]
 
 FOLDERS = (RECORDED_DIR, MATRIX_DIR)  # of the runs that the book reads
 PACKAGE = Path(__file__).parents[1]
-DECISIVE = ("*.py", "networks/*.py", "experiment/*.py")  # code that decides what a canary is
+DECISIVE = ("*.py", "networks/*.py", "experiment/*.py", "subset/*.gz")  # decides what a canary is
+OUTPUTS_HOLD = ("ddim", "movement", "timesteps", "blocks")
 # A canary has a size of its own, and its images are MNIST's; another seed takes the same path.
 SAME_PATH = {"seed": 0, "images": 64, "batch_size": 16, "epochs": 1, "val_images": 64}
 SAME_PATH |= {"dataset": "mnist", "precision": "float32"}
@@ -116,7 +117,17 @@ def _check_parts(run: Run, folder: Path) -> None:
     if run.config in WITH_WEIGHTS or run.weights is not None:
         load_model(run, folder)
     if needs_outputs(run.config) or run.outputs is not None:
-        load_outputs(run, folder)
+        _check_outputs(run, load_outputs(run, folder), folder)
+
+
+def _check_outputs(run: Run, outputs: dict[str, np.ndarray], folder: Path) -> None:
+    """Let outputs hold what pages take from them, as finite numbers."""
+    lacking = [name for name in OUTPUTS_HOLD if name not in outputs]
+    if lacking or not np.isfinite(outputs["movement"]).all():
+        told = f"lack {', '.join(lacking)}" if lacking else "hold no finite numbers"
+        raise RunError(
+            f"the outputs of run {run.name} {told}. {cure(run.config, folder, outputs=True)}"
+        )
 
 
 def _check_fresh(run: Run, folder: Path, *, replay: bool, again: bool) -> None:
