@@ -87,7 +87,8 @@ def main(*modules: str, sample: str = "") -> int:
         run_mutmut(*patterns)
     found = outcomes(COPY)
     drawn = outcomes(COPY, sample) if sample else {}
-    RESULT.write_text(report(found, sample, drawn), "utf-8")
+    before = RESULT.read_text("utf-8") if RESULT.is_file() else ""
+    RESULT.write_text(report(found, sample, drawn, before), "utf-8")
     print(f"What came out is in {RESULT.relative_to(ROOT)}")
     return 0 if all(outcome.share >= ENOUGH for outcome in found.values()) else 1
 
@@ -227,15 +228,23 @@ def _different_lines(before: str, after: str) -> Iterator[str]:
 
 
 def report(
-    found: dict[str, Outcome], sample: str = "", drawn: dict[str, Outcome] | None = None
+    found: dict[str, Outcome],
+    sample: str = "",
+    drawn: dict[str, Outcome] | None = None,
+    before: str = "",
 ) -> str:
     """The page about it.
 
     Args:
         found: What became of the changes of each module.
         sample: The word of the last sample.
-        drawn: What became of the changes of that sample.
+        drawn: What became of the changes of that sample. They stand for a module that was not
+            tried to its end: of other samples, those that survived may have been left out since.
+        before: The page as it was. A module of which nothing was tried keeps what it has there.
     """
+    found = {name: _of_sample(outcome, (drawn or {}).get(name)) for name, outcome in found.items()}
+    rows = dict(re.findall(r"^(?=\| `(.*?)`)(.*)$", before, re.M))
+    parts = dict(re.findall(r"^## (.*)\n\n((?:- .*\n)+)", before, re.M))
     commit = subprocess.run(
         ["git", "log", "-1", "--format=%h"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -244,7 +253,8 @@ def report(
         "",
         f"Written by `make mutation` at {commit}, with {MUTMUT}: `tools/mutation.py` says how. "
         f"Of the changes that make a difference at least {ENOUGH:.0%} have to die. A module of "
-        "which some are *open* was not tried to its end.",
+        "which some are *open* was not tried to its end; one that was tried at an earlier commit "
+        "only has what came out then.",
     ]
     ended = sum((o.ended for name, o in (drawn or {}).items() if CHECKS in name), Counter())
     if ended:
@@ -265,14 +275,27 @@ def report(
     ]
     for name, outcome in found.items():
         n = outcome.ended
+        if n["open"] == n.total() and not rows.get(name, "– |").endswith("– |"):
+            lines.append(rows[name])
+            continue
         share = f"{outcome.share:.1%}" if n["dead"] + n["alive"] else "–"
         counts = f"{n['dead']} | {n['same']} | {n['alive']} | {n['open']} | {share}"
         lines.append(f"| `{name}` | {n.total()} | {counts} |")
     for name, outcome in found.items():
-        if outcome.alive:
-            lines += ["", f"## {name}", ""]
-            lines += [f"- {_shown(*change)}" for change in outcome.alive]
+        told = "".join(f"- {_shown(*change)}\n" for change in outcome.alive)
+        if outcome.ended["open"] == outcome.ended.total():
+            told = parts.get(name, "")
+        if told:
+            lines += ["", f"## {name}", "", told.rstrip("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _of_sample(found: Outcome, drawn: Outcome | None) -> Outcome:
+    """The outcome of a sample beside all that was not tried, where a module was tried in part."""
+    if drawn is None or not found.ended["open"]:
+        return found
+    tried = Counter({how: n for how, n in drawn.ended.items() if how != "open"})
+    return Outcome(tried + Counter(open=found.ended.total() - tried.total()), drawn.alive)
 
 
 def wilson(count: int, total: int, z: float = 1.96) -> tuple[float, float]:

@@ -154,6 +154,27 @@ def test_the_page_says_what_a_sample_shows_of_all(outcome):
     assert "it would be 15.0% to 85.0% (95% interval)" in page
 
 
+def test_a_module_that_was_tried_in_part_has_what_its_sample_shows(outcome):
+    name = "condlesson.checks.unet"
+    sample = mutation.Outcome(mutation.Counter(dead=1, open=2), [])
+    page = mutation.report({name: outcome(name)}, "autumn", {name: sample})
+    assert f"| `{name}` | 6 | 1 | 0 | 0 | 5 | 100.0% |" in page
+    assert f"## {name}" not in page
+
+
+def test_a_module_of_which_nothing_was_tried_keeps_what_the_page_had(outcome):
+    names = ("condlesson.embeddings", "condlesson.sampling")
+    before = mutation.report({name: outcome(name) for name in names})
+    later = {
+        names[0]: mutation.Outcome(mutation.Counter(open=6)),
+        names[1]: mutation.Outcome(mutation.Counter(dead=6)),
+    }
+    page = mutation.report(later, before=before)
+    assert "| `condlesson.embeddings` | 6 | 2 | 1 | 2 | 1 | 50.0% |" in page
+    assert "| `condlesson.sampling` | 6 | 6 | 0 | 0 | 0 | 100.0% |" in page
+    assert page.count("return 2 * channels → return +channels * 2``. It is the same") == 1
+
+
 @pytest.mark.parametrize(
     ("count", "total", "ends"),
     [(95, 100, (0.888, 0.978)), (0, 10, (0.0, 0.278)), (5, 5, (0.566, 1))],
