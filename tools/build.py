@@ -6,6 +6,7 @@
 .venv; without a step it builds the whole book.
 """
 
+import hashlib
 import marshal
 import os
 import re
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,19 +61,30 @@ def claims() -> None:
     Raises:
         SystemExit: pytest was ended before it had results; earlier ones would be no proof.
     """
-    results = BUILT / "claims.xml"
-    package = [ROOT / "src" / "condlesson", *(ROOT / "src" / "condlesson").rglob("*")]
-    sources = [path for path in package if path.name != "__pycache__" and path.suffix != ".pyc"]
-    sources += [*(ROOT / "tests" / "claims").glob("*.py"), ROOT / "requirements.txt"]
-    # A folder is newer when a file in it is gone.
-    if results.exists() and results.stat().st_mtime > max(p.stat().st_mtime for p in sources):
+    results, of = BUILT / "claims.xml", BUILT / "claims.sha256"
+    sources = [*(ROOT / "src" / "condlesson").rglob("*"), *(ROOT / "tests" / "claims").glob("*.py")]
+    sources += [ROOT / name for name in ("tests/conftest.py", "pyproject.toml", "requirements.txt")]
+    state = digest_of(path for path in sources if path.is_file() and path.suffix != ".pyc")
+    if results.exists() and of.exists() and of.read_text() == state:
         return
+    of.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--tb=no"]
     command += ["tests/claims", f"--junitxml={results}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if done.returncode not in (0, 1):  # all passed, some failed
         sys.exit(f"The tests of the claims ended without results, with status {done.returncode}.")
+    of.write_text(state)
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """SHA-256 of files, by their names and contents."""
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(
+            f"{path.relative_to(ROOT)} ".encode() + hashlib.sha256(path.read_bytes()).digest()
+        )
+    return found.hexdigest()
 
 
 def notebooks() -> None:

@@ -7,35 +7,66 @@ the notebooks are, is there later: `tests/book/test_links.py` looks at those.
 
 import posixpath
 import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
-LINK = re.compile(r'<a\s[^>]*?\bhref="([^":?#]*)(?:#([^"]+))?"', re.I)  # within the book
 PLACE = re.compile(r'\sid="([^"]+)"')
+PUBLISHED = (".zip", ".ipynb")  # beside the pages, and later
 logger = logging.getLogger(__name__)
 
 
+class _Addresses(HTMLParser):
+    """Where links and pictures of some HTML lead, but for those outside of the book."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.links: list[SplitResult] = []
+        self.pictures: list[SplitResult] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, kind, found in (("a", "href", self.links), ("img", "src", self.pictures)):
+            address = urlsplit(dict(attributes).get(kind) or "")
+            if tag == name and not address.scheme and not address.netloc:
+                found.append(address)
+
+
 def look(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Warn of each link of a page that leads nowhere."""
-    written = (*app.config.html_additional_pages, "genindex", "search")  # without a source
+    """Warn of each link and picture of a page that leads nowhere."""
     for node in doctree.findall(nodes.raw):
-        for path, place in LINK.findall(node.astext()) if node.get("format") == "html" else ():
-            if path and not path.endswith(".html"):
-                continue
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
-            target = target.removesuffix(".html") if path else page
-            if target in written:
-                continue
-            if target not in app.env.found_docs:
-                told = f"a link in HTML leads to {path}, and there is no such page."
-            elif place and place not in _places(app.env, target):
-                told = f"a link in HTML leads to {path}#{place}, and there is no such place."
-            else:
-                continue
-            logger.warning("%s Mend the address, or write a reference.", told, location=node)
+        if node.get("format") != "html":
+            continue
+        found = _Addresses(node.astext())
+        told = [_wrong_link(app, page, unquote(a.path), a.fragment) for a in found.links]
+        told += [_wrong_picture(app, page, unquote(a.path)) for a in found.pictures]
+        for fault in filter(None, told):
+            logger.warning("%s Mend the address, or write a reference.", fault, location=node)
+
+
+def _wrong_link(app: Sphinx, page: str, path: str, place: str) -> str:
+    written = (*app.config.html_additional_pages, "genindex", "search")  # without a source
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
+    target = target.removesuffix(".html") if path else page
+    if target in written or path.endswith(PUBLISHED):
+        return ""
+    if (path and not path.endswith(".html")) or target not in app.env.found_docs:
+        return f"a link in HTML leads to {path}, and there is no such page."
+    if place and place not in _places(app.env, target):
+        return f"a link in HTML leads to {path}#{place}, and there is no such place."
+    return ""
+
+
+def _wrong_picture(app: Sphinx, page: str, path: str) -> str:
+    """Those that the build makes itself begin with an underscore."""
+    if path.startswith("_") or Path(app.srcdir, posixpath.dirname(page), path).is_file():
+        return ""
+    return f"a picture in HTML is {path or 'nowhere'}, and there is no such file."
 
 
 def _places(env: BuildEnvironment, page: str) -> set[str]:

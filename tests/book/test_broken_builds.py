@@ -32,6 +32,15 @@ BROKEN = {  # pages, and what is named
     "picture": ("![A picture that nobody drew](nothing.png)", "nothing.png"),
     "html-page": ('See <a href="no-such-page.html">there</a>.', "to no-such-page.html, and"),
     "html-place": ('See <a href="index.html#nowhere">there</a>.', "to index.html#nowhere, and"),
+    "html-quotes": ("See <a href='no-such-page.html'>there</a>.", "to no-such-page.html, and"),
+    "html-bare": ("See <a href=no-such-page.html>there</a>.", "to no-such-page.html, and"),
+    "html-short": ('See <a href="no-such-page">there</a>.', "to no-such-page, and"),
+    "html-case": ('See <a href="index.HTML">there</a>.', "to index.HTML, and"),
+    "html-query": ('See <a href="index.html?x#nowhere">there</a>.', "to index.html#nowhere, and"),
+    "html-picture": (
+        '<div><img src="nothing.png" alt="Nothing."></div>',
+        "a picture in HTML is nothing.png, and there is no such file",
+    ),
 }
 
 

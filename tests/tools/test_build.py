@@ -134,29 +134,47 @@ def test_claims_whose_tests_were_ended_fail_the_build(folder, monkeypatch, statu
         build.claims()
 
 
+def replaced(folder):
+    """Another text in the place of a test, which is older than it."""
+    path = folder / "tests/claims/test_a.py"
+    path.write_text("old")
+    os.utime(path, (1e9, 1e9))
+
+
 CHANGES = {
     "nothing": (lambda folder: None, False),
-    "a module": (lambda folder: (folder / "src/condlesson/a.py").touch(), True),
+    "a time": (lambda folder: (folder / "src/condlesson/a.py").touch(), False),
+    "a module": (lambda folder: (folder / "src/condlesson/a.py").write_text("new"), True),
     "a module is gone": (lambda folder: (folder / "src/condlesson/b.py").unlink(), True),
-    "a pin": (lambda folder: (folder / "requirements.txt").touch(), True),
+    "a test is gone": (lambda folder: (folder / "tests/claims/test_b.py").unlink(), True),
+    "an older test": (replaced, True),
+    "a pin": (lambda folder: (folder / "requirements.txt").write_text("torch==9"), True),
+    "the results are gone": (lambda folder: (folder / "_build/claims.xml").unlink(), True),
     "what Python compiled": (
-        lambda folder: (folder / "src/condlesson/__pycache__/a.pyc").touch(),
+        lambda folder: (folder / "src/condlesson/__pycache__/a.pyc").write_text("new"),
         False,
     ),
 }
+FILES = [
+    *("src/condlesson/a.py", "src/condlesson/b.py", "src/condlesson/__pycache__/a.pyc"),
+    *("tests/claims/test_a.py", "tests/claims/test_b.py", "requirements.txt", "_build/claims.xml"),
+]
 
 
+@pytest.mark.fault(
+    "a test of a claim goes, or is replaced by an older file",
+    "all claims are tested again, and a sentence without a test is named",
+)
 @pytest.mark.parametrize("change", CHANGES)
 def test_claims_are_tested_again_only_after_a_change(folder, monkeypatch, change):
-    names = ["src/condlesson/a.py", "src/condlesson/b.py", "src/condlesson/__pycache__/a.pyc"]
-    for name in [*names, "tests/claims/test_a.py", "requirements.txt", "_build/claims.xml"]:
+    for name in FILES:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    for path in folder.rglob("*"):
-        os.utime(path, (1e9, 1e9))
-    os.utime(folder / "_build" / "claims.xml", (1.1e9, 1.1e9))
     ran = []
     monkeypatch.setattr(subprocess, "run", pytest_that(1, ran))
+    build.claims()
+    assert ran, "they were not tested before"
+    ran.clear()
     make, is_tested = CHANGES[change]
     make(folder)
     build.claims()
