@@ -48,10 +48,6 @@ NONE_RUNS = {
     "a comment on pins": ("requirements.txt", "# torch and ", "# Both ", *UNSEEN),
 }
 PAIRS = {
-    "a tag that touches execution": (
-        *(ONE, "hide-input]", "hide-input, raises-exception]"),
-        *("one.html", "one shows 8 [1]"),
-    ),
     "a docstring that is shown": (
         *(f"{TOY}/other.py", "Another", "A new one"),
         *("two.html", "two shows A new one"),
