@@ -112,13 +112,9 @@ def sampled(tree: Path, word: str, modules: Iterable[str] = ()) -> list[str]:
     """Names of the changes of a sample that were not tried yet, or survived."""
     metas = (tree / "mutants" / "src").rglob("*.py.meta")
     codes = [json.loads(meta.read_text("utf-8"))["exit_code_by_key"] for meta in sorted(metas)]
-    return [
-        key
-        for key, code in ((key, code) for by_key in codes for key, code in by_key.items())
-        if code is None
-        and is_sampled(key, word)
-        and (not modules or key.startswith(tuple(f"{module}." for module in modules)))
-    ]
+    left = [key for by_key in codes for key, code in by_key.items() if code is None]
+    within = tuple(f"{module}." for module in modules) or ("",)
+    return [key for key in left if is_sampled(key, word) and key.startswith(within)]
 
 
 def is_sampled(key: str, word: str) -> bool:
@@ -242,7 +238,8 @@ def report(
             tried to its end: of other samples, those that survived may have been left out since.
         before: The page as it was. A module of which nothing was tried keeps what it has there.
     """
-    found = {name: _of_sample(outcome, (drawn or {}).get(name)) for name, outcome in found.items()}
+    drawn = drawn or {}
+    found = {name: _of_sample(outcome, drawn.get(name)) for name, outcome in found.items()}
     rows = dict(re.findall(r"^(?=\| `(.*?)`)(.*)$", before, re.M))
     parts = dict(re.findall(r"^## (.*)\n\n((?:- .*\n)+)", before, re.M))
     commit = subprocess.run(
@@ -256,7 +253,7 @@ def report(
         "which some are *open* was not tried to its end; one that was tried at an earlier commit "
         "only has what came out then.",
     ]
-    ended = sum((o.ended for name, o in (drawn or {}).items() if CHECKS in name), Counter())
+    ended = sum((o.ended for name, o in drawn.items() if name.startswith(CHECKS)), Counter())
     if ended:
         died, different = ended["dead"], ended["dead"] + ended["alive"]
         low, high = wilson(died, different)

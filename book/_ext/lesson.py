@@ -71,18 +71,19 @@ class Source(SphinxDirective):
     kinds: ClassVar = ["source"]
 
     def run(self) -> list[nodes.Node]:
-        module, _, name = self.arguments[0].rpartition(".")
-        if not module:
+        place, _, name = self.arguments[0].rpartition(".")
+        if not place:
             raise self.error(
                 f"{self.name} must name a module and something in it, as condlesson.unet.UNet, "
                 f"got {name}."
             )
         try:
-            shown = getattr(import_module(module), name)
-            code = self.show(shown)
+            module = import_module(place)
+            named = getattr(module, name)
+            code = self.show(named)
         except (ImportError, AttributeError, TypeError, ValueError) as error:
             raise self.error(f"{self.name} {self.arguments[0]}: {error}") from error
-        for path in (import_module(module).__file__, inspect.getsourcefile(inspect.unwrap(shown))):
+        for path in (module.__file__, inspect.getsourcefile(inspect.unwrap(named))):
             self.env.note_dependency(path)
         shown = nodes.literal_block(code, code, language="python", classes=self.kinds)
         self.set_source_info(shown)

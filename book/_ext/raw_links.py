@@ -31,10 +31,10 @@ class _Addresses(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        for name, kind, found in (("a", "href", self.links), ("img", "src", self.pictures)):
-            address = urlsplit(dict(attributes).get(kind) or "")
-            if tag == name and not address.scheme and not address.netloc:
-                found.append(address)
+        kind, found = {"a": ("href", self.links), "img": ("src", self.pictures)}.get(tag, ("", []))
+        address = urlsplit(dict(attributes).get(kind) or "")
+        if not address.scheme and not address.netloc:
+            found.append(address)
 
 
 def look(app: Sphinx, doctree: nodes.document, page: str) -> None:

@@ -71,8 +71,6 @@ CHECKS = {
 }
 FOR_CLASSES = [check for check, (*_, what) in CHECKS.items() if what]
 FOR_FUNCTIONS = [check for check, (*_, what) in CHECKS.items() if not what]
-
-
 WITH_A_BUG = [checks.check_additive_block, checks.check_draw_timesteps, checks.check_timestep_mlp]
 
 

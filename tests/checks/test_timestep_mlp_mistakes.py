@@ -55,6 +55,15 @@ def trained_frequencies(t, d, w):
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
+def learned_table(rows):
+    """An MLP behind a row for each timestep, in the place of the sinusoid."""
+    return mlp(
+        lambda m, t: m.b(F.gelu(m.a(m.table(t)))),
+        parts=lambda n, d: {"table": nn.Embedding(rows, n)},
+        as_is=True,
+    )
+
+
 def layers(*widths):
     """Parts of an MLP with these widths, as functions of d_sinusoidal and d_emb."""
 
@@ -165,22 +174,8 @@ WRONG = {
     "layers in a list": (InAList, "The module has no parameters"),
     "layers in forward": (InForward, "gives another result each time"),
     "frozen": (lambda n, d: mlp()(n, d).requires_grad_(False), "All parameters are frozen"),
-    "a table": (
-        mlp(
-            lambda m, t: m.b(F.gelu(m.a(m.table(t)))),
-            parts=lambda n, d: {"table": nn.Embedding(1000, n)},
-            as_is=True,
-        ),
-        "It learns a table of 1000 rows",
-    ),
-    "a table with a row for T": (
-        mlp(
-            lambda m, t: m.b(F.gelu(m.a(m.table(t)))),
-            parts=lambda n, d: {"table": nn.Embedding(1001, n)},
-            as_is=True,
-        ),
-        "It learns a table of 1001 rows",
-    ),
+    "a table": (learned_table(1000), "It learns a table of 1000 rows"),
+    "a table with a row for T": (learned_table(1001), "It learns a table of 1001 rows"),
     "trained frequencies": (
         mlp(
             lambda m, t: usual(m, trained_frequencies(t, m.d, m.w)),

@@ -58,7 +58,7 @@ __all__ = ["Worker", "cached_page", "setup"]
 logger = logging.getLogger(__name__)
 
 READER = {"name": "myst_nb_md", "type": "plugin"}
-TOUCH_EXECUTION = {"raises-exception", "skip-execution"}
+TOUCH_EXECUTION = {scrutiny.RAISES, "skip-execution"}
 
 
 class Shared(JupyterCacheBase):

@@ -27,13 +27,14 @@ def read_page(path: Path) -> NotebookNode | None:
     Raises:
         FormError: It is no text in UTF-8, or what a cell or the page says of itself is no YAML.
     """
-    if path.read_bytes().startswith(BOM_UTF8):  # Sphinx would drop it, and others take it for text
+    raw = path.read_bytes()
+    if raw.startswith(BOM_UTF8):  # Sphinx would drop it, and others take it for text
         raise FormError(
             f"{path.name}, line 1: it must begin with its text, got a byte order mark. Save it as "
             "UTF-8 without one."
         )
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         byte = error.object[error.start]

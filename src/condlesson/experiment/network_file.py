@@ -51,8 +51,7 @@ def export_run(path: str | Path, out: str | Path) -> Path:
         raise RunError(
             f"run {run.name} must have weights, got none. Train it again with --weights --again."
         )
-    parts = (run.weights, run.outputs or run.weights)
-    kept = [path.with_suffix(".json"), path, *(path.parent / part["file"] for part in parts)]
+    kept = [path, path.parent / f"{run.name}.json", *(path.parent / p["file"] for p in run.parts)]
     if out.resolve() in [file.resolve() for file in kept]:
         raise ValueError(f"out must be another file than those of the run, got {out}.")
     (text,) = network_file(load_model(run, path.parent), run.config, run.name)

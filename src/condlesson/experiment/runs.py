@@ -120,6 +120,12 @@ class Run:
         return run_name(self.config)
 
     @property
+    def parts(self) -> list[dict]:
+        """The parts that lie in files of their own: each has ``file`` and ``sha256``."""
+        values = [getattr(self, f.name) for f in fields(self)]
+        return [value for value in values if isinstance(value, dict) and "file" in value]
+
+    @property
     def recorded_on(self) -> str:
         """The device and the date, as a reader is told them; a GPU is named only if it was one."""
         kind = "GPU" if self.provenance["device_type"] == "cuda" else "CPU"

@@ -131,14 +131,8 @@ def collect(folders: Iterable[str | Path], out: str | Path) -> Collected:
     return report
 
 
-def _parts(run: Run) -> list[dict]:
-    """The parts of a run that lie in files of their own: ``file`` and its ``sha256``."""
-    values = [getattr(run, f.name) for f in fields(run)]
-    return [value for value in values if isinstance(value, dict) and "file" in value]
-
-
 def _check_files(run: Run, folder: Path) -> None:
-    for part in _parts(run):
+    for part in run.parts:
         path = folder / Path(part["file"]).name
         if not path.is_file() or digest(path.read_bytes()) != part["sha256"]:
             raise RunError(f"{path} of run {run.name} is missing or damaged. Record the run again.")
@@ -159,12 +153,12 @@ def _disagreement(a: Run, folder_a: Path, b: Run, folder_b: Path) -> list[str]:
 
 def _holds_more(run: Run, other: Run) -> bool:
     """Whether a run has weights, say, that another recording of it lacks."""
-    return len(_parts(run)) > len(_parts(other))
+    return len(run.parts) > len(other.parts)
 
 
 def _copy(run: Run, folder: Path, out: Path) -> None:
     """The files first: a record is the sign that all is there."""
     out.mkdir(parents=True, exist_ok=True)
-    names = [Path(part["file"]).name for part in _parts(run)]
+    names = [Path(part["file"]).name for part in run.parts]
     for name in (*names, f"{run_name(run.config)}.json"):
         write_whole(out / name, (folder / name).read_bytes())
