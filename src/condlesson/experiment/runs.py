@@ -121,7 +121,7 @@ class Run:
 
     @property
     def parts(self) -> list[dict]:
-        """The parts that lie in files of their own: each has ``file`` and ``sha256``."""
+        """The parts that lie in files of their own, each with ``file`` and ``sha256``."""
         values = [getattr(self, f.name) for f in fields(self)]
         return [value for value in values if isinstance(value, dict) and "file" in value]
 
