@@ -84,6 +84,7 @@ assert callable(canary_losses)
 """
 
 
+@pytest.mark.slow
 def test_names_that_a_module_had_are_still_there():
     subprocess.run([sys.executable, "-c", NAMES_OF_BEFORE], cwd=Path(__file__).parent, check=True)
 

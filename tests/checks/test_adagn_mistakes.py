@@ -6,7 +6,7 @@ from condlesson.checks import check_adagn
 from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SHAPES, SPLIT, by_hand
 from tests.checks.variants import assert_wrong, cell, edited, lines
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 WRONG = {
     # the call

@@ -13,7 +13,7 @@ from condlesson.checks import check_sinusoidal_embedding
 from tests.answers import blank
 from tests.checks.sinusoids import OTHER_TIMES, changed, clock, joined, slices_of_rows, wheel
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def slow_start(d):

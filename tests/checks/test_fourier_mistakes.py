@@ -12,7 +12,7 @@ from condlesson.embeddings import RandomFourierFeatures
 from tests.checks.random_features import cos_sin, features
 from tests.checks.sinusoids import OTHER_TIMES
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def changed(change, t, module):

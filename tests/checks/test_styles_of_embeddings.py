@@ -14,7 +14,7 @@ from condlesson.checks import (
 )
 from tests.checks.variants import assert_accepted, cell
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 # The sinusoid, called with (t, d). Of other repositories the form is theirs, the words are ours.
 SINUSOIDS = {

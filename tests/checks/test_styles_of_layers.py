@@ -16,7 +16,7 @@ from condlesson.embeddings import sinusoidal_embedding
 from tests.answers import blank
 from tests.checks.variants import assert_accepted, assert_passed, cell
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MLPS = {
     "DiT": """

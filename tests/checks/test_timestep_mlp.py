@@ -221,6 +221,7 @@ BENT = (  # none of them is a straight line anywhere
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", BENT)
 def test_the_sinusoid_is_read_through_any_activation(function):
     *notes, _ = check_timestep_embedding(activated(function)).messages

@@ -14,7 +14,7 @@ from condlesson.embeddings import sinusoidal_embedding
 from tests.checks.mlps import activated, mlp, sequential, started, usual
 from tests.checks.sinusoids import OTHER_TIMES, changed
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 class NoModule:

@@ -66,6 +66,7 @@ def test_the_judges_of_the_book_are_whole_and_current():
     assert missing_judges() == []
 
 
+@pytest.mark.slow
 def test_the_judge_of_digits_reads_them(subset):
     images = to_model_range(subset.test_images)
     share = accuracy(load_judge(DIGITS), images, subset.test_labels)
@@ -73,6 +74,7 @@ def test_the_judge_of_digits_reads_them(subset):
     assert load_judge_record(DIGITS).scores["accuracy"] == pytest.approx(share, abs=0.015)
 
 
+@pytest.mark.slow
 def test_the_judge_of_noise_tells_the_time(subset):
     x_t, t = noised_test_images(subset)
     error = (guess_timesteps(load_judge(NOISE), x_t) - t).abs().float().median().item()
@@ -86,6 +88,7 @@ def test_test_images_are_noised_at_every_timestep(subset):
     assert t.unique().tolist() == sorted({k * 1000 // len(t) for k in range(len(t))})
 
 
+@pytest.mark.slow
 def test_judges_are_the_same_again(recorded, subset, tmp_path):
     torch.manual_seed(7)
     for kind in KINDS:

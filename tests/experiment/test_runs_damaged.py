@@ -289,6 +289,7 @@ def swapped(folder, subset, config):
 
 
 @pytest.mark.fault("weights are swapped, and their hash with them", "their loss tells")
+@pytest.mark.slow
 def test_swapped_weights_are_caught_by_their_loss(folder, subset):
     message = swapped(folder, subset, replace(TINY, seed=8))
     assert f"run {NAME} is out of date" in message
@@ -296,6 +297,7 @@ def test_swapped_weights_are_caught_by_their_loss(folder, subset):
     assert " --weights " in message
 
 
+@pytest.mark.slow
 def test_swapped_weights_of_another_network_do_not_fit(folder, subset):
     message = swapped(folder, subset, replace(TINY, variant="none"))
     assert message.startswith(f"the weights of run {NAME} do not fit its network.")

@@ -185,6 +185,7 @@ def test_a_record_of_other_sizes_is_out_of_date(recorded, monkeypatch):
     assert "was measured in other sizes. Make it with: condlesson classes" in problem
 
 
+@pytest.mark.slow
 def test_the_books_record_is_there_and_current():
     assert verify_classes() == []
     made = load_classes()
@@ -194,6 +195,7 @@ def test_the_books_record_is_there_and_current():
     assert plan.DRAFT[1] == CONFIG
 
 
+@pytest.mark.slow
 def test_the_command_records(recorded, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(told_classes, "ALL", FEW)
     assert main(["classes", "--data", "subset", "--out", str(tmp_path / "new")]) == 0

@@ -42,6 +42,7 @@ def test_the_page_is_entered_at_the_end_of_the_lesson(root):
     assert "root: index # kept\n" in contents.read_text()
 
 
+@pytest.mark.slow
 def test_the_page_keeps_the_rules_and_runs(root):
     page = Page("my-page", add_page("my-page", root).read_text())
     book = Book(ROOT / "book")

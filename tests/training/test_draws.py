@@ -16,6 +16,7 @@ from tests.training.states import TINY, inputs_of_training
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.slow
 def test_a_seed_shows_every_variant_the_same(subset):
     config = replace(TINY, images=8, batch_size=4, val_images=4)
     runs = {name: inputs_of_training(replace(config, variant=name), subset) for name in VARIANTS}

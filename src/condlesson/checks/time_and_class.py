@@ -15,7 +15,7 @@ from condlesson.checks.instruments.parameters import check_modes, overwritten, t
 
 __all__ = ["check_time_and_class"]
 
-SIZES = ((4, 6), (13, 32))  # num_classes, d_emb
+SIZES = ((4, 6), (13, 16))  # num_classes, d_emb
 ROWS = "nn.Embedding(num_classes + 1, d_emb)"
 REPEATS = 64  # of all labels in a batch, to see what is drawn by chance
 

@@ -1,6 +1,5 @@
 """Whether a table of embeddings is the sinusoid, and if not, which mistake made it."""
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -11,8 +10,10 @@ from condlesson.checks.instruments.sinusoid_fit import (
     Hands,
     Matched,
     explains,
+    farthest,
     fit_hands,
     match_hands,
+    some_rows,
     twice,
     wheel,
 )
@@ -175,10 +176,10 @@ def _known_wheel(seen: Seen) -> str:
 
 def _cut_angles(seen: Seen) -> str:
     """The message if the angles themselves were cut to whole numbers before the sine."""
-    angles = (seen.t[:, None] * wheel(seen.width)).float()
+    some = some_rows(seen.t)
+    angles = (seen.t[some, None] * wheel(seen.width)).float()
     for whole in (angles.trunc().double(), angles.round().double()):
-        right = torch.cat([whole.sin(), whole.cos()], dim=1)
-        off = torch.cdist(right.T.contiguous(), seen.table.T.contiguous(), p=math.inf)
+        off = farthest(torch.cat([whole.sin(), whole.cos()], dim=1), seen.table[some])
         if off.amin(dim=1).max() < 1e-4:
             return (
                 "The angles t * w_i are cut to whole numbers before the sine. Compute them in "

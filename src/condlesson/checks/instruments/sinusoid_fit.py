@@ -10,7 +10,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["BASE", "Hands", "Matched", "explains", "fit_hands", "match_hands", "twice", "wheel"]
+__all__ = [
+    "BASE",
+    "Hands",
+    "Matched",
+    "explains",
+    "farthest",
+    "fit_hands",
+    "match_hands",
+    "some_rows",
+    "twice",
+    "wheel",
+]
 
 BASE = 10000.0
 STILL = 1e-6  # radians per timestep; of what is slower float32 shows a straight line
@@ -59,8 +70,8 @@ def match_hands(table: Tensor, t: Tensor, w: Tensor, noise: float) -> Matched | 
         w: Frequencies in float64.
         noise: Error of the values. What t * w has in float32 comes on top.
     """
-    hands, near, rows = _hands(t, w), _tolerance(t, w, noise), _some_rows(t)
-    plus, minus = (_farthest(hands[rows], sign * table[rows]) for sign in (1, -1))
+    hands, near, rows = _hands(t, w), _tolerance(t, w, noise), some_rows(t)
+    plus, minus = (farthest(hands[rows], sign * table[rows]) for sign in (1, -1))
     order = (torch.minimum(plus, minus) / near[:, None]).argmin(dim=1)
     is_negative = minus.gather(1, order[:, None])[:, 0] < plus.gather(1, order[:, None])[:, 0]
     if len(order.unique()) < len(order):
@@ -82,9 +93,9 @@ def explains(
         noise: As in `match_hands`.
         all_columns: Each column must be a hand, too.
     """
-    rows, near = _some_rows(t), _tolerance(t, w, noise)
+    rows, near = some_rows(t), _tolerance(t, w, noise)
     hands, some = _hands(t[rows], w), table[rows]
-    off = torch.minimum(_farthest(hands, some), _farthest(hands, -some)) / near[:, None]
+    off = torch.minimum(farthest(hands, some), farthest(hands, -some)) / near[:, None]
     return bool((off.amin(dim=1) <= 1).all() and (not all_columns or (off.amin(dim=0) <= 1).all()))
 
 
@@ -99,9 +110,9 @@ def twice(
         w: Frequencies in float64.
         noise: As in `match_hands`. Each column must be a hand up to that.
     """
-    rows, near = _some_rows(t), _tolerance(t, w, noise)
+    rows, near = some_rows(t), _tolerance(t, w, noise)
     hands, some = _hands(t[rows], w), table[rows]
-    off = torch.minimum(_farthest(hands, some), _farthest(hands, -some)) / near[:, None]
+    off = torch.minimum(farthest(hands, some), farthest(hands, -some)) / near[:, None]
     least, which = off.min(dim=0)
     count = torch.bincount(which, minlength=len(near))
     missing = int((count == 0).sum())
@@ -123,11 +134,12 @@ def _tolerance(t: Tensor, w: Tensor, noise: float) -> Tensor:
     return (noise + 3e-6 * w.abs() * t.abs().max()).repeat(2)
 
 
-def _some_rows(t: Tensor) -> Tensor:
+def some_rows(t: Tensor) -> Tensor:
+    """Indices of rows that tell the columns of a table apart, spread evenly."""
     return torch.linspace(0, len(t) - 1, min(ROWS, len(t))).round().long()
 
 
-def _farthest(hands: Tensor, table: Tensor) -> Tensor:
+def farthest(hands: Tensor, table: Tensor) -> Tensor:
     """Largest difference of each hand and each column, (hands, columns)."""
     return torch.cdist(hands.T.contiguous(), table.T.contiguous(), p=math.inf)
 
