@@ -11,7 +11,7 @@ import io
 import re
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -82,7 +82,13 @@ def give_size(app: Sphinx, page: str, template: str, context: dict, doctree: obj
         if source is None or source[1] not in files or " width=" in tag[0]:
             return tag[0]
         path = Path(app.srcdir, files[source[1]])
-        width, height, kind = _size(path)
+        try:
+            width, height, kind = _size(path)
+        except UnidentifiedImageError as error:
+            raise ExtensionError(
+                f"{page}: {path.name} holds no image that can be read. Save it once more, in the "
+                "format that its name says."
+            ) from error
         added = f'<img width="{width}" height="{height}" loading="lazy" decoding="async"'
         image = added + (f' class="{kind}"' if kind else "") + tag[0].removeprefix("<img")
         return _picture(source[1], image, narrow_of(path))

@@ -18,6 +18,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from condlesson import scaffold as exercises
@@ -34,6 +35,8 @@ PAGE_OF = {
     "block": "exercise-4",
 }
 SOLVED = re.compile(r'<details class="check-solved">.*?</details>', re.S)
+ROUNDED_AWAY = re.compile(r"[-+]?0\.0+%?")
+logger = logging.getLogger(__name__)
 
 
 class LessonMap(SphinxDirective):
@@ -132,6 +135,13 @@ class TrueMinus(SphinxPostTransform):
         """Do so for each number."""
         for inline in self.document.findall(nodes.inline):
             if "pasted-text" in inline["classes"]:
+                if ROUNDED_AWAY.fullmatch(inline.astext()):
+                    logger.warning(
+                        "a number of a cell shows as %s: its format takes more digits away than it "
+                        "has. Give it more of them, or write 0.",
+                        inline.astext(),
+                        location=inline,
+                    )
                 inline.children = [nodes.Text(true_minus(inline.astext()))]
 
 

@@ -28,11 +28,17 @@ class _Addresses(HTMLParser):
         super().__init__()
         self.links: list[SplitResult] = []
         self.pictures: list[SplitResult] = []
+        self.malformed: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         kind, found = {"a": ("href", self.links), "img": ("src", self.pictures)}.get(tag, ("", []))
-        address = urlsplit(dict(attributes).get(kind) or "")
+        written = dict(attributes).get(kind) or ""
+        try:
+            address = urlsplit(written)
+        except ValueError:
+            self.malformed.append(written)
+            return
         if not address.scheme and not address.netloc:
             found.append(address)
 
@@ -44,6 +50,7 @@ def look(app: Sphinx, doctree: nodes.document, page: str) -> None:
             continue
         found = _Addresses(node.astext())
         told = [_wrong_link(app, page, unquote(a.path), a.fragment) for a in found.links]
+        told += [f"{address} in HTML is no address." for address in found.malformed]
         told += [_wrong_picture(app, page, unquote(a.path)) for a in found.pictures]
         for fault in filter(None, told):
             logger.warning("%s Mend the address, or write a reference.", fault, location=node)

@@ -25,6 +25,21 @@ kernelspec:
 GOOD = "```{code-cell} ipython3\n6 * 7\n```"
 CHECK = "    execution_checks: [_ext/recorded_runs.md]\n"
 RAISES = "```{code-cell} ipython3\none = 1\none / 0\n```"
+ASKED = """:::{{predict}} {name}
+{options}
+Which?
+
+{choices}
+:::
+"""
+CHOICES = "- One.\n\n  It is.\n\n- Two.\n\n  It is not."
+GLUED = """```{code-cell} ipython3
+from myst_nb import glue
+glue("loss", 0.0004, display=False)
+```
+
+The loss is {glue:text}`loss:.2f`.
+"""
 BROKEN = {  # pages, and what is named
     "reference": ("See {ref}`no-such-label`.", "no-such-label"),
     "link": ("See {doc}`no-such-page`.", "no-such-page"),
@@ -37,6 +52,24 @@ BROKEN = {  # pages, and what is named
     "html-short": ('See <a href="no-such-page">there</a>.', "to no-such-page, and"),
     "html-case": ('See <a href="index.HTML">there</a>.', "to index.HTML, and"),
     "html-query": ('See <a href="index.html?x#nowhere">there</a>.', "to index.html#nowhere, and"),
+    "html-no-address": ('See <a href="http://[x">there</a>.', "http://[x in HTML is no address"),
+    "choices": (
+        ASKED.format(name="a", options=":right: 1", choices=CHOICES.replace("Two", "One")),
+        "each choice must be another one, got 'One.' twice",
+    ),
+    "mistake": (
+        ASKED.format(name="b", options=":mistake: batch_axis", choices=CHOICES),
+        "mistake must stand alone",
+    ),
+    "folds-nothing": (
+        ASKED.format(name="c", options=":right: 1\n:stop:", choices=CHOICES),
+        "stop folds what follows the question, and nothing follows",
+    ),
+    "folds-without-stop": (
+        ASKED.format(name="d", options=":right: 1\n:cells: 2", choices=CHOICES),
+        "cells and whole-section say what stop folds, and need it",
+    ),
+    "rounded-away": (GLUED, "a number of a cell shows as 0.00: its format takes more digits away"),
     "html-picture": (
         '<div><img src="nothing.png" alt="Nothing."></div>',
         "a picture in HTML is nothing.png, and there is no such file",
@@ -107,7 +140,8 @@ def broken(tmp_path_factory):
 
 
 @pytest.mark.fault(
-    "a broken reference, link, citation, picture, or link in HTML",
+    "a broken reference, link, citation, picture or link in HTML, a question of two equal choices "
+    "or that folds nothing, a number that is rounded to nothing",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])

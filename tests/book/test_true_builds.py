@@ -46,12 +46,36 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         f'{DRAW}plt.plot([float("nan")] * 3);',
         "the figure that it draws is empty",
     ),
+    "empty-panel": (
+        FIGURE,
+        f"{DRAW}plt.subplots(1, 2)[1][0].plot([1, 2]);",
+        "panel 2 of 2 is empty",
+    ),
+    "nan-line": (
+        FIGURE,
+        f'{DRAW}plt.plot([1, 2])\nplt.plot([float("nan")] * 2);',
+        "has a part without a single point",
+    ),
+    "white": (FIGURE, f'{DRAW}plt.plot([1, 2], color="white");', "draws is empty"),
+    "transparent": (FIGURE, f"{DRAW}plt.plot([1, 2], alpha=0);", "draws is empty"),
+    "outside": (FIGURE, f"{DRAW}plt.plot([1, 2])\nplt.ylim(5, 6);", "draws is empty"),
+    "title-alone": (FIGURE, f'{DRAW}plt.title("All of it");', "draws is empty"),
+    "glued-none": (
+        "",
+        'from myst_nb import glue\nglue("loss", None, display=False)',
+        "glues nothing as loss",
+    ),
     "long": ("", 'print("x" * 2_000_000)', "prints 2,000,001 characters, more than 100,000"),
 }
 SOUND = {
     "warns": (":tags: [remove-stderr]\n\n", 'import sys\nprint("well", file=sys.stderr)'),
     "nan": (":tags: [shows-nan]\n\n", 'float("nan")'),
     "figure": (FIGURE, f"{DRAW}plt.plot([1, 2]);"),
+    "panels": (
+        FIGURE,
+        f"{DRAW}panels = plt.subplots(1, 4)[1]\npanels[0].bar([1], [2])\n"
+        'panels[1].imshow([[1, 2]])\npanels[2].axis("off")\npanels[3].scatter([1], [2]);',
+    ),
     "banana": ("", 'print("nano, banana, Nancy, info, infinite")'),
     "raises": (":tags: [raises-exception]\n\n", "1 / 0"),
 }
@@ -65,7 +89,9 @@ def write_pages(folder, pages):
     for name, (options, code) in pages.items():
         cell = CELL.format(options=options.format(name=name), code=code)
         first = CELL.format(options="", code="first = 1")
-        text = PAGE.replace("A tiny book", f"Page {name}").format(text=f"{first}\n\n{cell}")
+        shown = "The loss is {glue:text}`loss`." if "glue(" in code else ""
+        cells = f"{first}\n\n{cell}\n\n{shown}"
+        text = PAGE.replace("A tiny book", f"Page {name}").format(text=cells)
         limit = 8 if "sleep" in code else 300
         text = text.replace("kernelspec:", f"execution:\n  timeout: {limit}\nkernelspec:")
         (folder / "book" / f"{name}.md").write_text(text)
@@ -81,7 +107,8 @@ def output(tmp_path_factory):
 
 
 @pytest.mark.fault(
-    "a cell hangs, kills its kernel, warns, shows nan, draws no or an empty figure, floods",
+    "a cell hangs, kills its kernel, warns, shows nan, draws no, an empty or an unseen figure or "
+    "panel, glues nothing, floods",
     "the build fails with page, line, cell and cure",
 )
 @pytest.mark.parametrize("name", FAULTS)
@@ -141,6 +168,27 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options=":tags: hide-input\n\n", code="1"),
         ": 'hide-input' is not of type 'array'. Tags are a list, in brackets",
     ),
+    "option": (
+        CELL.format(options=":tag: [hide-input]\n\n", code="1"),
+        ", line 10: the option tag is not known. There are mystnb, tags.",
+    ),
+    "caption": (
+        CELL.format(options="---\nmystnb:\n  figure:\n    captoin: A line.\n---\n", code="1"),
+        ", line 10: the option mystnb: figure: captoin is not known. There are align, caption,",
+    ),
+    "no-options": (
+        CELL.format(options="---\nmystnb:\n  figure: A line.\n---\n", code="1"),
+        ", line 10: the option figure must hold options of its own, got 'A line.'.",
+    ),
+    "unused": (
+        CELL.format(options="", code='glue("loss", 0.1, display=False)'),
+        ", line 10: loss is glued, and no text of the page shows it.",
+    ),
+    "mode": (
+        CELL.format(options="", code="1"),
+        ": execution_mode in the front matter is not heard, since the build runs every page.",
+    ),
+    "nul": ("A\0B", ", line 9: it must be text, got the byte 0x00. Delete it."),
     "latin": ("caf\udce9", ", line 9: it must be UTF-8 text, got the byte 0xe9. Save it as UTF-8."),
     "mark": ("Begins with a mark.", ", line 1: it must begin with its text, got a byte order mark"),
     "lost": ("Nobody finds me.", " is not in _toc.yml. Enter it there"),
@@ -148,7 +196,8 @@ UNREADABLE = {  # its text, and what the build says of it
 
 
 @pytest.mark.fault(
-    "an unknown tag, options that are no YAML, bytes that are no UTF-8, a page without an entry",
+    "an unknown tag or option, options that are no YAML, a glued value that no text shows, bytes "
+    "that are no UTF-8, a page without an entry",
     "the build fails before anything runs, with page, line and cure",
 )
 def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
@@ -159,6 +208,8 @@ def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
     for name, (text, _) in UNREADABLE.items():
         page = PAGE.format(text=text)
         page = f"\ufeff{page}" if name == "mark" else page
+        if name == "mode":
+            page = page.replace("kernelspec:", "mystnb:\n  execution_mode: 'off'\nkernelspec:")
         (tmp_path / "book" / f"{name}.md").write_bytes(page.encode("utf-8", "surrogateescape"))
     result = make_html(tmp_path)
     output = result.stdout + result.stderr
@@ -166,3 +217,12 @@ def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
     for name, (_, told) in UNREADABLE.items():
         assert f"{name}.md{told}" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.fault("a picture's file holds text", "the build fails and names page and file")
+def test_a_picture_that_is_none_fails_the_build(tmp_path):
+    tiny_book(tmp_path, "![A clock.](clock.png)")
+    (tmp_path / "book" / "clock.png").write_text("a clock")
+    result = make_html(tmp_path)
+    assert result.returncode != 0
+    assert "index: clock.png holds no image that can be read." in result.stdout + result.stderr

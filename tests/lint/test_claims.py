@@ -83,6 +83,11 @@ BROKEN = {
         "13: claim: there is no test of the claim 'grass_is_red'. "
         "Write test_grass_is_red in a file of tests/claims.",
     ),
+    "a mark without a space": (
+        MARKED + "\nGrass is red.\n%claim: grass_is_red",
+        "13: claim: there is no test of the claim 'grass_is_red'. "
+        "Write test_grass_is_red in a file of tests/claims.",
+    ),
     "a mark without a sentence": (
         "```python\nx\n```\n% claim: sky_is_blue",
         "12: claim: no sentence stands above the mark of sky_is_blue. "

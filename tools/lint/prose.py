@@ -30,7 +30,7 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 TEXT, CAPTION, ALT = "text", "caption", "alt text"
 TITLED = {*myst.WITH_TEXT} - {"predict"}  # directives whose argument is text
-CLAIM = re.compile(r" claim\b:? *(.*?) *")
+CLAIM = re.compile(r" *claim\b:? *(.*?) *")
 _END = re.compile(r"[.!?][\"”')*_]*\s+(?=[\"“'(*_]*[A-Z0-9\0])")
 
 

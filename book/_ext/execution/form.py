@@ -3,8 +3,10 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
+from myst_nb.core.config import NbParserConfig, Section
 from myst_nb.core.read import (
     MystMetadataParsingError,
     is_myst_markdown_notebook,
@@ -14,7 +16,20 @@ from nbformat import NotebookNode, ValidationError
 
 from execution.scrutiny import unknown_tags
 
-__all__ = ["FormError", "not_in_contents", "read_page", "wrong_tags"]
+__all__ = ["FormError", "not_in_contents", "read_page", "wrong_cells"]
+
+# What MyST-NB reads of a cell's options, by the way to them; it passes all else over.
+OPTIONS = {
+    (): {"tags", "mystnb"},
+    ("mystnb",): {
+        field.metadata.get("cell_key", field.name)
+        for field in fields(NbParserConfig)
+        if Section.cell_lvl in field.metadata.get("sections", ())
+    },
+    ("mystnb", "figure"): {"align", "caption", "caption_before", "classes", "name"},
+    ("mystnb", "image"): {"align", "alt", "classes", "height", "scale", "width"},
+}
+GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
 
 class FormError(ValueError):
@@ -42,6 +57,9 @@ def read_page(path: Path) -> NotebookNode | None:
             f"{path.name}, line {line}: it must be UTF-8 text, got the byte 0x{byte:02x}. Save it "
             "as UTF-8."
         ) from error
+    if "\0" in text:  # what Markdown would replace by another character
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise FormError(f"{path.name}, line {line}: it must be text, got the byte 0x00. Delete it.")
     try:
         if path.suffix != ".md" or not is_myst_markdown_notebook(text):
             return None
@@ -59,12 +77,44 @@ def read_page(path: Path) -> NotebookNode | None:
         ) from error
 
 
-def wrong_tags(path: Path, notebook: NotebookNode) -> Iterator[str]:
-    """Tags that nothing knows: what they were to do would not happen, and nobody would notice."""
+def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
+    """What cells say of themselves, and nothing hears: it would go unnoticed."""
+    for name in notebook.metadata.get("mystnb") or ():
+        if name.startswith("execution"):
+            yield (
+                f"{path.name}: {name} in the front matter is not heard, since the build runs every "
+                "page. Take it out; the tag skip-execution leaves out a cell."
+            )
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     lines = notebook.metadata.source_map
     for cell, line in zip(notebook.cells, lines, strict=True):
-        for tag in unknown_tags(cell) if cell.cell_type == "code" else ():
-            yield f"{path.name}, line {line + 1}: the tag {tag} is not known. Is it spelt right?"
+        if cell.cell_type == "code":
+            found = [*_unknown_tags(cell), *_unknown_options(cell), *_unused(cell, text)]
+            yield from (f"{path.name}, line {line + 1}: {told}" for told in found)
+
+
+def _unknown_tags(cell: NotebookNode) -> Iterator[str]:
+    for tag in unknown_tags(cell):
+        yield f"the tag {tag} is not known. Is it spelt right?"
+
+
+def _unknown_options(cell: NotebookNode) -> Iterator[str]:
+    for way, known in OPTIONS.items():
+        options = cell.metadata
+        for name in way:
+            options = options.get(name) or {}
+        if not isinstance(options, dict):
+            yield f"the option {way[-1]} must hold options of its own, got {options!r}."
+            return
+        for name in sorted(set(options) - known):
+            whole = ": ".join([*way, name])
+            yield f"the option {whole} is not known. There are {', '.join(sorted(known))}."
+
+
+def _unused(cell: NotebookNode, text: str) -> Iterator[str]:
+    for name in GLUED.findall(cell.source):
+        if not re.search(rf"\{{glue[^}}]*\}}[`\s]+{re.escape(name)}(?![\w-])", text):
+            yield f"{name} is glued, and no text of the page shows it. Show it, or take it away."
 
 
 def not_in_contents(folder: Path, found: Iterable[str]) -> Iterator[str]:

@@ -5,15 +5,12 @@ was promised and not drawn, or drawn and empty, a number that is none. Each is a
 cell and a cure, and the page is not kept.
 """
 
-import base64
-import io
 import re
 from collections.abc import Iterator
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
 
 from nbformat import NotebookNode
-from PIL import Image
+
+from execution.drawings import empty_parts, is_blank_image
 
 __all__ = ["faults", "unknown_tags"]
 
@@ -26,9 +23,6 @@ TAGS = {
     *("remove-stdout", ALLOWS_STDERR, ALLOWS_NAN),
 }
 NO_NUMBER = re.compile(r"(?<![\w.-])-?(?:nan|NaN|inf|Infinity)\b")
-SVG = "{http://www.w3.org/2000/svg}"
-HREF = "{http://www.w3.org/1999/xlink}href"
-FRAME = ("matplotlib.axis", "legend", "patch")  # of axes: what is there before anything is drawn
 
 
 def unknown_tags(cell: NotebookNode) -> list[str]:
@@ -64,7 +58,19 @@ def faults(cell: NotebookNode) -> Iterator[str]:
             f"it shows {found[0]}, which is no finite number. Mend the calculation, or, where that "
             f"is what the page is about, give the cell the tag {ALLOWS_NAN}."
         )
+    for name in _glued_without_value(cell):
+        yield f"it glues nothing as {name}. Glue a number or a text."
     yield from _faults_of_figures(cell)
+
+
+def _glued_without_value(cell: NotebookNode) -> list[str]:
+    """Names of values that are None or an empty text."""
+    found = [output for output in cell.outputs if "scrapbook" in output.get("metadata", {})]
+    return [
+        output.metadata.scrapbook.name
+        for output in found
+        if any(str(value) in ("None", "''") for value in output.data.values())
+    ]
 
 
 def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
@@ -82,8 +88,12 @@ def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
             "that draws, or take its `mystnb` options away."
         )
     for mime, value in pictures:
-        if _is_blank_svg(value) if mime == "image/svg+xml" else _is_blank_image(value):
-            yield "the figure that it draws is empty. Draw finite numbers into it."
+        if mime == "image/svg+xml":
+            empty = list(empty_parts(value))
+        else:
+            empty = ["the figure that it draws is empty"] if is_blank_image(value) else []
+        for part in empty:
+            yield f"{part}. Draw finite numbers, within the axes and in a colour that is seen."
 
 
 def _texts(cell: NotebookNode) -> list[str]:
@@ -94,35 +104,3 @@ def _texts(cell: NotebookNode) -> list[str]:
         found += [output.text] if output.output_type == "stream" else []
         found += [str(v) for mime, v in data.items() if mime.split("/")[-2:][0] == "text"]
     return found
-
-
-def _is_blank_svg(svg: str) -> bool:
-    """Whether a drawing of Matplotlib holds no more than axes; any other SVG counts as drawn."""
-    parts = {part.get("id", ""): part for part in ElementTree.fromstring(svg).iter()}
-    if not any(name.startswith("figure_") for name in parts):
-        return False
-    axes = [part for name, part in parts.items() if re.fullmatch(r"axes_\d+", name)]
-    return not any(_draws(artist) for part in axes for artist in part)
-
-
-def _draws(artist: Element) -> bool:
-    """Whether a part of axes shows something of the data: ink, and not the axes' own frame."""
-    paths = list(artist.iter(f"{SVG}path"))
-    if artist.get("id", "").startswith(FRAME):  # bars are patches too, and they are filled
-        return any(re.search(r"fill: #(?!ffffff)", path.get("style", "")) for path in paths)
-    pictures = [picture.get(HREF, "").partition(",")[2] for picture in artist.iter(f"{SVG}image")]
-    if pictures:
-        return not all(map(_is_blank_image, pictures))
-    marks = [mark for kind in ("use", "text") for mark in artist.iter(f"{SVG}{kind}")]
-    return bool(marks) or any(path.get("d", "").strip() for path in paths)
-
-
-def _is_blank_image(encoded: str) -> bool:
-    """Whether all pixels of an image are the same."""
-    with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
-        return all(low == high for low, high in _extrema(image))
-
-
-def _extrema(image: Image.Image) -> list[tuple[int, int]]:
-    found = image.convert("RGBA").getextrema()
-    return [found[3]] if found[3] == (0, 0) else list(found)

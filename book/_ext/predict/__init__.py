@@ -45,10 +45,13 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 from condlesson.notebooks.predictions import take_apart
+
+logger = logging.getLogger(__name__)
 
 
 class predict(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
@@ -83,6 +86,10 @@ class Predict(SphinxDirective):
         except (KeyError, ValueError) as error:
             raise self.error(f"{{predict}} {name}: {error}") from error
         known = self.env.__dict__.setdefault("predictions", {})
+        if "stop" not in self.options and {"cells", "whole-section"} & set(self.options):
+            raise self.error(
+                f"{{predict}} {name}: cells and whole-section say what stop folds, and need it."
+            )
         if any(name in names for names in known.values()):
             raise self.error(f"{{predict}} {name}: there is another question of that name.")
         cells = math.inf if "whole-section" in self.options else self.options.get("cells", 1)
@@ -108,6 +115,11 @@ class Predict(SphinxDirective):
             KeyError: there is no such mistake.
         """
         if "mistake" in self.options:
+            if self.content or "right" in self.options:
+                raise ValueError(
+                    "mistake must stand alone, since the museum has its question, its choices and "
+                    "which is right. Take the rest away."
+                )
             from condlesson.museum.mistakes import (
                 MISTAKES,  # loads torch, which takes longer than a build
             )
@@ -148,7 +160,15 @@ class TakeAnswers(SphinxTransform):
         for question in [q for q in self.document.findall(predict) if q["stops"]]:
             answer = predict_part("", tag="details", classes=["predict-answer"])
             summary = predict_part("", nodes.Text("The answer"), tag="summary")
-            answer += [summary, *self._answer(question)]
+            folded = self._answer(question)
+            if not folded:
+                logger.warning(
+                    "{predict} %s: stop folds what follows the question, and nothing follows. Take "
+                    "it away, or put the answer behind the question.",
+                    question["name"],
+                    location=question,
+                )
+            answer += [summary, *folded]
             question += answer
 
     def _answer(self, question: predict) -> list[nodes.Node]:

@@ -68,6 +68,16 @@ LIE_IMAGES = 64
 LIE_TIMESTEPS = 10
 
 
+def _usable(device: torch.device | str) -> torch.device:
+    """A device, if a run can be trained on it here."""
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    there = ["cpu", *(["cuda", *gpus] if gpus else [])]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if str(device) not in there:
+        raise ValueError(f"device must be one of {', '.join(there)}, got {str(device)!r}.")
+    return torch.device(device)
+
+
 def record(
     config: TrainConfig,
     data: Mnist,
@@ -98,15 +108,15 @@ def record(
         The run, as written; None in the processes that leave the writing to the main one.
 
     Raises:
-        ValueError: The data set is too small or another one than the configuration's, or the loss
-            is no longer a finite number.
+        ValueError: The data set is too small or another one than the configuration's, the device
+            is not there, or the loss is no longer a finite number.
         RunError: The checkpoint is damaged, or was made with other code, data, machine or torch.
     """
     if data.name != config.dataset:
         raise ValueError(f"data must be {config.dataset}, as dataset says, got {data.name}.")
+    device = _usable(device) if accelerator is None else accelerator.device
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    device = torch.device(device) if accelerator is None else accelerator.device
     state = TrainState.start(config, device)
     checkpoint = Checkpoint(
         out / f"{run_name(config)}.checkpoint", _origin(config, data, device, accelerator)

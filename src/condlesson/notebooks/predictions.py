@@ -43,6 +43,9 @@ def take_apart(content: str) -> Asked:
         choice, _, told = re.sub(r"^  ", "", item, flags=re.M).strip().partition("\n\n")
         if not told.strip():
             raise ValueError(f"the choice {choice!r} must be followed by what to say to it.")
-        choices.append(" ".join(choice.split()))
+        choice = " ".join(choice.split())
+        if choice in choices:
+            raise ValueError(f"each choice must be another one, got {choice!r} twice.")
+        choices.append(choice)
         feedback.append(told.strip())
     return Asked(question.strip(), tuple(choices), tuple(feedback))
