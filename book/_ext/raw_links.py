@@ -22,18 +22,20 @@ logger = logging.getLogger(__name__)
 
 
 class _Addresses(HTMLParser):
-    """Where links and pictures of some HTML lead, but for those outside of the book."""
+    """Where some HTML leads and what it shows, but for what is outside of the book."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.links: list[SplitResult] = []
-        self.pictures: list[SplitResult] = []
+        self.files: list[SplitResult] = []
         self.malformed: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        kind, found = {"a": ("href", self.links), "img": ("src", self.pictures)}.get(tag, ("", []))
-        written = dict(attributes).get(kind) or ""
+        kind, found = ("href", self.links) if tag == "a" else ("src", self.files)
+        if kind not in dict(attributes):
+            return
+        written = dict(attributes)[kind] or ""
         try:
             address = urlsplit(written)
         except ValueError:
@@ -44,14 +46,14 @@ class _Addresses(HTMLParser):
 
 
 def look(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """Warn of each link and picture of a page that leads nowhere."""
+    """Warn of each link and file of a page that is not there."""
     for node in doctree.findall(nodes.raw):
         if node.get("format") != "html":
             continue
         found = _Addresses(node.astext())
         told = [_wrong_link(app, page, unquote(a.path), a.fragment) for a in found.links]
         told += [f"{address} in HTML is no address." for address in found.malformed]
-        told += [_wrong_picture(app, page, unquote(a.path)) for a in found.pictures]
+        told += [_wrong_file(app, page, unquote(a.path)) for a in found.files]
         for fault in filter(None, told):
             logger.warning("%s Mend the address, or write a reference.", fault, location=node)
 
@@ -69,11 +71,13 @@ def _wrong_link(app: Sphinx, page: str, path: str, place: str) -> str:
     return ""
 
 
-def _wrong_picture(app: Sphinx, page: str, path: str) -> str:
-    """Those that the build makes itself begin with an underscore."""
+def _wrong_file(app: Sphinx, page: str, path: str) -> str:
+    """Of a picture, a frame, a script; what the build makes itself begins with an underscore."""
+    if path.endswith(".html"):
+        return _wrong_link(app, page, path, "")
     if path.startswith("_") or Path(app.srcdir, posixpath.dirname(page), path).is_file():
         return ""
-    return f"a picture in HTML is {path or 'nowhere'}, and there is no such file."
+    return f"HTML shows {path or 'nothing'}, and there is no such file."
 
 
 def _places(env: BuildEnvironment, page: str) -> set[str]:

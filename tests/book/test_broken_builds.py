@@ -72,8 +72,15 @@ BROKEN = {  # pages, and what is named
     "rounded-away": (GLUED, "a number of a cell shows as 0.00: its format takes more digits away"),
     "html-picture": (
         '<div><img src="nothing.png" alt="Nothing."></div>',
-        "a picture in HTML is nothing.png, and there is no such file",
+        "HTML shows nothing.png, and there is no such file",
     ),
+    "html-frame": ('<iframe src="nothing.html"></iframe>', "to nothing.html, and"),
+    "html-script": ('<script src="nothing.js"></script>', "HTML shows nothing.js, and"),
+    "html-open": ('<div class="box">Some text.', "<div> is opened in its HTML and not closed"),
+    "html-closed": ("<div>Some text.</div></div>", "</div> closes nothing that is open"),
+    "html-twice": ('<p id="a">One</p>\n\n<p id="a">Two</p>', "the id a stands twice"),
+    "no-words": ("##\n\nSome text.", "a heading has no words"),
+    "cells": ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", "this row has 3 cells, and the head of its"),
 }
 
 
@@ -141,7 +148,8 @@ def broken(tmp_path_factory):
 
 @pytest.mark.fault(
     "a broken reference, link, citation, picture or link in HTML, a question of two equal choices "
-    "or that folds nothing, a number that is rounded to nothing",
+    "or that folds nothing, a number that is rounded to nothing, HTML that is not closed, a row of "
+    "a table with a cell too many, a heading without words",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])

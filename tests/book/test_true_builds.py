@@ -60,10 +60,20 @@ FAULTS = {  # options and code of a cell, and what the build says of it
     "transparent": (FIGURE, f"{DRAW}plt.plot([1, 2], alpha=0);", "draws is empty"),
     "outside": (FIGURE, f"{DRAW}plt.plot([1, 2])\nplt.ylim(5, 6);", "draws is empty"),
     "title-alone": (FIGURE, f'{DRAW}plt.title("All of it");', "draws is empty"),
+    "nan-in-figure": (
+        FIGURE,
+        f'{DRAW}plt.plot([1, 2])\nplt.title(f"The loss is {float(chr(110) + "an")}");',
+        "shows nan, which is no finite number",
+    ),
+    "glued-array": (
+        "",
+        'import numpy\nfrom myst_nb import glue\nglue("loss", numpy.ones(2), display=False)',
+        r"glues array\(\[1., 1.\]\) as loss. Glue a number or a text",
+    ),
     "glued-none": (
         "",
         'from myst_nb import glue\nglue("loss", None, display=False)',
-        "glues nothing as loss",
+        "glues None as loss. Glue a number or a text",
     ),
     "long": ("", 'print("x" * 2_000_000)', "prints 2,000,001 characters, more than 100,000"),
 }
@@ -155,6 +165,7 @@ def test_a_worker_that_is_killed_ends_the_build_and_is_named(tmp_path):
     assert "killer.md: the process that ran it was killed (SIGKILL)" in output
 
 
+ELSEWHERE = ["below/page.md", "LOUD.MD", "other.ipynb", "old.rst"]  # nobody would find them
 UNREADABLE = {  # its text, and what the build says of it
     "tag": (
         CELL.format(options=":tags: [hide-inputs]\n\n", code="1"),
@@ -191,7 +202,7 @@ UNREADABLE = {  # its text, and what the build says of it
     "nul": ("A\0B", ", line 9: it must be text, got the byte 0x00. Delete it."),
     "latin": ("caf\udce9", ", line 9: it must be UTF-8 text, got the byte 0xe9. Save it as UTF-8."),
     "mark": ("Begins with a mark.", ", line 1: it must begin with its text, got a byte order mark"),
-    "lost": ("Nobody finds me.", " is not in _toc.yml. Enter it there"),
+    "lost": ("Nobody finds me.", " is not in _toc.yml as a page in MyST, NAME.md. Enter it there"),
 }
 
 
@@ -211,11 +222,16 @@ def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
         if name == "mode":
             page = page.replace("kernelspec:", "mystnb:\n  execution_mode: 'off'\nkernelspec:")
         (tmp_path / "book" / f"{name}.md").write_bytes(page.encode("utf-8", "surrogateescape"))
+    for name in ELSEWHERE:
+        (tmp_path / "book" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "book" / name).write_text("# Nobody finds me\n")
     result = make_html(tmp_path)
     output = result.stdout + result.stderr
     assert result.returncode != 0
     for name, (_, told) in UNREADABLE.items():
         assert f"{name}.md{told}" in output
+    for name in ELSEWHERE:
+        assert f"{name} is not in _toc.yml as a page in MyST" in output
     assert "Traceback" not in output
 
 

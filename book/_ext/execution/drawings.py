@@ -13,11 +13,12 @@ from xml.etree.ElementTree import Element
 
 from PIL import Image
 
-__all__ = ["empty_parts", "is_blank_image"]
+__all__ = ["empty_parts", "is_blank_image", "words"]
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
 FRAME = ("matplotlib.axis", "legend", "patch", "text")  # of axes; a title is a text as well
+WORDS = re.compile(r"<!-- (.*?) -->|<text\b[^>]*>([^<]*)</text>", re.S)  # of Matplotlib
 PAPER = {"none", "#ffffff"}
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -44,6 +45,15 @@ def empty_parts(svg: str) -> Iterator[str]:
         elif missing := [artist for artist in artists if _has_no_points(artist)]:
             kind = missing[0].get("id", "").rstrip("_0123456789")
             yield f"{which} has a part without a single point ({kind})"
+
+
+def words(svg: str) -> str:
+    """What is written in a drawing; where letters are drawn as paths, Matplotlib notes it beside.
+
+    Args:
+        svg: A drawing.
+    """
+    return "\n".join(wide or told for told, wide in WORDS.findall(svg))
 
 
 def _artists(panel: Element) -> list[Element]:

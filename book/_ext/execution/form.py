@@ -29,6 +29,7 @@ OPTIONS = {
     ("mystnb", "figure"): {"align", "caption", "caption_before", "classes", "name"},
     ("mystnb", "image"): {"align", "alt", "classes", "height", "scale", "width"},
 }
+PAGES = {".md", ".markdown", ".rst", ".ipynb"}  # what somebody may take for a page
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
 
@@ -118,8 +119,15 @@ def _unused(cell: NotebookNode, text: str) -> Iterator[str]:
 
 
 def not_in_contents(folder: Path, found: Iterable[str]) -> Iterator[str]:
-    """Pages that lie in the book's folder and that nobody would find."""
+    """Pages that lie in the book's folder, or below it, and that nobody would find."""
     known = set(found)
-    for path in sorted(folder.glob("*.md")):
-        if path.stem not in known:
-            yield f"{path.name} is not in _toc.yml. Enter it there, or take it out of the folder."
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        is_ours = any(part.startswith(("_", ".")) for part in inside.parts)
+        if is_ours or path.suffix.lower() not in PAGES:
+            continue
+        if path.suffix != ".md" or inside.with_suffix("").as_posix() not in known:
+            yield (
+                f"{inside.as_posix()} is not in _toc.yml as a page in MyST, NAME.md. Enter it "
+                "there, or take it out of the folder."
+            )

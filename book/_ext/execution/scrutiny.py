@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from execution.drawings import empty_parts, is_blank_image
+from execution.drawings import empty_parts, is_blank_image, words
 
 __all__ = ["faults", "unknown_tags"]
 
@@ -22,6 +22,8 @@ TAGS = {
     *(RAISES, "skip-execution", "full-width", "margin", "scroll-output"),
     *("remove-stdout", ALLOWS_STDERR, ALLOWS_NAN),
 }
+GLUED_TEXT = "application/papermill.record/text/plain"
+VALUE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|nan|-?inf|np\.\w+\([^()]*\)|(['\"]).+\1", re.S)
 NO_NUMBER = re.compile(r"(?<![\w.-])-?(?:nan|NaN|inf|Infinity)\b")
 
 
@@ -58,19 +60,17 @@ def faults(cell: NotebookNode) -> Iterator[str]:
             f"it shows {found[0]}, which is no finite number. Mend the calculation, or, where that "
             f"is what the page is about, give the cell the tag {ALLOWS_NAN}."
         )
-    for name in _glued_without_value(cell):
-        yield f"it glues nothing as {name}. Glue a number or a text."
+    for name, value in _glued(cell):
+        if not VALUE.fullmatch(value):
+            yield f"it glues {value[:60]} as {name}. Glue a number or a text, such as x.item()."
     yield from _faults_of_figures(cell)
 
 
-def _glued_without_value(cell: NotebookNode) -> list[str]:
-    """Names of values that are None or an empty text."""
-    found = [output for output in cell.outputs if "scrapbook" in output.get("metadata", {})]
-    return [
-        output.metadata.scrapbook.name
-        for output in found
-        if any(str(value) in ("None", "''") for value in output.data.values())
-    ]
+def _glued(cell: NotebookNode) -> Iterator[tuple[str, str]]:
+    """Names and values that it hands to the page's text; a figure is no value."""
+    for output in cell.outputs:
+        if "scrapbook" in output.get("metadata", {}) and GLUED_TEXT in output.data:
+            yield output.metadata.scrapbook.name, output.data[GLUED_TEXT].strip()
 
 
 def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
         )
     for mime, value in pictures:
         if mime == "image/svg+xml":
-            empty = list(empty_parts(value))
+            empty = [*empty_parts(value)]
         else:
             empty = ["the figure that it draws is empty"] if is_blank_image(value) else []
         for part in empty:
@@ -97,10 +97,11 @@ def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
 
 
 def _texts(cell: NotebookNode) -> list[str]:
-    """All that a cell prints and shows as text, and what it glues."""
+    """All that a cell prints and shows as text, what it glues, and the words of its figures."""
     found = []
     for output in cell.outputs:
         data = output.get("data", {})
         found += [output.text] if output.output_type == "stream" else []
         found += [str(v) for mime, v in data.items() if mime.split("/")[-2:][0] == "text"]
+        found += [words(v) for mime, v in data.items() if mime == "image/svg+xml"]
     return found
