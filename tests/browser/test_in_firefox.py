@@ -37,10 +37,18 @@ def opened(started, site):
     return at
 
 
+PARTS = {2: "mfrac, mroot, msub, msup, munder, mover", 3: "msubsup, munderover"}
+BROKEN_FORMULAS = " + ".join(
+    f"[...document.querySelectorAll('{tags}')].filter(of => of.children.length != {count}).length"
+    for count, tags in PARTS.items()
+)
+
+
 @pytest.mark.parametrize("name", weekly_but(("index", "exercise-3", "museum"), EVERY_PAGE))
 def test_a_page_is_whole_and_fits_a_phone(opened, name):
     firefox = opened(name)
     assert firefox.evaluate(f"({BROKEN_IMAGES})()") == []
+    assert firefox.evaluate(BROKEN_FORMULAS) == 0
     firefox.resize(PHONE["width"], PHONE["height"])
     too_wide = "document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth"
     assert not firefox.evaluate(too_wide)  # a scroll bar takes some of the window
