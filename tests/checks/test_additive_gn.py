@@ -32,6 +32,7 @@ ADDITIVE_RIGHT = {
         "nn.Linear(D, C)": "nn.Conv2d(D, C, 1)",
         SHIFT: "shift = self.project(t_emb[:, :, None, None])[..., 0, 0]",
     },
+    "subtracted": {SUM: "self.norm(h) - shift[:, :, None, None]"},
     "two views": {SUM: "self.norm(h) + shift.view(*shift.shape, 1, 1)"},
     "expanded": {SUM: "torch.add(self.norm(h), shift[..., None, None].expand_as(h))"},
     "einsum": {SUM: 'self.norm(h) + torch.einsum("bc,hw->bchw", shift, h.new_ones(h.shape[2:]))'},

@@ -77,6 +77,17 @@ NOTED_STEPS = {
     "math.sqrt": ({X_0: f"import math; {X_0}", "a**0.5": "math.sqrt(a)"}, "for each image"),
 }
 WRONG_STEPS = {
+    "as if it predicted v": (
+        {X_0: "x_0 = a**0.5 * x_t - (1 - a) ** 0.5 * noise"},
+        "x_0 is computed as if the network predicted v",
+    ),
+    "alpha-bar as the image's factor": (
+        {
+            X_0: "x_0 = (x_t - (1 - a**2) ** 0.5 * noise) / a",
+            END: "return b * x_0 + (1 - b**2) ** 0.5 * noise",
+        },
+        "alpha_bar is taken for the factor of the image",
+    ),
     "x_0": ({END: "return x_0"}, "This is x_0, the clean image. Add noise to it again"),
     "almost": ({END: f"{END} + 0.01 * noise"}, "Given the true noise, the step from"),
     "almost clipped": (

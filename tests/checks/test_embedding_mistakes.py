@@ -31,7 +31,19 @@ WRONG = {
         clock(w=lambda d: torch.rand(d // 2, generator=torch.Generator().manual_seed(2))),
         "spread irregularly, as if drawn at random",
     ),
+    "even frequencies": (
+        clock(w=lambda d: torch.linspace(1, 1e-4, d // 2)),
+        "fall by equal steps. Each must be the one before times the same number",
+    ),
+    "written into whole numbers": (
+        lambda t, d: clock()(t, d).long().float(),
+        "All values are -1, 0 or 1: the sines were written into a tensor of whole numbers",
+    ),
     # of the shape
+    "exchanged": (
+        clock(join=lambda a: torch.cat([a.T.sin(), a.T.cos()], dim=1)),
+        "Timesteps and frequencies are exchanged",
+    ),
     "transposed": (lambda t, d: clock()(t, d).T, "It is transposed. Each timestep needs a row"),
     "sines alone, half as wide": (clock(join=torch.sin), "Half is missing"),
     "joined along the batch": (

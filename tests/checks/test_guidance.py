@@ -71,6 +71,10 @@ NOTED = {
 }
 AWAY = "cond and uncond have changed places"
 WRONG = {
+    "one null label for all": (
+        TWO_CALLS | {SPLIT: TWO.replace("torch.full_like(labels, null)", "torch.tensor(null)")},
+        "Each image has a label: torch.full_like(labels, null_label)",
+    ),
     "a null label with a point": (
         {TOLD: "told = torch.cat([labels, torch.ones(len(labels)) * null])"},
         "The model gets labels of torch.float32. They index the rows of a table",

@@ -102,6 +102,10 @@ def result_half_cut(m, s):
 
 
 WRONG = {
+    "a sinusoid of another width, in one line": (
+        mlp(lambda m, t: m.b(F.gelu(m.a(sinusoidal_embedding(t, m.d_emb)))), as_is=True),
+        "takes 256 numbers and gets 512. The sinusoid, d_sinusoidal = 256 wide",
+    ),
     # what it starts with, and what can be learned
     "zeros": (
         mlp(parts=started(w_1=0.0, b_1=0.0, w_2=0.0, b_2=0.0)),

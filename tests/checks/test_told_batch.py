@@ -64,6 +64,23 @@ NOTED = {
     "the first labels of the batch": ({DROP: "y[: round(p * B)] = null"}, SAME),
 }
 WRONG = {
+    "images blanked as well": (
+        {DROP: "m = torch.rand(B) < p; y = torch.where(m, null, y); x[m] = 0"},
+        "Withhold labels, and no pixels",
+    ),
+    "a slip": (
+        {DROP: "y = y * (torch.rand(B) >= p) + null"},
+        "which is neither its own nor null_label",
+    ),
+    "F.dropout": (
+        {DROP: "y = F.dropout(y.float(), p).long()"},
+        "Is it F.dropout? It makes numbers 0 and enlarges the rest",
+    ),
+    "F.dropout of integers": ({DROP: "y = F.dropout(y, p)"}, "labels are no such numbers"),
+    "a row too many": (
+        {ROWS: "rows = torch.randint(0, len(images) + 1, (1000 * B,))[-B:]; rows[0] = len(images)"},
+        "Rows are 0 .. len(images) - 1",
+    ),
     "per batch": ({DROP: "y = torch.where(torch.rand(1) < p, null, y)"}, "for a whole batch"),
     "per batch, if": (
         {DROP: "y = torch.full_like(y, null) if torch.rand(()) < p else y"},

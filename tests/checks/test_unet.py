@@ -24,6 +24,14 @@ from tests.checks.variants import assert_passed, lines
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 RIGHT = {
     "as the page": derived({}),
+    "subtracted": derived({SUM: "return h - shift"}),
+    "a sinusoid by vmap": derived(
+        {
+            EMBEDDING: "self.a, self.b = nn.Linear(256, 512), nn.Linear(512, 512)",
+            EMBED: "w = 10000 ** (-torch.arange(128) / 128); return self.b(F.gelu(self.a("
+            "torch.vmap(lambda k: torch.cat([(k * w).sin(), (k * w).cos()]))(t))))",
+        }
+    ),
     "view": derived({"[:, :, None, None]": ".view(len(h), -1, 1, 1)"}),
     "expanded to all pixels": derived({SUM: "return h + shift.expand_as(h)"}),
     "pixels in a row": derived({SUM: "return (h.flatten(2) + shift[..., 0]).view_as(h)"}),

@@ -306,6 +306,19 @@ WRONG = {
         derived({PROJECT: "self.project = torch.jit.script(nn.Linear(512, 256))"}),
         "project is compiled by torch.jit.script, and a check cannot look into it",
     ),
+    "added by vmap": (
+        derived({SUM: "return torch.vmap(torch.add)(h, shift)"}),
+        "A check cannot look into torch.vmap. Hand in your class without it",
+    ),
+    "a layer of a method's name": (
+        derived(
+            {
+                EMBEDDING: "self.embed = TimestepEmbedding(256, 512)",
+                f"    def embed(self, t):\n        {EMBED}\n": "",
+            }
+        ),
+        "self.embed is a layer, and UNet has a method of that name",
+    ),
     "no projection": (
         derived({PROJECT: "", "self.project(t_emb)": "t_emb[:, :256]"}),
         "The projection from 512 to 256 is missing",

@@ -111,6 +111,14 @@ ZERO_INIT_WRONG = {
         "the projection's weight must start at 0",
     ),
     "ones at beta": ({ONES: "nn.init.ones_(self.project.bias[C:])"}, "belong to gamma's"),
+    "the norm's own scale at 0": (
+        {
+            START: f"{ZEROED}; nn.init.zeros_(self.norm.weight)",
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            "return gamma": "return (1 + gamma)",
+        },
+        "The norm's own scale, norm.weight, starts at 0",
+    ),
     "no ones": ({START: ZEROED}, "gamma's half of the bias must start at 1"),
     "the 1 twice": ({"return gamma": "return (1 + gamma)"}, "The 1 is added twice"),
     "ones everywhere": ({ONES: "nn.init.ones_(self.project.bias)"}, "Beta's half of the bias"),

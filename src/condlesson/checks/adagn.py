@@ -205,13 +205,12 @@ def _zero_init_adagn(answer: object) -> list[str]:
     for sizes in SIZES:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
-        t_emb = embeddings_like(16, sizes[1])
         fresh = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
-        _check_exact(measure(fresh, sizes, t_emb))
+        _check_exact(measure(fresh, sizes, embeddings_like(16, sizes[1])), factory)
     return notes
 
 
-def _check_exact(start: Scores) -> None:
+def _check_exact(start: Scores, factory: Callable) -> None:
     gamma, beta = start.scale, start.shift
     if (gamma - 1).abs().max() < 1e-3 and beta.abs().max() < 1e-3:
         return
@@ -224,7 +223,7 @@ def _check_exact(start: Scores) -> None:
     elif gamma.abs().max() < 1e-3 and (beta - 1).abs().max() < 1e-3:
         cure = "The ones are in beta's half of the bias. They belong to gamma's half."
     elif gamma.abs().max() < 1e-3:
-        cure = "Without a 1 + in the formula, gamma's half of the bias must start at 1."
+        cure = _scale_cure(start_of(factory, embeddings_like(16, PAGE[1])))
     elif (gamma - 2).abs().max() < 1e-3:
         cure = "The 1 is added twice, in the formula and in the bias. Leave one of the two out."
     elif (gamma - 1).abs().max() < 1e-3:
@@ -235,6 +234,16 @@ def _check_exact(start: Scores) -> None:
         f"At the start the layer is not group norm: {ranges}. The scale must be 1 and the shift "
         f"0. {cure}"
     )
+
+
+def _scale_cure(begun: Start) -> str:
+    """What to do where all scales start at 0."""
+    if (begun.freed.scale - 1).abs().max() < 1e-3:
+        return (
+            f"The norm's own scale, {begun.own}, starts at {begun.own_mean:.2g}. Let it start at "
+            "1, as nn.GroupNorm does, or leave it out: affine=False."
+        )
+    return "Without a 1 + in the formula, gamma's half of the bias must start at 1."
 
 
 def _bias_cure(gamma: Tensor, beta: Tensor) -> str:
@@ -295,7 +304,7 @@ def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
     """The norm's own scale and shift, which must be trained."""
     t_emb = torch.zeros(1, sizes[1])
     found = [p for p in trainable(layer).values() if slices(p, sizes[0])]
-    vectors = {p: p.detach() + 1 for p in found}
+    vectors = {p: p.detach() + k for k, p in enumerate(found, 1)}  # no two of them cancel
     before = measure(layer, sizes, t_emb)
     with overwritten(vectors):
         after = measure(layer, sizes, t_emb)

@@ -110,6 +110,8 @@ def check_table_shape(emb: Tensor, rows: int, d: int) -> None:
         return
     reasons = {
         (d, rows): "It is transposed. Each timestep needs a row: t[:, None] * w[None, :].",
+        (d // 2, 2 * rows): "Timesteps and frequencies are exchanged. Each timestep needs a row: "
+        "t[:, None] * w[None, :].",
         (rows, d // 2): "Half is missing: each of the d/2 frequencies gives a sine and a cosine, "
         "joined by torch.cat([sin, cos], dim=-1).",
         (2 * rows, d // 2): "Sines and cosines are joined along the batch, dimension 0. Join them "

@@ -273,7 +273,7 @@ def _check_different(turns: Tensor) -> None:
     if alike > len(turns) // 8:  # one of 128 by chance
         raise Wrong(
             f"Only {len(turns) - alike} of the {len(turns)} frequencies differ from one another."
-            "  Draw each by itself: torch.randn(d_emb // 2)."
+            " Draw each by itself: torch.randn(d_emb // 2)."
         )
 
 

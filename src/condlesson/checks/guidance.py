@@ -49,9 +49,14 @@ class Model(nn.Module):
             )
         t = torch.as_tensor(t).expand(len(x_t)) if torch.as_tensor(t).ndim == 0 else t
         if len(t) != len(x_t) or labels.shape != t.shape:
+            alone = labels.numel() == 1
             self.misfit = (
                 f"The model gets {len(x_t)} images, {len(t)} timesteps and labels {shape(labels)}. "
-                "In the batch of twice the size, x_t, t and labels are all twice as long."
+                + (
+                    "Each image has a label: torch.full_like(labels, null_label)."
+                    if alone
+                    else "In the batch of twice the size, x_t, t and labels are all twice as long."
+                )
             )
             return torch.zeros_like(x_t)
         images = [_which(image) for image in x_t]

@@ -110,9 +110,10 @@ def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:
 def _cure(failure: Failure, d_sinusoidal: int) -> str:
     """A layer of another width than what enters it, or an outer product without its dimension."""
     layer = failure.layer or "A layer"
-    if failure.layer and DRAWN.shape in failure.shapes.values():
-        return f"{layer} gets t itself. Give it the sinusoid of t, d_sinusoidal numbers for each."
     match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
+    gets_one_row = bool(match) and match[1] in ("1", str(len(DRAWN)))
+    if failure.layer and DRAWN.shape in failure.shapes.values() and (not match or gets_one_row):
+        return f"{layer} gets t itself. Give it the sinusoid of t, d_sinusoidal numbers for each."
     if not match:
         return outer_cure(failure)
     return (

@@ -75,7 +75,7 @@ def _told_batch(answer: object) -> list[str]:
 
 def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tuple[Tensor, Tensor]:
     """Numbers of the drawn images, and what was told of them."""
-    images = torch.arange(IMAGES).float().reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
+    images = torch.arange(1.0, IMAGES + 1).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
     labels, kept = LABELS.clone(), images.clone()
     what = f"{name_of(fn)}(..., {size}, {NULL}, {dropout}, {training})"
     with cured(_cure):
@@ -108,9 +108,10 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
             f"Labels must stay integers, which index rows: int64 as they came, got {told.dtype}."
         )
     numbers = shown.flatten(1).mean(dim=1).round().long()
-    if not torch.equal(shown, numbers.float().reshape(-1, 1, 1, 1).expand_as(shown)):
+    same = torch.equal(shown, numbers.float().reshape(-1, 1, 1, 1).expand_as(shown))
+    if not same or not bool(((numbers >= 1) & (numbers <= IMAGES)).all()):
         raise Wrong("The images are not those of the data set. Withhold labels, and no pixels.")
-    return numbers, told.long()
+    return numbers - 1, told.long()
 
 
 def _cure(failure: Failure) -> str:
@@ -120,6 +121,13 @@ def _cure(failure: Failure) -> str:
             "The mask has a place for each image of the batch, and these labels are those of the "
             "whole data set. Draw the rows first, labels = labels[rows], then withhold."
         )
+    if "dropout" in failure.code and "can't be cast" in failure.text:
+        return (
+            "F.dropout makes numbers 0 and enlarges the rest, and labels are no such numbers. "
+            "Choose between two labels: torch.where(withheld, null_label, labels)."
+        )
+    if "out of bounds" in failure.text or "out of range" in failure.text:
+        return "Rows are 0 .. len(images) - 1: torch.randint(len(images), (size,))."
     if "NoneType" in failure.text and re.search(r"\bNone\b", failure.code):
         return "None is no label. What stands for no class is the argument null_label."
     return ""
@@ -131,6 +139,12 @@ def _check_pairs(numbers: Tensor, told: Tensor) -> None:
     if torch.equal(told, right):
         return
     count = int((told == NULL).sum())
+    odd = told[(told != right) & (told != NULL)]
+    if count and len(odd):
+        raise Wrong(
+            f"With dropout = 0 a label becomes {int(odd[0])}, which is neither its own nor "
+            "null_label. Choose one of the two: torch.where(withheld, null_label, labels)."
+        )
     if count == len(told):
         raise Wrong(
             f"With dropout = 0 every label is withheld. A label is withheld where {RAND}, and "
@@ -168,6 +182,12 @@ def _withheld(fn: Callable, dropout: float) -> _Batches:
     numbers, told = (torch.stack(parts) for parts in zip(*drawn, strict=True))
     changed = told != LABELS[numbers]
     others = told[changed & (told != NULL)]
+    grown = changed & (told != 0) & (told != NULL)
+    if 0 in others and grown.any() and (told > LABELS[numbers])[grown].all():
+        raise Wrong(
+            "Labels become 0 and other numbers. Is it F.dropout? It makes numbers 0 and enlarges "
+            "the rest. Choose between two labels: torch.where(withheld, null_label, labels)."
+        )
     if len(others):
         value = int(others.mode().values)
         meaning = "which is a class" if 0 <= value < CLASSES else "for which there is no row"

@@ -40,6 +40,7 @@ from condlesson.checks.instruments.time_path import (
     check_clock,
     find_path,
     goes_alone,
+    hidden_part,
     small_image,
 )
 from condlesson.checks.instruments.trace import (
@@ -109,7 +110,10 @@ def _examine(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
     check_mixing(model)
     passes = three_passes(model, x[:1])
     entrance = find_entrance(passes, WIDE)
-    _check_entrance(entrance)
+    try:
+        _check_entrance(entrance)
+    except Wrong as error:
+        raise Wrong(hidden_part(model) or str(error)) from None
     _check_channels(model, entrance, x[:1])
     _check_elsewhere(model, entrance, x[:1])
     check_skips(model, x[:1])
@@ -201,6 +205,11 @@ def _fits(function: Callable, x: Tensor, t: Tensor) -> bool:
 
 def _not_found(model: nn.Module, name: str) -> str:
     """The class is made of UNet, with the other of its two methods only; else ""."""
+    if name in model._modules:
+        return (
+            f"self.{name} is a layer, and UNet has a method of that name, which it hides. Give "
+            f"the layer another name, and write the method {name}."
+        )
     other, does = {
         "embed": ("condition", "returns None"),
         "condition": ("embed", "returns h as it is"),

@@ -297,7 +297,8 @@ def _own_name(failure: Failure) -> str:
 def outer_cure(failure: Failure) -> str:
     """Two vectors that were to meet as rows and columns: timesteps and frequencies."""
     vectors = {k: v for k, v in failure.shapes.items() if len(v) == 1}
-    if "must match the size" not in failure.text or len(set(vectors.values())) < 2:
+    met = ("must match the size", "inconsistent tensor size", "size mismatch")
+    if not any(text in failure.text for text in met) or len(set(vectors.values())) < 2:
         return ""
     (one, first), (other, second) = list(vectors.items())[:2]
     return (

@@ -34,6 +34,18 @@ def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
         ("alpha_bar_t and alpha_bar_prev are swapped: x_t is at alpha_bar_t."),
     )
     yield (
+        root_b * root_a,
+        rest_b - root_b * rest_a,
+        "x_0 is computed as if the network predicted v. It predicts the noise here: x_0 is x_t "
+        "without its noise, divided by sqrt(alpha_bar_t).",
+    )
+    yield (
+        1 / a * b,
+        math.sqrt(1 - b * b) - b * math.sqrt(1 - a * a) / a,
+        "alpha_bar is taken for the factor of the image, and it is that factor's square: x_t is "
+        "sqrt(alpha_bar_t) * x_0 + sqrt(1 - alpha_bar_t) * noise.",
+    )
+    yield (
         b / a,
         1 - b - b * (1 - a) / a,
         ("alpha-bar is a share of the variance, so every factor is a square root."),

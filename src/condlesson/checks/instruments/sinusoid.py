@@ -129,6 +129,11 @@ def _collisions(seen: Seen) -> str:
     if not len(same):
         return ""
     k = int(same[len(same) // 2])
+    if torch.equal(seen.table, seen.table.round()):
+        return (
+            "All values are -1, 0 or 1: the sines were written into a tensor of whole numbers, "
+            "such as t.new_zeros makes. Make one of floating numbers: torch.zeros(len(t), d_emb)."
+        )
     return (
         f"t = {k} and t = {k + 1} get the same embedding, like {len(same)} "
         f"pair{'s' * (len(same) > 1)} of neighbouring timesteps in all. Something rounds or clamps "
@@ -271,6 +276,12 @@ def _speeds(hands: Hands) -> str:
     w = hands.w.sort(descending=True)[0]
     distinct = int((w[:-1] / w[1:].clamp(min=1e-9) > 1.001).sum()) + 1
     steps = w[::2].clamp(min=1e-9).log().diff()
+    even = w[::2].diff()
+    if half > 2 and distinct > 0.9 * half and even.std() < 1e-3 * even.mean().abs():
+        return (
+            f"The frequencies, from {w[0]:.3g} to {w[-1]:.3g}, fall by equal steps. Each must be "
+            f"the one before times the same number: {FORMULA}."
+        )
     if distinct > 0.9 * half and steps.std() > 0.5 * steps.mean().abs():
         return (
             f"The frequencies, from {w[0]:.3g} to {w[-1]:.3g}, are spread irregularly, as if "

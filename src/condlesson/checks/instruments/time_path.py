@@ -4,6 +4,7 @@ Set to an identity, the projection hands on 256 numbers of the embedding, so tha
 of it can be read at the bottleneck.
 """
 
+from inspect import isfunction
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ __all__ = [
     "check_clock",
     "find_path",
     "goes_alone",
+    "hidden_part",
     "small_image",
     "timesteps",
 ]
@@ -77,13 +79,24 @@ def find_path(model: nn.Module, x: Tensor, used: set[nn.Parameter]) -> TimePath:
     if len(matrices) == 3 and (len(outer), len(inner), len(biases)) == (2, 1, 2):
         first, last = _in_order(model, x, outer, biases)
         return TimePath(Layers(first, biases[0], inner[0], biases[1]), last)
-    for name, part in model.named_modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            raise Wrong(
+    raise Wrong(hidden_part(model) or _structure_mistake(matrices, len(outer), len(inner)))
+
+
+def hidden_part(model: nn.Module) -> str:
+    """What of a network hides its operations, and what to do; "" if nothing does."""
+    parts = {name: part for name, part in model.named_modules() if name}
+    methods = [m for base in type(model).__mro__ for m in vars(base).values() if isfunction(m)]
+    names = {name: method.__globals__ for method in methods for name in method.__code__.co_names}
+    parts |= {name: known[name] for name, known in names.items() if name in known}
+    for name, part in parts.items():
+        if isinstance(part, (torch.jit.ScriptModule, torch.jit.ScriptFunction)):
+            return (
                 f"{name} is compiled by torch.jit.script, and a check cannot look into it. Hand in "
                 "your class with the layer as it was, and compile it for training."
             )
-    raise Wrong(_structure_mistake(matrices, len(outer), len(inner)))
+    if "vmap" in names:
+        return "A check cannot look into torch.vmap. Hand in your class without it."
+    return ""
 
 
 def _structure_mistake(matrices: dict[str, nn.Parameter], outer: int, inner: int) -> str:
@@ -180,15 +193,18 @@ def check_clock(model: nn.Module, path: TimePath, entrance: Entrance, x: Tensor)
     t = torch.tensor([3, 400])
     if not torch.allclose(shift(t, -2 * identity), -2 * shift(t, identity), atol=1e-3):
         raise Wrong(ACTIVATED)
-    try:
-        return examine_perceptron(
-            path.perceptron,
-            lambda t: shift(t, identity),
-            is_whole=False,
-            t=timesteps(x, entrance),
-        )
-    except Wrong as error:
-        raise Wrong(f"The timestep's path, before the projection: {error}") from None
+    mistakes = []
+    for projection in (identity, -identity):  # a shift may be subtracted
+        try:
+            return examine_perceptron(
+                path.perceptron,
+                lambda t, projection=projection: shift(t, projection),
+                is_whole=False,
+                t=timesteps(x, entrance),
+            )
+        except Wrong as error:
+            mistakes.append(error)
+    raise Wrong(f"The timestep's path, before the projection: {mistakes[0]}") from None
 
 
 def bottleneck(model: nn.Module, x: Tensor, t: Tensor, entrance: Entrance) -> Tensor:

@@ -81,6 +81,8 @@ class _Recorder(TorchFunctionMode):
             out.zero_()  # else two passes differ by what lay in memory
         given = list(_tensors([args, kwargs]))
         for tensor in list(_tensors(args[0] if name == "__setitem__" else out)):
+            if torch._C._functorch.is_batchedtensor(tensor):
+                continue  # inside of torch.vmap; values tell the rest
             if tensor.is_floating_point():
                 self._note(name, tensor, given)
         return out
