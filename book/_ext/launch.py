@@ -85,7 +85,9 @@ def add_line(app: Sphinx, doctree: nodes.document, page: str) -> None:
     download = relative_uri(app.builder.get_target_uri(page), addresses.notebook_path(page))
     links.append(f'<a href="{download}" download>Download the notebook</a>')
     markup = f'<nav class="launch" aria-label="Exercise notebook">{" ".join(links)}</nav>'
-    title = next(doctree.findall(nodes.title))
+    title = doctree.next_node(nodes.title)
+    if title is None:  # a fault, which is told by then
+        return
     title.parent.insert(title.parent.index(title) + 1, nodes.raw("", markup, format="html"))
 
 

@@ -35,7 +35,7 @@ PAGE_OF = {
     "block": "exercise-4",
 }
 SOLVED = re.compile(r'<details class="check-solved">.*?</details>', re.S)
-ROUNDED_AWAY = re.compile(r"[-+]?0\.0+%?")
+ROUNDED_AWAY = re.compile(r"[-+]?0\.0(?:0+%?|%)")  # 0.0 is what 0 shows without a format
 logger = logging.getLogger(__name__)
 
 

@@ -17,7 +17,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 PLACE = re.compile(r'\sid="([^"]+)"')
-PUBLISHED = (".zip", ".ipynb")  # beside the pages, and later
+PUBLISHED = (".zip", ".ipynb", ".whl", "sitemap.xml")  # beside the pages, and later
 logger = logging.getLogger(__name__)
 
 
@@ -62,7 +62,8 @@ def _wrong_link(app: Sphinx, page: str, path: str, place: str) -> str:
     written = (*app.config.html_additional_pages, "genindex", "search")  # without a source
     target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
     target = target.removesuffix(".html") if path else page
-    if target in written or path.endswith(PUBLISHED):
+    is_file = path.startswith("_static/") and Path(app.srcdir, path).is_file()
+    if target in written or path.endswith(PUBLISHED) or path == "./" or is_file:
         return ""
     if (path and not path.endswith(".html")) or target not in app.env.found_docs:
         return f"a link in HTML leads to {path}, and there is no such page."

@@ -15,6 +15,7 @@ from sphinx.util import logging
 VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
 VOID |= {"source", "track", "wbr"}
 ENDS_BY_ITSELF = {"dd", "dt", "li", "option", "p", "tbody", "td", "tfoot", "th", "thead", "tr"}
+ENDS_BY_ITSELF |= {"colgroup", "optgroup", "rp", "rt"}
 FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 BAR = re.compile(r"(?<!\\)\|")
@@ -35,6 +36,10 @@ class _Open(HTMLParser):
         """Go on with a piece."""
         self.node = node
         self.feed(node.astext())
+        if self.rawdata:
+            kind = "comment" if self.rawdata.startswith("<!--") else "tag"
+            self.faults.append((f"a {kind} is begun in its HTML and not ended", node))
+            self.rawdata = ""
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         if tag not in VOID | ENDS_BY_ITSELF:
@@ -57,7 +62,11 @@ class _Open(HTMLParser):
 
 
 def look(app: Sphinx, doctree: nodes.document) -> None:
-    """Warn of headings without words, and of HTML that is not whole."""
+    """Warn of a page without a title, of headings without words, and of HTML that is not whole."""
+    if doctree.next_node(nodes.title) is None:
+        logger.warning(
+            "the page has no title. Begin it with one: # Title.", location=app.env.docname
+        )
     for title in doctree.findall(nodes.title):
         if not title.astext().strip() and not any(True for _ in title.findall(nodes.image)):
             logger.warning("a heading has no words. Write some, or delete it.", location=title)

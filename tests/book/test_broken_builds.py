@@ -76,6 +76,8 @@ BROKEN = {  # pages, and what is named
     ),
     "html-frame": ('<iframe src="nothing.html"></iframe>', "to nothing.html, and"),
     "html-script": ('<script src="nothing.js"></script>', "HTML shows nothing.js, and"),
+    "html-comment": ("<!-- Some text.", "a comment is begun in its HTML and not ended"),
+    "no-title": ("Some text.", "the page has no title. Begin it with one"),
     "html-open": ('<div class="box">Some text.', "<div> is opened in its HTML and not closed"),
     "html-closed": ("<div>Some text.</div></div>", "</div> closes nothing that is open"),
     "html-twice": ('<p id="a">One</p>\n\n<p id="a">Two</p>', "the id a stands twice"),
@@ -142,7 +144,8 @@ def broken(tmp_path_factory):
     with (folder / "_toc.yml").open("a") as toc:
         toc.write("chapters:\n" + "".join(f"- file: {name}\n" for name in BROKEN))
     for name, (text, _) in BROKEN.items():
-        (folder / "book" / f"{name}.md").write_text(PAGE.format(text=text))
+        page = PAGE.replace("# A tiny book", "") if name == "no-title" else PAGE
+        (folder / "book" / f"{name}.md").write_text(page.format(text=text))
     return [make_html(folder) for _ in range(2)]
 
 

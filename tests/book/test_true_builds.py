@@ -60,6 +60,13 @@ FAULTS = {  # options and code of a cell, and what the build says of it
     "transparent": (FIGURE, f"{DRAW}plt.plot([1, 2], alpha=0);", "draws is empty"),
     "outside": (FIGURE, f"{DRAW}plt.plot([1, 2])\nplt.ylim(5, 6);", "draws is empty"),
     "title-alone": (FIGURE, f'{DRAW}plt.title("All of it");', "draws is empty"),
+    "address": ("", f"{DRAW}plt.plot([1, 2])", "shows an object's address, another one in each"),
+    "no-picture": (
+        "",
+        "from IPython.display import SVG, display\n"
+        'display({"image/svg+xml": "<svg><g>"}, raw=True)',
+        "shows a picture that cannot be read",
+    ),
     "nan-in-figure": (
         FIGURE,
         f'{DRAW}plt.plot([1, 2])\nplt.title(f"The loss is {float(chr(110) + "an")}");',
@@ -86,7 +93,23 @@ SOUND = {
         f"{DRAW}panels = plt.subplots(1, 4)[1]\npanels[0].bar([1], [2])\n"
         'panels[1].imshow([[1, 2]])\npanels[2].axis("off")\npanels[3].scatter([1], [2]);',
     ),
-    "banana": ("", 'print("nano, banana, Nancy, info, infinite")'),
+    "outlines": (
+        FIGURE,
+        f'{DRAW}panels = plt.subplots(1, 4)[1]\npanels[0].hist([1, 2], histtype="step")\n'
+        'panels[1].bar([1], [2], color="white", edgecolor="black", hatch="/")\n'
+        'panels[2].text(0.5, 0.5, "words")\npanels[3].plot([1, 2])\npanels[3].twinx();',
+    ),
+    "meant-to-be-empty": (
+        FIGURE.replace("mystnb", "tags: [shows-empty]\nmystnb"),
+        f"{DRAW}plt.subplots();",
+    ),
+    "bool": ("", 'from myst_nb import glue\nglue("loss", True, display=False)'),
+    "banana": (
+        "",
+        "from IPython.display import HTML, display\n"
+        'print("nano, banana, Nancy, info, infinite, nan-safe")\n'
+        "display(HTML('<p class=\"nan\">a <ruby>b<rt>c</ruby></p>'))",
+    ),
     "raises": (":tags: [raises-exception]\n\n", "1 / 0"),
 }
 
@@ -165,6 +188,11 @@ def test_a_worker_that_is_killed_ends_the_build_and_is_named(tmp_path):
     assert "killer.md: the process that ran it was killed (SIGKILL)" in output
 
 
+FRONT = {  # what these say of themselves
+    "timeout": "execution:\n  timeout: long\n",
+    "settings": "execution: 5\n",
+    "mode": "mystnb:\n  execution_mode: 'off'\n",
+}
 ELSEWHERE = ["below/page.md", "LOUD.MD", "other.ipynb", "old.rst"]  # nobody would find them
 UNREADABLE = {  # its text, and what the build says of it
     "tag": (
@@ -195,6 +223,14 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options="", code='glue("loss", 0.1, display=False)'),
         ", line 10: loss is glued, and no text of the page shows it.",
     ),
+    "timeout": (
+        CELL.format(options="", code="1"),
+        ": execution: timeout must be whole seconds from 1 on, got 'long'.",
+    ),
+    "settings": (
+        CELL.format(options="", code="1"),
+        ": execution in the front matter must hold settings of its own.",
+    ),
     "mode": (
         CELL.format(options="", code="1"),
         ": execution_mode in the front matter is not heard, since the build runs every page.",
@@ -219,8 +255,7 @@ def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
     for name, (text, _) in UNREADABLE.items():
         page = PAGE.format(text=text)
         page = f"\ufeff{page}" if name == "mark" else page
-        if name == "mode":
-            page = page.replace("kernelspec:", "mystnb:\n  execution_mode: 'off'\nkernelspec:")
+        page = page.replace("kernelspec:", f"{FRONT.get(name, '')}kernelspec:")
         (tmp_path / "book" / f"{name}.md").write_bytes(page.encode("utf-8", "surrogateescape"))
     for name in ELSEWHERE:
         (tmp_path / "book" / name).parent.mkdir(exist_ok=True)

@@ -50,7 +50,7 @@ from sqlalchemy.exc import DatabaseError
 
 from condlesson.notebooks.machine import cores
 from execution import inputs, scrutiny
-from execution.form import FormError, not_in_contents, read_page, wrong_cells
+from execution.form import FormError, not_in_contents, read_page, wrong_cells, wrong_front
 from execution.worker import INPUTS, Worker, run_changed, run_side_by_side
 
 __all__ = ["Worker", "cached_page", "setup"]
@@ -111,7 +111,8 @@ def _read(app: Sphinx, paths: list[Path]) -> dict[Path, NotebookNode | None]:
     for path in paths:
         try:
             pages[path] = read_page(path)
-            wrong += wrong_cells(path, pages[path]) if pages[path] else []
+            looks = (wrong_front, wrong_cells) if pages[path] else ()
+            wrong += [told for look in looks for told in look(path, pages[path])]
         except FormError as error:
             wrong.append(str(error))
     if wrong:

@@ -16,7 +16,7 @@ from nbformat import NotebookNode, ValidationError
 
 from execution.scrutiny import unknown_tags
 
-__all__ = ["FormError", "not_in_contents", "read_page", "wrong_cells"]
+__all__ = ["FormError", "not_in_contents", "read_page", "wrong_cells", "wrong_front"]
 
 # What MyST-NB reads of a cell's options, by the way to them; it passes all else over.
 OPTIONS = {
@@ -80,18 +80,32 @@ def read_page(path: Path) -> NotebookNode | None:
 
 def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
     """What cells say of themselves, and nothing hears: it would go unnoticed."""
-    for name in notebook.metadata.get("mystnb") or ():
-        if name.startswith("execution"):
-            yield (
-                f"{path.name}: {name} in the front matter is not heard, since the build runs every "
-                "page. Take it out; the tag skip-execution leaves out a cell."
-            )
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = "\n".join(
+        str((cell.metadata.get("mystnb") or {}) if cell.cell_type == "code" else cell.source)
+        for cell in notebook.cells
+    )
     lines = notebook.metadata.source_map
     for cell, line in zip(notebook.cells, lines, strict=True):
         if cell.cell_type == "code":
             found = [*_unknown_tags(cell), *_unknown_options(cell), *_unused(cell, text)]
             yield from (f"{path.name}, line {line + 1}: {told}" for told in found)
+
+
+def wrong_front(path: Path, notebook: NotebookNode) -> Iterator[str]:
+    """What the front matter says and nothing hears, or could not use."""
+    for key in ("execution", "mystnb"):
+        if not isinstance(notebook.metadata.get(key, {}), dict):
+            yield f"{path.name}: {key} in the front matter must hold settings of its own."
+            return
+    for name in notebook.metadata.get("mystnb", {}):
+        if name.startswith("execution"):
+            yield (
+                f"{path.name}: {name} in the front matter is not heard, since the build runs every "
+                "page. Take it out; the tag skip-execution leaves out a cell."
+            )
+    limit = notebook.metadata.get("execution", {}).get("timeout", 1)
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        yield f"{path.name}: execution: timeout must be whole seconds from 1 on, got {limit!r}."
 
 
 def _unknown_tags(cell: NotebookNode) -> Iterator[str]:

@@ -7,8 +7,10 @@ cell and a cure, and the page is not kept.
 
 import re
 from collections.abc import Iterator
+from xml.etree.ElementTree import ParseError
 
 from nbformat import NotebookNode
+from PIL import UnidentifiedImageError
 
 from execution.drawings import empty_parts, is_blank_image, words
 
@@ -16,15 +18,17 @@ __all__ = ["faults", "unknown_tags"]
 
 LONGEST = 100_000  # characters that a cell may print; MyST-NB needs minutes for a few millions
 RAISES = "raises-exception"
-ALLOWS_STDERR, ALLOWS_NAN = "remove-stderr", "shows-nan"
+ALLOWS_STDERR, ALLOWS_NAN, ALLOWS_EMPTY = "remove-stderr", "shows-nan", "shows-empty"
 TAGS = {
     *("hide-input", "hide-output", "hide-cell", "remove-input", "remove-output", "remove-cell"),
     *(RAISES, "skip-execution", "full-width", "margin", "scroll-output"),
-    *("remove-stdout", ALLOWS_STDERR, ALLOWS_NAN),
+    *("remove-stdout", ALLOWS_STDERR, ALLOWS_NAN, ALLOWS_EMPTY),
 }
 GLUED_TEXT = "application/papermill.record/text/plain"
-VALUE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|nan|-?inf|np\.\w+\([^()]*\)|(['\"]).+\1", re.S)
-NO_NUMBER = re.compile(r"(?<![\w.-])-?(?:nan|NaN|inf|Infinity)\b")
+VALUE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|nan|-?inf|True|False|(['\"]).+\1", re.S)
+NO_NUMBER = re.compile(r"(?<![\w.\\-])-?(?:nan|NaN|inf|Infinity)(?![\w-])")
+ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
+MARKUP = re.compile(r"<[^<>]*>")
 
 
 def unknown_tags(cell: NotebookNode) -> list[str]:
@@ -54,6 +58,8 @@ def faults(cell: NotebookNode) -> Iterator[str]:
         )
     if RAISES in tags and all(output.output_type != "error" for output in cell.outputs):
         yield f"it has the tag {RAISES}, and raises nothing. Take the tag away."
+    if any(map(ADDRESS.search, shown)):
+        yield "it shows an object's address, another one in each build. End the line with `;`."
     found = next(filter(None, map(NO_NUMBER.search, shown)), None)
     if found and ALLOWS_NAN not in tags:
         yield (
@@ -69,7 +75,8 @@ def faults(cell: NotebookNode) -> Iterator[str]:
 def _glued(cell: NotebookNode) -> Iterator[tuple[str, str]]:
     """Names and values that it hands to the page's text; a figure is no value."""
     for output in cell.outputs:
-        if "scrapbook" in output.get("metadata", {}) and GLUED_TEXT in output.data:
+        shown = {mime.rpartition("papermill.record/")[2] for mime in output.get("data", {})}
+        if "scrapbook" in output.get("metadata", {}) and shown == {"text/plain"}:
             yield output.metadata.scrapbook.name, output.data[GLUED_TEXT].strip()
 
 
@@ -87,13 +94,22 @@ def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
             "it has the caption or the alt text of a figure, and draws none. End it with a call "
             "that draws, or take its `mystnb` options away."
         )
-    for mime, value in pictures:
-        if mime == "image/svg+xml":
-            empty = [*empty_parts(value)]
-        else:
-            empty = ["the figure that it draws is empty"] if is_blank_image(value) else []
-        for part in empty:
-            yield f"{part}. Draw finite numbers, within the axes and in a colour that is seen."
+    try:
+        empty = [part for picture in pictures for part in _empty_parts(*picture)]
+    except (ParseError, UnidentifiedImageError, ValueError):
+        yield "it shows a picture that cannot be read. Is it in the format that it says?"
+        return
+    for part in empty if ALLOWS_EMPTY not in cell.metadata.get("tags", []) else ():
+        yield (
+            f"{part}. Draw finite numbers, within the axes and in a colour that is seen; where it "
+            f"is meant to be empty, give the cell the tag {ALLOWS_EMPTY}."
+        )
+
+
+def _empty_parts(mime: str, picture: str) -> list[str]:
+    if mime == "image/svg+xml":
+        return [*empty_parts(picture)]
+    return ["the figure that it draws is empty"] if is_blank_image(picture) else []
 
 
 def _texts(cell: NotebookNode) -> list[str]:
@@ -102,6 +118,7 @@ def _texts(cell: NotebookNode) -> list[str]:
     for output in cell.outputs:
         data = output.get("data", {})
         found += [output.text] if output.output_type == "stream" else []
-        found += [str(v) for mime, v in data.items() if mime.split("/")[-2:][0] == "text"]
+        texts = {mime: str(v) for mime, v in data.items() if mime.split("/")[-2:][0] == "text"}
+        found += [MARKUP.sub(" ", v) if "html" in mime else v for mime, v in texts.items()]
         found += [words(v) for mime, v in data.items() if mime == "image/svg+xml"]
     return found
