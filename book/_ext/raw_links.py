@@ -18,6 +18,8 @@ from sphinx.util import logging
 
 PLACE = re.compile(r'\sid="([^"]+)"')
 PUBLISHED = (".zip", ".ipynb", ".whl", "sitemap.xml")  # beside the pages, and later
+BLOCKED = {"script", "style", "iframe", "object", "embed", "audio", "video"}
+POLICY = "pages run no script of their own and load nothing from elsewhere."
 logger = logging.getLogger(__name__)
 
 
@@ -29,13 +31,18 @@ class _Addresses(HTMLParser):
         self.links: list[SplitResult] = []
         self.files: list[SplitResult] = []
         self.malformed: list[str] = []
+        self.blocked: list[str] = []  # by the site's policy, which `assets` writes
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        is_data = given.get("type") == "application/json"
+        self.blocked += [f"<{tag}>"] if tag in BLOCKED and not is_data else []
+        self.blocked += [name for name in given if name.startswith("on")]
         kind, found = ("href", self.links) if tag == "a" else ("src", self.files)
-        if kind not in dict(attributes):
+        if kind not in given:
             return
-        written = dict(attributes)[kind] or ""
+        written = given[kind] or ""
         try:
             address = urlsplit(written)
         except ValueError:
@@ -43,6 +50,8 @@ class _Addresses(HTMLParser):
             return
         if not address.scheme and not address.netloc:
             found.append(address)
+        elif tag != "a" and address.scheme != "data":
+            self.blocked.append(written)
 
 
 def look(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -53,9 +62,16 @@ def look(app: Sphinx, doctree: nodes.document, page: str) -> None:
         found = _Addresses(node.astext())
         told = [_wrong_link(app, page, unquote(a.path), a.fragment) for a in found.links]
         told += [f"{address} in HTML is no address." for address in found.malformed]
+        blocked = found.blocked if node.source else ()  # sphinx-thebe adds what `assets` removes
+        told += [f"{what} in HTML: {POLICY}" for what in blocked]
         told += [_wrong_file(app, page, unquote(a.path)) for a in found.files]
         for fault in filter(None, told):
             logger.warning("%s Mend the address, or write a reference.", fault, location=node)
+    for image in doctree.findall(nodes.image):
+        if urlsplit(image["uri"]).netloc:
+            logger.warning(
+                "%s: %s Take a copy into the book.", image["uri"], POLICY, location=image
+            )
 
 
 def _wrong_link(app: Sphinx, page: str, path: str, place: str) -> str:

@@ -1,7 +1,8 @@
 """What of a page Sphinx passes over without a word, and a reader stumbles on.
 
 A heading without words, HTML that is opened and not closed (or closed and not opened), an id that
-stands twice, a row of a table with other cells than its head: Markdown drops a cell too many.
+stands twice, a fence that is open or broken, a row of a table with other cells than its head:
+Markdown drops a cell too many.
 """
 
 import re
@@ -16,7 +17,9 @@ VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
 VOID |= {"source", "track", "wbr"}
 ENDS_BY_ITSELF = {"dd", "dt", "li", "option", "p", "tbody", "td", "tfoot", "th", "thead", "tr"}
 ENDS_BY_ITSELF |= {"colgroup", "optgroup", "rp", "rt"}
-FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+BEGIN = r"\s*(?:(?:[-*+]|\d+[.)])\s+|>\s?)*"  # of a line, in lists and quotations, too
+FENCE = re.compile(BEGIN + r"(`{3,}|~{3,}|:{3,}) *([^`]*)")
+CODE = re.compile(r"$|[\w.+-]|\{(?:code|code-block|code-cell|literalinclude|math|raw)\b")
 RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 BAR = re.compile(r"(?<!\\)\|")
 logger = logging.getLogger(__name__)
@@ -80,30 +83,52 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
         logger.warning("<%s> is opened in its HTML and not closed. Close it.", tag, location=node)
 
 
-def look_at_tables(app: Sphinx, page: str, source: list[str]) -> None:
-    """Warn of each row that has more or fewer cells than the head of its table."""
-    for line, cells, columns in _odd_rows(source[0].splitlines()):
-        logger.warning(
-            "this row has %d cells, and the head of its table %d. A bar in a cell is \\|.",
-            cells,
-            columns,
-            location=(page, line),
-        )
+def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:
+    """Warn of fences that are open or broken, and of rows unlike the head of their table."""
+    lines = source[0].splitlines()
+    for line, fault in [*_odd_fences(lines), *_odd_rows(lines)]:
+        logger.warning(fault, location=(page, line))
 
 
-def _odd_rows(lines: list[str]) -> Iterator[tuple[int, int, int]]:
-    """Line from 1, cells, and cells of the head."""
+def _odd_fences(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Lines from 1, and what is wrong there."""
+    still_open: list[tuple[str, bool, int]] = []  # mark, whether all in it is code, line
+    for number, line in enumerate(lines, 1):
+        found = FENCE.fullmatch(line)
+        mark, info = found.groups() if found else ("", "")
+        inner = still_open[-1] if still_open else ("", False, 0)
+        if not mark:
+            continue
+        if not info and inner[0] and mark.startswith(inner[0]):
+            still_open.pop()
+        elif inner[1]:
+            continue
+        elif mark[0] == ":" and not info.startswith("{"):
+            yield number, f"{mark} must be followed by a name in braces, as in {mark}{{note}}."
+        elif info.startswith("{") and "}" not in info:
+            yield number, f"the brace behind {mark} is not closed. Close it."
+        else:
+            still_open.append((mark, CODE.match(info) is not None, number))
+    for mark, _, number in still_open:
+        yield number, f"{mark} is opened here and not closed. Close it."
+
+
+def _odd_rows(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Lines from 1, and what is wrong there."""
     columns, fence = 0, ""
     for number, line in enumerate(lines):
-        mark = FENCE.match(line)
+        mark = re.match(BEGIN + r"(`{3,}|~{3,})", line)
         if mark and (not fence or mark[1].startswith(fence)):
             fence = "" if fence else mark[1]
         if fence or "|" not in line:
             columns = 0
-        elif RULE.fullmatch(line) and number and _cells(lines[number - 1]) == _cells(line):
-            columns = _cells(line)
+        elif RULE.fullmatch(line) and number and "|" in lines[number - 1]:
+            columns, above = _cells(line), _cells(lines[number - 1])
+            if columns != above:
+                yield number + 1, f"this rule has {columns} columns, and the head above it {above}."
         elif columns and _cells(line) != columns:
-            yield number + 1, _cells(line), columns
+            told = f"this row has {_cells(line)} cells, and the head of its table {columns}"
+            yield number + 1, f"{told}. A bar in a cell is \\|."
 
 
 def _cells(line: str) -> int:
@@ -112,6 +137,6 @@ def _cells(line: str) -> int:
 
 def setup(app: Sphinx) -> dict:
     """Look at the text when it is read, and at all else when it is taken apart."""
-    app.connect("source-read", look_at_tables, priority=900)
+    app.connect("source-read", look_at_source, priority=900)
     app.connect("doctree-read", look)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

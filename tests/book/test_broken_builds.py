@@ -74,8 +74,19 @@ BROKEN = {  # pages, and what is named
         '<div><img src="nothing.png" alt="Nothing."></div>',
         "HTML shows nothing.png, and there is no such file",
     ),
-    "html-frame": ('<iframe src="nothing.html"></iframe>', "to nothing.html, and"),
+    "html-frame": ('<iframe src="index.html"></iframe>', "<iframe> in HTML: pages run no script"),
     "html-script": ('<script src="nothing.js"></script>', "HTML shows nothing.js, and"),
+    "html-handler": ('<p onclick="go()">Go</p>', "onclick in HTML: pages run no script"),
+    "html-elsewhere": ('<img src="https://a.example/b.png">', "b.png: pages run no script"),
+    "elsewhere": (
+        "![A clock.](https://a.example/b.png)",
+        "b.png: pages run no script of their own",
+    ),
+    "fence-open": (":::{note}\nSome text.", "::: is opened here and not closed"),
+    "code-open": ("```python\nx = 1", "``` is opened here and not closed"),
+    "fence-without-name": (":::note\nSome text.\n:::", "must be followed by a name in braces"),
+    "fence-brace": (":::{note\nSome text.\n:::", "the brace behind ::: is not closed"),
+    "rule": ("| a | b |\n|---|\n| 1 | 2 |", "this rule has 1 columns, and the head above it 2"),
     "html-comment": ("<!-- Some text.", "a comment is begun in its HTML and not ended"),
     "no-title": ("Some text.", "the page has no title. Begin it with one"),
     "html-open": ('<div class="box">Some text.', "<div> is opened in its HTML and not closed"),
@@ -151,8 +162,9 @@ def broken(tmp_path_factory):
 
 @pytest.mark.fault(
     "a broken reference, link, citation, picture or link in HTML, a question of two equal choices "
-    "or that folds nothing, a number that is rounded to nothing, HTML that is not closed, a row of "
-    "a table with a cell too many, a heading without words",
+    "or that folds nothing, a number that is rounded to nothing, HTML that is not closed, what "
+    "the site's policy blocks, an open fence, a row of a table with a cell too many, a heading "
+    "without words",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])
