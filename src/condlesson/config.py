@@ -93,6 +93,7 @@ class TrainConfig:
 TIERS = {
     # The shipped subset and a narrow network. So few steps need a higher learning rate.
     "quick": TrainConfig(width=16, images=4_096, epochs=8, val_images=1_024, learning_rate=1e-3),
-    "small": TrainConfig(),
+    "small": TrainConfig(),  # of the first study
+    "study": TrainConfig(ema_decay=0.999, final_images=5_120, val_images=1_280),  # of the plan
     "full": TrainConfig(images=60_000, epochs=10),  # the draft's size
 }

@@ -42,12 +42,12 @@ for (const { id, textContent } of document.querySelectorAll("[type='text/plain']
 
 def trained(variant: str) -> nn.Module:
     """The recorded network of a variant."""
-    return load_model(load_run(variant, 42))
+    return load_model(load_run(variant))
 
 
 def packed(variant: str, precision: str) -> str:
     """The file of that network."""
-    run = load_run(variant, 42)
+    run = load_run(variant)
     return network_file(load_model(run), run.config, run.name, precision=precision)[0]
 
 

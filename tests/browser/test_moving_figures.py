@@ -165,7 +165,7 @@ def test_the_clock_by_pointer(opened):
 
 def check_similarity(figure):
     t, other = figure.value("t"), figure.value("other")
-    run = load_run("sinusoidal", seed=42)
+    run = load_run("sinusoidal")
     embeds = {
         "sinusoid": lambda t: sinusoidal_embedding(t, 256),
         "trained MLP": load_model(run).embed,
@@ -213,7 +213,7 @@ def test_a_trained_neighbourhood_widens_with_t(opened):
 
 def check_score(figure, block):
     t, channel = figure.value("t"), figure.value("channel")
-    model = load_model(load_run("adagn", seed=42))
+    model = load_model(load_run("adagn"))
     gamma, beta = modulation(model.get_submodule(block).norm_1, model.embed(torch.tensor([t])))
     for row, (g, b, share) in figure.rows().items():
         assert float(g) == pytest.approx(gamma[0, int(row)].item(), abs=1.01e-3)
@@ -246,7 +246,7 @@ def check_lies(figure, network):
     torch.manual_seed(0)
     x_0 = to_model_range(load_subset().test_images[2:3])
     x_t = q_sample(x_0, true, torch.randn(x_0.shape), alphas_cumprod(linear_beta_schedule()))
-    model = load_model(load_run(network, seed=42))
+    model = load_model(load_run(network))
     with torch.no_grad():
         [estimate] = denoise_lied_to(model, x_t, true, [told])
     error = (estimate - x_0).square().mean().sqrt()

@@ -27,7 +27,7 @@ def runs():
 
 @pytest.fixture(scope="module")
 def trained():
-    return load_model(load_run("adagn", seed=42))
+    return load_model(load_run("adagn"))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def everyone():
 
 @pytest.fixture(scope="module")
 def outputs():
-    return {v: load_outputs(load_run(v, seed=42)) for v in VARIANTS}
+    return {v: load_outputs(load_run(v)) for v in VARIANTS}
 
 
 @pytest.fixture(scope="module")

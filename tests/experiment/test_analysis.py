@@ -11,8 +11,8 @@ from condlesson.experiment import analysis
 from condlesson.experiment.analysis import (
     Assumptions,
     Estimate,
+    conclude,
     estimate_pairs,
-    finding,
     fit,
     power,
     trend,
@@ -75,7 +75,7 @@ WORDS = {
 @pytest.mark.parametrize("case", WORDS)
 def test_words(case):
     effect, sd, *_ = VERDICTS[case]
-    assert re.match(WORDS[case], finding(only(effect, sd=sd)))
+    assert re.match(WORDS[case], conclude(only(effect, sd=sd)))
 
 
 def test_the_margin_itself_is_not_within_the_margin():

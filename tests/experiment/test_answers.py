@@ -1,153 +1,104 @@
-"""Every outcome of every question, on made-up results."""
+"""The questions on made-up results: each pair's words, what is pooled, and what is missing."""
 
-import itertools
-import re
+import math
 from dataclasses import replace
 
 import pytest
 
-from condlesson.experiment.answers import QUESTIONS, VERDICTS, Pair, answer, bonferroni
+from condlesson.experiment.analysis import conclude, estimate_pairs, fit
+from condlesson.experiment.answers import QUESTIONS, answer, answer_all
 from condlesson.experiment.runs import train_command
-from condlesson.unet import VARIANTS
+from condlesson.networks import DESIGNS, VARIANTS
 from tests.experiment.test_comparison import make_run
 
-# Losses of three seeds, so that the second network of a pair wins, loses, or neither: because the
-# seeds scatter, or because the difference is small.
-BASE = [0.050, 0.052, 0.054]
-SECOND = {
-    "b": [0.040, 0.042, 0.044],
-    "a": [0.060, 0.062, 0.064],
-    "scattered": [0.045, 0.054, 0.054],
-    "small": [0.0499, 0.0519, 0.0539],
-}
-OUTCOMES = ("b", "a", None)
-VERDICT_OF = {
-    frozenset({"b"}): "yes",
-    frozenset({"a"}): "reverse",
-    frozenset({None}): "cannot tell",
-    frozenset({"b", None}): "partly yes",
-    frozenset({"a", None}): "partly reverse",
-    frozenset({"a", "b"}): "mixed",
-    frozenset({"a", "b", None}): "mixed",
-}
+EFFECT = {"none": 1.0, "gn_none": 0.9, "gn_bottleneck": 0.88, "gn_additive": 0.8, "adagn": 0.75}
 
 
-# Of a question with many pairs, one of each kind stands for all.
-FEW = 3
+def made_up(effects, seeds=4, scatter=0.004):
+    """Runs of networks whose losses are shares of a seed's own; a little luck in each run."""
+    runs = {}
+    for k, name in enumerate(VARIANTS):
+        losses = [
+            0.05 * effects.get(name, 0.97) * (1 + 0.01 * s + scatter * math.sin(7 * k + 3 * s))
+            for s in range(seeds)
+        ]
+        runs[name] = [make_run(name, s, loss) for s, loss in enumerate(losses)]
+    return runs
 
 
-def outcomes_of(question):
-    return list(itertools.product(OUTCOMES, repeat=min(len(question.pairs), FEW)))
-
-
-def made_up(question, outcomes):
-    """The question, with separate pairs of runs that let it come out as asked."""
-    names, runs, pairs = iter(VARIANTS), {}, []
-    for pair, outcome in zip(question.pairs, outcomes, strict=False):
-        a, b = next(names), next(names)
-        pairs.append(Pair(a, b, pair.change))
-        undecided = "small" if len(runs) % 4 else "scattered"
-        for name, losses in ((a, BASE), (b, SECOND[outcome or undecided])):
-            runs[name] = [make_run(name, seed, loss) for seed, loss in enumerate(losses)]
-    return replace(question, pairs=tuple(pairs)), runs
-
-
-CASES = [(name, case) for name, question in QUESTIONS.items() for case in outcomes_of(question)]
-
-
-@pytest.mark.parametrize(("name", "outcomes"), CASES)
-def test_the_outcome_of_the_pairs_chooses_the_words(name, outcomes):
-    question, runs = made_up(QUESTIONS[name], outcomes)
-    said = answer(question, runs)
-    assert said.verdict == VERDICT_OF[frozenset(outcomes)]
-    assert said.sentence.startswith(question.words[said.verdict].split("{")[0])
-    for difference, outcome in zip(said.differences, outcomes, strict=True):
-        assert difference.winner == (outcome and getattr(difference, outcome))
-
-
-@pytest.mark.parametrize(("name", "outcomes"), CASES)
-def test_a_verdict_that_is_not_of_one_piece_names_each_pair_where_it_belongs(name, outcomes):
-    question, runs = made_up(QUESTIONS[name], outcomes)
-    said = answer(question, runs)
-    if said.verdict not in ("partly yes", "partly reverse", "mixed"):
-        return
-    where = {"b": "lower", "a": "higher", None: "open"}
-    named = {slot: [] for slot in where.values()}
-    for pair, outcome in zip(question.pairs, outcomes, strict=True):
-        named[where[outcome]].append(pair.change)
-    filled = {
-        slot: re.sub(", (?!.*, )", " and ", ", ".join(names)) for slot, names in named.items()
-    }
-    expected = question.words[said.verdict].format(**filled)
-    if said.verdict == "mixed" and named["open"]:
-        expected += f" For {filled['open']} they cannot tell."
-    assert said.sentence == expected
-    assert all(len(re.findall(rf"\b{p.change}\b", said.sentence)) == 1 for p in question.pairs)
+def losses_of(runs):
+    return {name: [run.val_loss[-1] for run in of] for name, of in runs.items()}
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_words_put_each_change_beside_what_it_does(name):
-    forms = {
-        "lower": r"lowers the loss (?:of|for) \{lower\}|\{lower\} lowers the loss",
-        "higher": r"raises (?:it|that|the loss) (?:of|for) \{higher\}|\{higher\} raises it"
-        r"|\{higher\} raises the loss",
-        "open": r"For \{open\} these runs cannot tell",
-    }
-    slots = {"partly yes": ["lower", "open"], "partly reverse": ["higher", "open"]}
-    for verdict, sentence in QUESTIONS[name].words.items():
-        expected = ["lower", "higher"] if verdict == "mixed" else slots.get(verdict, [])
-        assert re.findall(r"\{(\w+)\}", sentence) == expected
-        assert all(re.search(forms[slot], sentence) for slot in expected)
-
-
-@pytest.mark.parametrize("name", QUESTIONS)
-def test_words_stand_for_every_verdict_that_can_come_and_no_other(name):
+def test_an_answer_has_the_words_of_its_pairs_and_its_limits(name):
     question = QUESTIONS[name]
-    possible = {VERDICT_OF[frozenset(outcomes)] for outcomes in outcomes_of(question)}
-    assert set(question.words) == possible <= set(VERDICTS)
-    assert len(set(question.words.values())) == len(possible)
+    said = answer(question, made_up(EFFECT))
+    assert [(e.a, e.b) for e in said.estimates] == list(question.pairs)
+    assert said.sentence == " ".join(conclude(e) for e in said.estimates)
+    *bullets, blank, limits = said.to_markdown().split("\n")
+    assert bullets == [f"- {conclude(e)}" for e in said.estimates]
+    assert (blank, limits) == ("", question.limits)
+
+
+@pytest.mark.parametrize("share", [0.8, 1.25, 1.0])
+def test_the_numbers_choose_the_verdict(share):
+    [found] = answer(QUESTIONS["adagn"], made_up({**EFFECT, "adagn": 0.8 * share})).estimates
+    assert found.verdict == {0.8: "lower", 1.25: "higher", 1.0: "the same"}[share]
+
+
+def test_where_the_seeds_scatter_the_answer_is_open():
+    said = answer(QUESTIONS["place"], made_up({}, scatter=0.1))
+    assert said.estimates[0].verdict == "open"
+    assert said.sentence.startswith("Whether gn_additive ends below or above gn_bottleneck is open")
+
+
+def test_all_questions_are_answered_as_the_plan_judges_its_family():
+    runs = made_up(EFFECT, seeds=8)
+    found = [e for said in answer_all(runs).values() for e in said.estimates]
+    groups = [[v for v in VARIANTS if DESIGNS[v].norm == norm] for norm in ("batch", "group")]
+    pairs = [pair for question in QUESTIONS.values() for pair in question.pairs]
+    assert found == estimate_pairs(losses_of(runs), pairs, groups)
+    assert {e.comparisons for e in found} == {len(pairs)}
+
+
+def test_a_question_alone_shares_the_chance_to_miss_among_its_own_pairs():
+    said = answer(QUESTIONS["encoding"], made_up(EFFECT))
+    assert {e.comparisons for e in said.estimates} == {2}
+
+
+def test_networks_beside_those_asked_about_tell_of_the_scatter():
+    runs = made_up(EFFECT)
+    two = {name: runs[name] for name in QUESTIONS["adagn"].pairs[0]}
+    four = {name: of for name, of in runs.items() if DESIGNS[name].norm == "group"}
+    assert [answer(QUESTIONS["adagn"], of).estimates[0].df for of in (two, four, runs)] == [3, 9, 9]
+    assert answer(QUESTIONS["adagn"], runs).estimates[0].error == pytest.approx(
+        fit(losses_of(four)).sd * math.sqrt(2 / 4)
+    )
+    fewer = {**two, "gn_none": runs["gn_none"][:2]}  # of other seeds: left out
+    assert answer(QUESTIONS["adagn"], fewer) == answer(QUESTIONS["adagn"], two)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_questions_ask_about_networks_that_exist(name):
-    pairs = QUESTIONS[name].pairs
-    assert {variant for pair in pairs for variant in (pair.a, pair.b)} <= set(VARIANTS)
-
-
-def test_every_network_that_is_told_t_is_asked_whether_it_helps():
-    told = {pair.b for pair in QUESTIONS["help"].pairs}
-    assert told == set(VARIANTS) - {"none", "gn_none"}
-
-
-def test_the_answer_is_told_with_its_limits():
-    question, runs = made_up(QUESTIONS["adagn"], ["b"])
-    shown = answer(question, runs).to_markdown()
-    assert shown == f"**{question.words['yes']}** {question.limits}"
-
-
-def test_one_seed_answers_nothing():
-    question, runs = made_up(QUESTIONS["help"], ["b", "a", "b"])
-    said = answer(question, {name: seeds[:1] for name, seeds in runs.items()})
-    assert said.verdict == "cannot tell"
-    assert said.differences[0].verdict == "cannot tell: seeds scatter"
+def test_one_seed_answers_nothing(name):
+    said = answer(QUESTIONS[name], made_up(EFFECT, seeds=1))
+    assert {e.verdict for e in said.estimates} == {"open"}
+    assert said.sentence.count("One seed gives no interval") == len(said.estimates)
 
 
 def test_runs_that_are_missing_are_named_with_their_commands():
-    asked = QUESTIONS["adagn"]
-    question, runs = made_up(asked, ["b" for _ in asked.pairs])
-    runs = {name: list(seeds) for name, seeds in runs.items()}
-    missing = runs[question.pairs[0].b].pop()
+    asked, runs = QUESTIONS["adagn"], made_up(EFFECT)
+    missing = runs[asked.pairs[0][1]].pop()
     with pytest.raises(ValueError, match=r"all that the question compares, 1 are missing") as error:
-        answer(question, runs)
+        answer(asked, runs)
     [command] = str(error.value).splitlines()[1:]
     assert command == train_command(missing.config, "OUT")
     with pytest.raises(ValueError, match=r"train --variant gn_additive --seed 42 .*--data DIR"):
         answer(asked, {})
 
 
-def test_bonferroni_shares_the_chance_to_miss():
-    assert bonferroni(1) == pytest.approx(0.95)
-    assert bonferroni(10) == pytest.approx(0.995)
-    assert bonferroni(4, level=0.8) == pytest.approx(0.95)
-    with pytest.raises(ValueError, match="comparisons must be at least 1, got 0"):
-        bonferroni(0)
+def test_runs_of_two_sizes_are_refused():
+    runs = made_up(EFFECT)
+    narrow = [replace(run, config=replace(run.config, width=16)) for run in runs["none"]]
+    with pytest.raises(ValueError, match="runs must differ in their variant and seed only"):
+        answer(QUESTIONS["adagn"], {**runs, "none": narrow})

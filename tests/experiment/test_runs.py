@@ -113,7 +113,7 @@ def test_a_run_is_read_by_its_file_with_or_without_the_ending(original):
 
 
 def test_a_run_of_an_unknown_size_cannot_be_read():
-    with pytest.raises(ValueError, match=r"^tier must be one of quick, small, full, got 'huge'"):
+    with pytest.raises(ValueError, match=r"^tier must be one of quick, small, study, full, got"):
         load_run("adagn", 42, tier="huge")
 
 

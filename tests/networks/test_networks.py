@@ -42,8 +42,8 @@ def test_all_that_is_told_of_a_network_comes_from_its_record():
 
 def test_each_network_that_is_told_t_is_asked_whether_that_helps():
     told = {name for name, design in DESIGNS.items() if design.place != "–"}
-    assert {pair.b for pair in QUESTIONS["help"].pairs} == told
-    norms = {(DESIGNS[pair.a].norm, pair.a) for pair in QUESTIONS["help"].pairs}
+    assert {b for _, b in QUESTIONS["help"].pairs} == told
+    norms = {(DESIGNS[a].norm, a) for a, _ in QUESTIONS["help"].pairs}
     assert norms == {("batch", "none"), ("group", "gn_none")}
 
 
@@ -88,14 +88,14 @@ def test_the_encoding_is_what_it_says(models, name):
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_pairs_differ_in_what_is_asked_about_and_in_nothing_else(name):
-    for pair in QUESTIONS[name].pairs:
-        assert set(differing(pair.a, pair.b)) == CHANGED[name]
+    for a, b in QUESTIONS[name].pairs:
+        assert set(differing(a, b)) == CHANGED[name]
 
 
 @pytest.mark.parametrize("name", ["norm", "encoding"])
 def test_where_the_words_say_so_the_parameters_are_as_many(models, name):
-    for pair in QUESTIONS[name].pairs:
-        assert count_parameters(models[pair.a]) == count_parameters(models[pair.b])
+    for a, b in QUESTIONS[name].pairs:
+        assert count_parameters(models[a]) == count_parameters(models[b])
 
 
 def test_the_drafts_pair_differs_in_three_parts():

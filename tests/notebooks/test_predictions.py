@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from condlesson import SEEDS, VARIANTS, count_parameters, load_model, load_run
-from condlesson.experiment.answers import QUESTIONS, answer
+from condlesson.experiment.answers import answer_all
 from condlesson.experiment.comparison import paired_difference
 from condlesson.networks import DESIGNS
 from condlesson.notebooks import predictions
@@ -59,10 +59,9 @@ def losses(runs):
     return {v: sum(run.val_loss[-1] for run in seeds) / len(SEEDS) for v, seeds in runs.items()}
 
 
-def winners(name, runs):
-    """Networks that a question's differences credit with a lower loss."""
-    found = answer(QUESTIONS[name], runs).differences
-    return {d.b for d in found if d.winner == d.b}
+def lower(name, runs):
+    """Networks that a question's pairs credit with a lower loss."""
+    return {e.b for e in answer_all(runs)[name].estimates if e.verdict == "lower"}
 
 
 def test_one_seed(runs):
@@ -84,16 +83,21 @@ def test_order_of_ten(losses):
 
 
 def test_help_of_eight(runs):
-    assert winners("help", runs) == {"gn_additive", "adagn"}
+    told = lower("help", runs)
+    assert len(told) == 6
+    assert not told & {"simple", "gn_bottleneck"}
+    gained = {e.b: -e.relative for e in answer_all(runs)["help"].estimates}
+    assert all(gained[v] > 0.1 for v in ("gn_additive", "adagn"))
+    assert all(0.04 < gained[v] < 0.07 for v in told - {"gn_additive", "adagn"})
 
 
 def test_four_questions(runs):
-    decided = [name for name in ("help", "encoding", "place", "adagn") if winners(name, runs)]
-    assert decided == ["help"]
+    decided = [name for name in ("norm", "encoding", "place", "adagn") if lower(name, runs)]
+    assert decided == ["norm", "place"]
 
 
 def test_structure():
-    trained = load_model(load_run("adagn", SEEDS[0]))
+    trained = load_model(load_run("adagn"))
     embedded = trained.embed(torch.tensor([50, 950]))
     louder = {}
     for block in ("enc_1", "enc_2", "enc_3", "bottleneck", "dec_2", "dec_1"):

@@ -30,8 +30,8 @@ __all__ = [
     "Assumptions",
     "Estimate",
     "Layout",
+    "conclude",
     "estimate_pairs",
-    "finding",
     "fit",
     "pilot_spreads",
     "power",
@@ -88,6 +88,7 @@ class Estimate:
         df: Degrees of freedom of the error.
         comparisons: How many intervals hold together.
         pooled: Whether the scatter is that of a layout, or of this pair alone.
+        values: The difference of each seed as a share of a's loss.
     """
 
     a: str
@@ -97,9 +98,15 @@ class Estimate:
     df: int
     comparisons: int
     pooled: bool
+    values: tuple[float, ...] = ()
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Ends of the interval of the relative difference, which holds together with the others."""
+        """Ends of the interval of the relative difference, which holds together with the others.
+
+        One seed gives none: then they are -1 and infinity.
+        """
+        if not self.df:
+            return -1.0, math.inf
         quantile = student_quantile(self.df, 1 - (1 - level) / self.comparisons)
         ends = (self.mean - quantile * self.error, self.mean + quantile * self.error)
         return math.expm1(ends[0]), math.expm1(ends[1])
@@ -108,6 +115,11 @@ class Estimate:
     def relative(self) -> float:
         """The difference as a share of a's loss, below 0 where b is lower."""
         return math.expm1(self.mean)
+
+    def in_percent(self) -> tuple[list[float], float, float]:
+        """Differences of the seeds and ends of the interval, in per cent, as figures take them."""
+        low, high = self.interval()
+        return [100 * value for value in self.values], 100 * low, 100 * high
 
     @property
     def verdict(self) -> str:
@@ -120,6 +132,8 @@ class Estimate:
     @property
     def is_small(self) -> bool:
         """Whether two one-sided tests place the difference within the margin, on either side."""
+        if not self.df:
+            return False
         low, high = self.interval(1 - 2 * (1 - LEVEL))
         return math.log1p(low) > -math.log1p(MARGIN) and math.log1p(high) < math.log1p(MARGIN)
 
@@ -177,13 +191,19 @@ def estimate_pairs(
         if not is_pooled:
             sd, df = mean_and_sd(values)[1], len(values) - 1
         error = sd / math.sqrt(len(values))
-        mean = mean_and_sd(values)[0]
-        estimates.append(Estimate(*pair, mean, error, df, comparisons, is_pooled))
+        mean, shares = mean_and_sd(values)[0], tuple(map(math.expm1, values))
+        estimates.append(Estimate(*pair, mean, error, df, comparisons, is_pooled, shares))
     return estimates
 
 
-def finding(estimate: Estimate) -> str:
-    """State in a sentence what an estimate shows, with its numbers, and no more."""
+def conclude(estimate: Estimate) -> str:
+    """State in a sentence or two what an estimate shows, with its numbers, and no more."""
+    if not estimate.df:
+        side = "below" if estimate.relative < 0 else "above"
+        return (
+            f"With one seed, {estimate.b} ends {abs(estimate.relative):.1%} {side} {estimate.a}. "
+            "One seed gives no interval, so nothing follows from it about the two networks."
+        )
     low, high, mean = (true_minus(f"{x:+.1%}") for x in (*estimate.interval(), estimate.relative))
     interval = f"interval {low} to {high}"
     numbers = f"{mean} of the loss, {interval}"

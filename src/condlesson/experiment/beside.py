@@ -94,18 +94,18 @@ class Beside:
             return f"{found} recorded with this configuration, too few to tell how far chance goes."
         low, high = self.likely
         yardstick = (
-            f"Judging by {len(self.others)} recorded runs, 95% of further runs end between "
-            f"{low:.5f} and {high:.5f}"
+            f"Judging by {len(self.others)} recorded runs, a further one ends between {low:.5f} "
+            f"and {high:.5f} with 95% probability"
         )
         if low <= self.mine.val_loss[-1] <= high:
             return (
-                f"{yardstick}, and yours is one of them: no sign of a mistake. It is no proof that "
+                f"{yardstick}, and yours does: no sign of a mistake. It is no proof that "
                 "there is none, since so few runs make a wide range."
             )
         side = "below" if self.mine.val_loss[-1] < low else "above"
         return (
-            f"{yardstick}, and yours ends {side} it. Chance does that to one run in twenty. Look "
-            "for another cause first: other data, a changed package, another training command."
+            f"{yardstick}, and yours ends {side} that. Chance alone does so in one case of twenty. "
+            "Look for another cause first: other data, a changed package, another training command."
         )
 
     def __repr__(self) -> str:

@@ -1,201 +1,110 @@
-"""What recorded runs say of two networks, and how sure a few seeds can be.
+"""Recorded runs, brought into the form in which they are compared.
 
-For each seed the two runs of a pair differ in their network only, so the differences
-
-    d_s = loss_b(seed s) - loss_a(seed s)
-
-are paired, and their mean has an interval (`intervals`). A difference counts as one
-only if two things hold: the 95% interval excludes 0, so that it is more than the luck of the
-seeds; and the mean is at least `LEAST` times the tolerance of the runs, so that it is more than
-what another kind of machine does to a loss. Else the runs cannot tell.
+For each seed two runs differ in their network only, so their final losses are paired. How far one
+network lies from the other, and how sure a few seeds can be, is said in
+`condlesson.experiment.analysis`.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from condlesson.arguments import check_choice
 from condlesson.experiment import plan
-from condlesson.experiment.intervals import mean_interval
-from condlesson.experiment.runs import Run, list_runs, read_expected
-from condlesson.tables import Table, true_minus
+from condlesson.experiment.analysis import Estimate, conclude, estimate_pairs
+from condlesson.experiment.runs import Run, folder_of, list_runs, read_expected
+from condlesson.tables import Table
 from condlesson.training import TIERS, TrainConfig
 
 __all__ = [
-    "LEAST",
-    "PairedDifference",
     "comparison_table",
-    "conclude",
+    "conclusions",
+    "losses_of",
     "paired_difference",
     "runs_of",
     "runs_of_family",
 ]
 
-LEAST = 4  # times the tolerance: the loss of either run may be off by one, in either direction
 
+def losses_of(runs: Mapping[str, Sequence[Run]]) -> dict[str, list[float]]:
+    """Final losses of some networks, each network's in the order of the seeds.
 
-@dataclass(frozen=True)
-class PairedDifference:
-    """Validation loss of b minus that of a, seed by seed.
+    Args:
+        runs: For each network its runs, of the same seeds, sizes and settings as all others.
 
-    Attributes:
-        a: The variant that is subtracted.
-        b: The variant that it is subtracted from.
-        values: One difference for each seed, below 0 where b has the lower loss.
-        mean: Their mean.
-        low: Lower end of the 95% interval of the mean, minus infinity for a single seed.
-        high: Upper end of it.
-        loss_a: Mean loss of a, for the scale.
-        tolerance: By how much the loss of a run may differ on another kind of machine; the
-            largest of all the runs.
+    Returns:
+        What `condlesson.experiment.analysis` takes.
+
+    Raises:
+        ValueError: The runs do not form pairs, or there are none.
     """
-
-    a: str
-    b: str
-    values: list[float]
-    mean: float
-    low: float
-    high: float
-    loss_a: float
-    tolerance: float
-
-    @property
-    def winner(self) -> str | None:
-        """The variant with the lower loss, or None where these runs cannot tell."""
-        if not (self.excludes_zero() and self.is_large):
-            return None
-        return self.b if self.mean < 0 else self.a
-
-    def excludes_zero(self, level: float = 0.95) -> bool:
-        """Whether the interval of the mean leaves out 0, which tells a difference from luck."""
-        _, low, high = mean_interval(self.values, level)
-        return not low <= 0 <= high
-
-    @property
-    def verdict(self) -> str:
-        """Which network is lower, or why these runs cannot tell, in a few words."""
-        if self.winner:
-            return f"{self.winner} is lower"
-        reasons = [] if self.excludes_zero() else ["seeds scatter"]
-        reasons += [] if self.is_large else ["too small"]
-        return f"cannot tell: {', '.join(reasons)}"
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the mean is at least `LEAST` times the tolerance."""
-        return abs(self.mean) >= LEAST * self.tolerance
-
-    @property
-    def relative(self) -> float:
-        """The mean difference as a share of a's loss."""
-        return self.mean / self.loss_a
+    seeds = {name: sorted(run.config.seed for run in of) for name, of in runs.items()}
+    first = next(iter(seeds.values()), [])
+    for name, found in seeds.items():
+        if not found or found != first or len(set(found)) != len(found):
+            raise ValueError(
+                "runs must come in pairs of one seed each, "
+                f"got seeds {first} of {next(iter(seeds))} and {found} of {name}."
+            )
+    named = [run for of in runs.values() for run in of]
+    if len({replace(run.config, variant=named[0].config.variant, seed=0) for run in named}) > 1:
+        raise ValueError(
+            "runs must differ in their variant and seed only, "
+            f"got {', '.join(sorted({run.name for run in named}))}."
+        )
+    return {
+        name: [run.final_loss for run in sorted(of, key=lambda run: run.config.seed)]
+        for name, of in runs.items()
+    }
 
 
-def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> PairedDifference:
-    """Compare the final validation losses of two variants, seed by seed.
+def paired_difference(runs_a: Sequence[Run], runs_b: Sequence[Run]) -> Estimate:
+    """Compare the final losses of two variants, seed by seed.
+
+    The scatter is that of this pair alone, and the interval its own.
 
     Args:
         runs_a: Runs of one variant, one for each seed.
         runs_b: Runs of the other, of the same seeds, sizes and settings.
 
     Returns:
-        The differences, their mean and its 95% interval.
+        How far the loss of the second lies from that of the first.
 
     Raises:
         ValueError: The runs do not form pairs, or there are none.
     """
-    a, b = ({run.config.seed: run for run in runs} for runs in (runs_a, runs_b))
-    if sorted(a) != sorted(b) or len(a) != len(runs_a) or len(b) != len(runs_b):
-        raise ValueError(
-            "runs must come in pairs of one seed each, "
-            f"got seeds {sorted(r.config.seed for r in runs_a)} and "
-            f"{sorted(r.config.seed for r in runs_b)}."
-        )
-    setting_a, setting_b = _setting(runs_a, "a"), _setting(runs_b, "b")
-    if replace(setting_a, variant=setting_b.variant) != setting_b:
-        raise ValueError(
-            f"runs must differ in their variant only, got {runs_a[0].name} and {runs_b[0].name}."
-        )
-    values = [b[seed].val_loss[-1] - a[seed].val_loss[-1] for seed in sorted(a)]
-    mean, low, high = mean_interval(values)
-    return PairedDifference(
-        a=setting_a.variant,
-        b=setting_b.variant,
-        values=values,
-        mean=mean,
-        low=low,
-        high=high,
-        loss_a=sum(run.val_loss[-1] for run in runs_a) / len(a),
-        tolerance=max(run.tolerance for run in (*runs_a, *runs_b)),
-    )
+    sides = {"runs_a": runs_a, "runs_b": runs_b}
+    for side, runs in sides.items():
+        if len({run.config.variant for run in runs}) != 1:
+            raise ValueError(
+                f"{side} must be of one variant, "
+                f"got {', '.join(run.name for run in runs) or 'no run'}."
+            )
+    losses = losses_of(sides)
+    names = {side: runs[0].config.variant for side, runs in sides.items()}
+    [found] = estimate_pairs(losses, [tuple(sides)], [])
+    return replace(found, a=names["runs_a"], b=names["runs_b"])
 
 
-def _setting(runs: Sequence[Run], name: str) -> TrainConfig:
-    """What all runs of one side have in common: everything but the seed."""
-    settings = {replace(run.config, seed=0) for run in runs}
-    if len(settings) != 1:
-        raise ValueError(
-            f"runs_{name} must be of one variant, size and setting, "
-            f"got {', '.join(run.name for run in runs) or 'no run'}."
-        )
-    return settings.pop()
+def conclusions(estimates: Iterable[Estimate]) -> str:
+    """What some estimates show, a sentence or two for each, as a list in Markdown."""
+    return "\n".join(f"- {conclude(estimate)}" for estimate in estimates)
 
 
-def conclude(difference: PairedDifference) -> str:
-    """State in words what a paired difference shows, and no more.
+def comparison_table(estimates: Iterable[Estimate]) -> Table:
+    """Estimates as a table, a row for each.
 
     Args:
-        difference: The comparison.
+        estimates: The comparisons.
 
     Returns:
-        One to three sentences of plain text.
+        The difference as a share of a's loss, its interval, and what follows.
     """
-    d, n = difference, len(difference.values)
-    mean, low, high = (true_minus(f"{x:+.5f}") for x in (d.mean, d.low, d.high))
-    size = f"{mean} ({abs(d.relative):.1%} of the loss of {d.a})"
-    if n == 1:
-        return (
-            f"With one seed, {d.b} minus {d.a} is {size}. One seed gives no interval, so nothing "
-            "follows from it about the two networks."
-        )
-    numbers = f"the mean difference is {size}, 95% interval {low} to {high}"
-    if d.winner:
-        loser = d.a if d.winner == d.b else d.b
-        return (
-            f"{d.winner} has a lower validation loss than {loser} on average over {n} seeds: "
-            f"{numbers}."
-        )
-    told = f"No difference between {d.a} and {d.b} can be told with {n} seeds: {numbers}"
-    return f"{told}. {_what_failed(d)}"
-
-
-def comparison_table(differences: Iterable[PairedDifference]) -> Table:
-    """Paired differences as a table, a row for each.
-
-    Args:
-        differences: The comparisons.
-
-    Returns:
-        Mean difference, the same as a share of a's loss, its 95% interval, and what follows.
-    """
-    rows = [
-        (f"{d.b} − {d.a}", f"{d.mean:+.5f}", f"{d.relative:+.1%}", f"{d.low:+.5f}",
-         f"{d.high:+.5f}", d.verdict)
-        for d in differences
-    ]  # fmt: skip
-    return Table(["pair", "mean", "share", "95% from", "to", "what follows"], rows)
-
-
-def _what_failed(d: PairedDifference) -> str:
-    """Which of the two conditions a difference does not meet."""
-    luck = "The interval holds 0: the seeds scatter too much to tell a difference from luck."
-    size = (
-        f"The mean is below {LEAST} times the {d.tolerance:.5f} by which a loss may differ on "
-        "another kind of machine: too small to count, whichever way it points."
-    )
-    if d.excludes_zero():
-        return f"The interval excludes 0, but that is not enough. {size}"
-    return luck if d.is_large else f"{luck} {size}"
+    rows = []
+    for e in estimates:
+        ends = [f"{end:+.1%}" for end in e.interval()] if e.df else ["none", "none"]
+        rows.append((f"{e.b} − {e.a}", f"{e.relative:+.1%}", *ends, e.verdict))
+    return Table(["pair", "difference", "interval from", "to", "what follows"], rows)
 
 
 def runs_of(tier: str, runs: Iterable[Run] | None = None) -> dict[str, list[Run]]:
@@ -214,7 +123,8 @@ def runs_of(tier: str, runs: Iterable[Run] | None = None) -> dict[str, list[Run]
     """
     check_choice("tier", tier, TIERS)
     found: dict[str, list[Run]] = {}
-    for run in sorted(list_runs() if runs is None else runs, key=lambda run: run.config.seed):
+    runs = list_runs(folder_of(TIERS[tier])) if runs is None else runs
+    for run in sorted(runs, key=lambda run: run.config.seed):
         setting = replace(TIERS[tier], variant=run.config.variant, seed=run.config.seed)
         if run.config == setting:
             found.setdefault(run.config.variant, []).append(run)

@@ -34,7 +34,7 @@ LEVEL = 0.95  # of all intervals of a family together
 ALPHA = 0.01  # below it a test of the model's assumptions fails
 SEEDS = tuple(range(45, 53))  # none of them was in the first study, or in the pilot
 
-STUDY = replace(TIERS["small"], ema_decay=0.999, final_images=5_120, val_images=1_280)
+STUDY = TIERS["study"]
 SIZES = (28, 16, 8, 4)  # pixels a side
 GROUP_NORM = ("gn_none", "gn_bottleneck", "gn_additive", "adagn")
 

@@ -32,10 +32,12 @@ __all__ = [
     "QUICK",
     "RECORDED_DIR",
     "SEEDS",
+    "SHOWN_SEED",
     "Run",
     "cure",
     "data_of",
     "expected_runs",
+    "folder_of",
     "list_runs",
     "load_model",
     "load_outputs",
@@ -49,6 +51,7 @@ __all__ = [
 
 RECORDED_DIR = Path(__file__).parent / "recorded"
 SEEDS = (42, 43, 44)
+SHOWN_SEED = SEEDS[0]  # of the runs whose networks the pages show
 COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
 FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
 QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
@@ -56,8 +59,8 @@ TOLD = ("sizes", "glyphs")  # families of the plan that are whole and that pages
 SUBSET = "subset"  # stands for these in place of a folder
 # For the figures of trained networks.
 WITH_WEIGHTS = (
-    TrainConfig(variant="sinusoidal", seed=42),
-    TrainConfig(variant="adagn", seed=42),
+    TrainConfig(variant="sinusoidal", seed=SHOWN_SEED),
+    TrainConfig(variant="adagn", seed=SHOWN_SEED),
     *plan.WITH_WEIGHTS,
 )
 FORMAT = 2
@@ -171,6 +174,11 @@ def expected_runs(folder: str | Path | None = None) -> list[TrainConfig]:
     return small + full + quick
 
 
+def folder_of(config: TrainConfig) -> Path:
+    """Where the package has a run: those of the plan, told by their final images, apart."""
+    return plan.MATRIX_DIR if config.final_images else RECORDED_DIR
+
+
 def needs_outputs(config: TrainConfig) -> bool:
     """Whether a page shows what the trained network of a run does.
 
@@ -222,19 +230,20 @@ def train_command(
 
 def load_run(
     variant: str,
-    seed: int,
+    seed: int = SHOWN_SEED,
     *,
-    folder: str | Path = RECORDED_DIR,
-    tier: str = "small",
+    folder: str | Path | None = None,
+    tier: str | None = None,
     **config: int | float | str,
 ) -> Run:
     """Read a recorded run and check that it is whole.
 
     Args:
         variant: Name of the network.
-        seed: Seed of the run.
+        seed: Seed of the run; by default the one whose networks the pages show.
         folder: Where runs lie; by default those that ship with the package.
-        tier: Size of the run, one of `condlesson.training.TIERS`.
+        tier: Size of the run, one of `condlesson.training.TIERS`; by default that of the study
+            which has the seed.
         **config: Other fields of `TrainConfig` that are not the tier's.
 
     Returns:
@@ -244,8 +253,10 @@ def load_run(
         RunError: The run is missing or damaged.
         ValueError: There is no such tier.
     """
+    tier = tier or ("study" if seed in plan.SEEDS else "small")
     check_choice("tier", tier, TIERS)
-    return read_expected(replace(TIERS[tier], variant=variant, seed=seed, **config), Path(folder))
+    wanted = replace(TIERS[tier], variant=variant, seed=seed, **config)
+    return read_expected(wanted, Path(folder or folder_of(wanted)))
 
 
 def read_run(path: str | Path) -> Run:
@@ -276,12 +287,12 @@ def list_runs(folder: str | Path = RECORDED_DIR) -> list[Run]:
     return [_parse(path) for path in sorted(Path(folder).glob("*.json"))]
 
 
-def load_model(run: Run, folder: str | Path = RECORDED_DIR) -> nn.Module:
+def load_model(run: Run, folder: str | Path | None = None) -> nn.Module:
     """The trained network of a run, in float32 and evaluation mode.
 
     Args:
         run: A run that was recorded with weights.
-        folder: Where its files lie.
+        folder: Where its files lie; by default those that ship with the package.
 
     Raises:
         RunError: The run has no weights, or they are missing or damaged.
@@ -295,12 +306,12 @@ def load_model(run: Run, folder: str | Path = RECORDED_DIR) -> nn.Module:
     return model.eval()
 
 
-def load_outputs(run: Run, folder: str | Path = RECORDED_DIR) -> dict[str, np.ndarray]:
+def load_outputs(run: Run, folder: str | Path | None = None) -> dict[str, np.ndarray]:
     """What the trained network of a run does, as `outputs.compute_outputs` says.
 
     Args:
         run: A run that was recorded with outputs.
-        folder: Where its files lie.
+        folder: Where its files lie; by default those that ship with the package.
 
     Raises:
         RunError: The run has no outputs, or they are missing or damaged.
@@ -312,8 +323,9 @@ def load_outputs(run: Run, folder: str | Path = RECORDED_DIR) -> dict[str, np.nd
         raise RunError(f"the outputs of run {run.name} cannot be read. {remedy}") from error
 
 
-def _bytes_of(run: Run, folder: str | Path, part: str) -> tuple[bytes, str]:
+def _bytes_of(run: Run, folder: str | Path | None, part: str) -> tuple[bytes, str]:
     """Content of a run's file for a part, checked, and the remedy for what is wrong inside."""
+    folder = folder or folder_of(run.config)
     about, remedy = getattr(run, part), cure(run.config, folder, **{part: True})
     if about is None:
         raise RunError(f"run {run.name} must have {part}, got none. {remedy}")

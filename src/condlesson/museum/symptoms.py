@@ -124,7 +124,7 @@ def known_embedding_losses(embed: Embed) -> tuple[Tensor, Tensor]:
     Returns:
         The timesteps and the losses, each of shape (256,).
     """
-    model = load_model(load_run("sinusoidal", seed=42))
+    model = load_model(load_run("sinusoidal"))
     mlp = model.time_embedding
     model.embed = lambda t: mlp.linear_2(F.gelu(mlp.linear_1(embed(t, D_EMB))))
     batches = _validation(256)
@@ -304,7 +304,7 @@ def ends_in_noise(schedule: Callable[[int], Tensor]) -> str:
 def spoken_timesteps(told: Callable[[int, int], Tensor]) -> Measured:
     """What a trained network hears in a sampler of fifty steps, and how well it does."""
     true, said = timestep_sequence(NUM_TIMESTEPS, 50), told(50, NUM_TIMESTEPS).tolist()
-    model = load_model(load_run("adagn", seed=42))
+    model = load_model(load_run("adagn"))
     by_step = [_at(t) for t in true[::5]]
     losses = [
         evaluate(model, [b], told_t=t).mean() for b, t in zip(by_step, said[::5], strict=True)
@@ -346,7 +346,7 @@ def ddim_digits(update: Update, n: int = 10, start: int = 400) -> tuple[Tensor, 
     Returns:
         The clean digits and the restored ones, each of shape (n, 1, 28, 28).
     """
-    model, schedule = load_model(load_run("adagn", seed=42)), alphas_cumprod(linear_beta_schedule())
+    model, schedule = load_model(load_run("adagn")), alphas_cumprod(linear_beta_schedule())
     visited = list(range(start, 0, -start // 25))
     levels = [*schedule[visited], torch.tensor(1.0)]
     noised = _at(start, n)
