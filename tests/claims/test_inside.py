@@ -159,7 +159,7 @@ def test_ancestral_sampling_treats_gn_none_more_kindly(outputs):
 
 @pytest.mark.parametrize("kind", ["ddim", "ddpm"])
 def test_lowest_loss_has_not_the_best_samples(kind, outputs, everyone):
-    assert min(everyone, key=lambda v: sum(r.val_loss[-1] for r in everyone[v])) == "adagn"
+    assert min(everyone, key=lambda v: sum(r.final_loss for r in everyone[v])) == "adagn"
     assert frechet(outputs["adagn"][kind]) > 1.05 * frechet(outputs["sinusoidal"][kind])
 
 

@@ -28,6 +28,7 @@ from condlesson.training import TIERS, TrainConfig, make_model
 
 __all__ = [
     "COMPARED",
+    "FIRST_SEEDS",
     "FULL",
     "QUICK",
     "RECORDED_DIR",
@@ -50,19 +51,15 @@ __all__ = [
 ]
 
 RECORDED_DIR = Path(__file__).parent / "recorded"
-SEEDS = (42, 43, 44)
-SHOWN_SEED = SEEDS[0]  # of the runs whose networks the pages show
+SEEDS = plan.SEEDS
+FIRST_SEEDS = (42, 43, 44)  # of the first study
+SHOWN_SEED = plan.SHOWN[0].seed  # of the runs whose networks the pages show
 COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
 FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
 QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
-TOLD = ("sizes", "glyphs")  # families of the plan that are whole and that pages tell
+TOLD = ("matrix", "sizes", "glyphs")  # families of the plan that are whole and that pages tell
 SUBSET = "subset"  # stands for these in place of a folder
-# For the figures of trained networks.
-WITH_WEIGHTS = (
-    TrainConfig(variant="sinusoidal", seed=SHOWN_SEED),
-    TrainConfig(variant="adagn", seed=SHOWN_SEED),
-    *plan.WITH_WEIGHTS,
-)
+WITH_WEIGHTS = tuple(plan.WITH_WEIGHTS)  # for the figures of trained networks
 FORMAT = 2
 NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
 
@@ -156,8 +153,8 @@ def expected_runs(folder: str | Path | None = None) -> list[TrainConfig]:
     """The runs that the book reads.
 
     Args:
-        folder: Where from. By default the package's own folder: every variant with every seed, and
-            one seed of other sizes. `condlesson.experiment.plan.MATRIX_DIR` has those of the plan.
+        folder: Where from. By default the package's own folder, which has the first study: every
+            variant with three seeds, and one seed of other sizes. `condlesson.experiment.plan.MATRIX_DIR` has those of the plan.
 
     Returns:
         Their configurations; none for any other folder.
@@ -168,7 +165,7 @@ def expected_runs(folder: str | Path | None = None) -> list[TrainConfig]:
         return [*(c for c in plan.DRAFT if c in WITH_WEIGHTS), *told]
     if folder != RECORDED_DIR.resolve():
         return []
-    small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in SEEDS]
+    small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in FIRST_SEEDS]
     full = [replace(TIERS["full"], variant=v) for v in FULL]
     quick = [replace(TIERS["quick"], variant=v) for v in QUICK]
     return small + full + quick
@@ -182,11 +179,10 @@ def folder_of(config: TrainConfig) -> Path:
 def needs_outputs(config: TrainConfig) -> bool:
     """Whether a page shows what the trained network of a run does.
 
-    These are seed 42 of the first runs of all tiers but quick, and what the plan says.
+    These are the first study's runs of the full size, and what the plan says.
     """
-    sizes = (TIERS["small"], TIERS["full"])
-    first = [replace(size, variant=config.variant, seed=SEEDS[0]) for size in sizes]
-    return config in first or config in plan.WITH_OUTPUTS
+    full = replace(TIERS["full"], variant=config.variant)
+    return config == full or config in plan.WITH_OUTPUTS
 
 
 def data_of(config: TrainConfig, data: str | Path | None) -> str | Path | None:
