@@ -20,6 +20,11 @@ FORMER = {
 PARTS = dict.fromkeys(("records", "canaries", "verifying"), "condlesson.runs")
 PARTS = {f"condlesson.experiment.{part}": whole for part, whole in PARTS.items()}
 PARTS["condlesson.notebooks.archive"] = "condlesson.notebooks"
+# Single entries that moved, by the ending of their address.
+ENTRIES = {
+    "experiment.analysis.conclude": "experiment.comparison.conclude",
+    "experiment.analysis.Estimate": "experiment.comparison.PairedDifference",
+}
 MOVED_NAME = re.compile(rf"(module-)?({'|'.join(map(re.escape, FORMER | PARTS))})(\..+)?")
 
 
@@ -34,7 +39,9 @@ def former(name: str) -> str | None:
 def keep(app: Sphinx, doctree: nodes.document) -> None:
     """Give each entry of a page its former address too."""
     for entry in doctree.findall(nodes.Element):
-        entry["ids"] += [before for name in entry["ids"] if (before := former(name))]
+        ids = entry["ids"]
+        ids += [f"condlesson.{ENTRIES[n]}" for i in ids if (n := i.partition(".")[2]) in ENTRIES]
+        ids += [before for name in ids if (before := former(name))]
 
 
 def setup(app: Sphinx) -> dict:

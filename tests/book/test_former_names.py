@@ -32,6 +32,15 @@ def test_an_address_of_today_has_one_of_before(today, before):
     assert entry["ids"] == [name for name in (today, before) if name]
 
 
+def test_an_entry_that_moved_alone_has_both_addresses_of_before():
+    entry = addnodes.desc_signature(ids=["condlesson.experiment.analysis.conclude"])
+    former_names.keep(None, nodes.container("", entry))
+    assert entry["ids"][1:] == [
+        "condlesson.experiment.comparison.conclude",
+        "condlesson.comparison.conclude",
+    ]
+
+
 @pytest.mark.parametrize("name", REFERENCE)
 def test_entries_of_moved_modules_have_their_former_address(name):
     for entry in page(name).select("dt.sig[id]"):

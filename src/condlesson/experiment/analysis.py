@@ -116,17 +116,25 @@ class Estimate:
         """The difference as a share of a's loss, below 0 where b is lower."""
         return math.expm1(self.mean)
 
+    @property
+    def low(self) -> float:
+        """Lower end of the interval at the plan's level."""
+        return self.interval()[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of it."""
+        return self.interval()[1]
+
     def in_percent(self) -> tuple[list[float], float, float]:
         """Differences of the seeds and ends of the interval, in per cent, as figures take them."""
-        low, high = self.interval()
-        return [100 * value for value in self.values], 100 * low, 100 * high
+        return [100 * value for value in self.values], 100 * self.low, 100 * self.high
 
     @property
     def verdict(self) -> str:
         """``"lower"``, ``"higher"``, ``"the same"`` within the margin, or ``"open"``."""
-        low, high = self.interval()
-        if low > 0 or high < 0:
-            return "higher" if low > 0 else "lower"
+        if self.low > 0 or self.high < 0:
+            return "higher" if self.low > 0 else "lower"
         return "the same" if self.is_small else "open"
 
     @property
