@@ -16,6 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+SHOWS = ("src", "poster")  # attributes that name files
+IN_STYLE = re.compile(r"url\(\s*['\"]?([^'\")#][^'\")]*)")
 PLACE = re.compile(r'\sid="([^"]+)"')
 PUBLISHED = (".zip", ".ipynb", ".whl", "sitemap.xml")  # beside the pages, and later
 BLOCKED = {"script", "style", "iframe", "object", "embed", "audio", "video"}
@@ -39,10 +41,20 @@ class _Addresses(HTMLParser):
         is_data = given.get("type") == "application/json"
         self.blocked += [f"<{tag}>"] if tag in BLOCKED and not is_data else []
         self.blocked += [name for name in given if name.startswith("on")]
-        kind, found = ("href", self.links) if tag == "a" else ("src", self.files)
-        if kind not in given:
+        if tag == "a":
+            self._take(given.get("href"), self.links)
             return
-        written = given[kind] or ""
+        shown = [given[name] or "" for name in SHOWS if name in given]
+        shown += given["srcset"].split(",") if given.get("srcset") else []
+        for written in shown:
+            self._take((written.split() or [""])[0], self.files)
+        for written in IN_STYLE.findall(given.get("style") or ""):
+            self._take(written, self.files)
+
+    def _take(self, written: str | None, found: list[SplitResult]) -> None:
+        """Put an address where it belongs; None is none."""
+        if written is None:
+            return
         try:
             address = urlsplit(written)
         except ValueError:
@@ -50,7 +62,7 @@ class _Addresses(HTMLParser):
             return
         if not address.scheme and not address.netloc:
             found.append(address)
-        elif tag != "a" and address.scheme != "data":
+        elif found is self.files and address.scheme != "data":
             self.blocked.append(written)
 
 

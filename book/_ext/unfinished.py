@@ -1,8 +1,8 @@
 """What of a page Sphinx passes over without a word, and a reader stumbles on.
 
-A heading without words, HTML that is opened and not closed (or closed and not opened), an id that
-stands twice, a fence that is open or broken, a row of a table with other cells than its head:
-Markdown drops a cell too many.
+A heading without words, markup that is shown in place of what it means, HTML that is opened and not
+closed (or closed and not opened), an id that stands twice, a fence that is open or broken, a row of
+a table with other cells than its head: Markdown drops a cell too many.
 """
 
 import re
@@ -22,6 +22,12 @@ FENCE = re.compile(BEGIN + r"(`{3,}|~{3,}|:{3,}) *([^`]*)")
 CODE = re.compile(r"$|[\w.+-]|\{(?:code|code-block|code-cell|literalinclude|math|raw)\b")
 RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 BAR = re.compile(r"(?<!\\)\|")
+LITERAL = {  # markup that stands in the text as it was written, and the cure
+    re.compile(r"\[\^[^\]\s]+\]"): "There is no such footnote. Write it, or take its mark away.",
+    re.compile(r"\]\s+\([^\s()]+\)"): "Write a link without a space: [text](address).",
+    re.compile(r"\{[a-z][\w:-]*\}\s*$"): "Write a role without a space: {role}`text`.",
+    re.compile(r"(?<!\w)\*\*(?=\w)|(?<=\w)\*\*(?!\w)"): "Close the bold text, without a space.",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -73,6 +79,8 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
     for title in doctree.findall(nodes.title):
         if not title.astext().strip() and not any(True for _ in title.findall(nodes.image)):
             logger.warning("a heading has no words. Write some, or delete it.", location=title)
+    for fault, cure, node in _literal_markup(doctree):
+        logger.warning("%s is shown as it stands. %s", fault, cure, location=node)
     html = _Open()
     for node in doctree.findall(nodes.raw):
         if node.get("format") == "html":
@@ -81,6 +89,20 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
         logger.warning("%s. Mend it.", fault, location=node)
     for tag, node in html.open:
         logger.warning("<%s> is opened in its HTML and not closed. Close it.", tag, location=node)
+
+
+def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.Element]]:
+    """What is shown, what to do, and where."""
+    for text in doctree.findall(nodes.Text):
+        around = text.parent
+        if isinstance(around, nodes.literal | nodes.literal_block | nodes.math | nodes.raw):
+            continue
+        behind = around[around.index(text) + 1 : around.index(text) + 2]
+        for markup, cure in LITERAL.items():
+            found = markup.search(text)
+            is_role = markup.pattern.endswith("$")
+            if found and not (is_role and not isinstance((*behind, None)[0], nodes.literal)):
+                yield found[0].strip(), cure, around
 
 
 def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:

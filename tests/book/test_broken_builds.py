@@ -89,6 +89,16 @@ BROKEN = {  # pages, and what is named
     "rule": ("| a | b |\n|---|\n| 1 | 2 |", "this rule has 1 columns, and the head above it 2"),
     "html-comment": ("<!-- Some text.", "a comment is begun in its HTML and not ended"),
     "no-title": ("Some text.", "the page has no title. Begin it with one"),
+    "footnote": ("As we said.[^nowhere]", "[^nowhere] is shown as it stands. There is no such"),
+    "link-space": ("See [this page] (index.md).", "] (index.md) is shown as it stands. Write a"),
+    "role-space": ("See {doc} `index`.", "{doc} is shown as it stands. Write a role without"),
+    "bold": ("This is **not bold **.", "** is shown as it stands. Close the bold text"),
+    "html-empty": ('<p><img src="" alt="Nothing."></p>', "HTML shows nothing, and there is no"),
+    "html-set": (
+        '<p><img src="_static/x.svg" srcset="_static/x.svg 1x, nothing.png 2x" alt="A."></p>',
+        "HTML shows nothing.png, and there is no such file",
+    ),
+    "html-style": ("<p style=\"background: url('none.png')\">A</p>", "HTML shows none.png, and"),
     "html-open": ('<div class="box">Some text.', "<div> is opened in its HTML and not closed"),
     "html-closed": ("<div>Some text.</div></div>", "</div> closes nothing that is open"),
     "html-twice": ('<p id="a">One</p>\n\n<p id="a">Two</p>', "the id a stands twice"),
@@ -164,7 +174,7 @@ def broken(tmp_path_factory):
     "a broken reference, link, citation, picture or link in HTML, a question of two equal choices "
     "or that folds nothing, a number that is rounded to nothing, HTML that is not closed, what "
     "the site's policy blocks, an open fence, a row of a table with a cell too many, a heading "
-    "without words",
+    "without words, markup that is shown in place of what it means",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])

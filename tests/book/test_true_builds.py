@@ -34,6 +34,8 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         "shows nan, which is no finite number",
     ),
     "inf": ("", 'float("inf")', "shows inf, which is no finite number"),
+    "no-time": ("", 'import numpy\nprint(numpy.datetime64("NaT"))', "shows NaT, which is no"),
+    "not-there": ("", 'print("<NA>")', "shows <NA>, which is no finite number"),
     "raises-nothing": (
         ":tags: [raises-exception]\n\n",
         "6 * 7",
@@ -219,6 +221,28 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options="---\nmystnb:\n  figure: A line.\n---\n", code="1"),
         ", line 10: the option figure must hold options of its own, got 'A line.'.",
     ),
+    "comment": (
+        CELL.format(
+            options="---\nmystnb:\n  figure:\n    caption: Two lines, #1 and #2.\n---\n", code="1"
+        ),
+        ", line 10: `caption: Two lines, #1 and #2.`: YAML drops what stands behind #. Put",
+    ),
+    "twice": (
+        CELL.format(options=":tags: [hide-input]\n:tags: [shows-nan]\n\n", code="1"),
+        ", line 10: the option tags stands twice, and the first is dropped. Leave one.",
+    ),
+    "twice-inside": (
+        CELL.format(
+            options="---\nmystnb:\n  figure:\n    name: fig-a\n    name: fig-b\n  image:\n"
+            '    alt: "A # B"\n---\n',
+            code="1",
+        ),
+        ", line 10: the option name stands twice, and the first is dropped. Leave one.",
+    ),
+    "shell": (
+        CELL.format(options="", code="found = !ls nowhere"),
+        ", line 10: a command behind ! may fail, and nobody would see it. Use subprocess.run",
+    ),
     "unused": (
         CELL.format(options="", code='glue("loss", 0.1, display=False)'),
         ", line 10: loss is glued, and no text of the page shows it.",
@@ -243,8 +267,8 @@ UNREADABLE = {  # its text, and what the build says of it
 
 
 @pytest.mark.fault(
-    "an unknown tag or option, options that are no YAML, a glued value that no text shows, bytes "
-    "that are no UTF-8, a page without an entry",
+    "an unknown tag or option, options that are no YAML or that YAML drops, a command of the "
+    "shell, a glued value that no text shows, bytes that are no UTF-8, a page without an entry",
     "the build fails before anything runs, with page, line and cure",
 )
 def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):

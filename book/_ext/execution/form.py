@@ -4,6 +4,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from itertools import takewhile
 from pathlib import Path
 
 from myst_nb.core.config import NbParserConfig, Section
@@ -30,6 +31,8 @@ OPTIONS = {
     ("mystnb", "image"): {"align", "alt", "classes", "height", "scale", "width"},
 }
 PAGES = {".md", ".markdown", ".rst", ".ipynb"}  # what somebody may take for a page
+SHELL = re.compile(r"^\s*(?:[\w, ]+=\s*)?!(?!=)", re.M)
+COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
 
@@ -84,10 +87,12 @@ def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
         str((cell.metadata.get("mystnb") or {}) if cell.cell_type == "code" else cell.source)
         for cell in notebook.cells
     )
-    lines = notebook.metadata.source_map
+    lines, written = notebook.metadata.source_map, path.read_text("utf-8").splitlines()
     for cell, line in zip(notebook.cells, lines, strict=True):
         if cell.cell_type == "code":
-            found = [*_unknown_tags(cell), *_unknown_options(cell), *_unused(cell, text)]
+            options = _written_options(written[line:])
+            found = [*_lost_in_yaml(options), *_unknown_tags(cell), *_unknown_options(cell)]
+            found += [*_unused(cell, text), *_shell(cell)]
             yield from (f"{path.name}, line {line + 1}: {told}" for told in found)
 
 
@@ -106,6 +111,39 @@ def wrong_front(path: Path, notebook: NotebookNode) -> Iterator[str]:
     limit = notebook.metadata.get("execution", {}).get("timeout", 1)
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         yield f"{path.name}: execution: timeout must be whole seconds from 1 on, got {limit!r}."
+
+
+def _written_options(lines: list[str]) -> list[str]:
+    """The options of a cell, in YAML, from what stands behind its first line."""
+    if lines[:1] == ["---"]:
+        return list(takewhile(lambda line: line != "---", lines[1:]))
+    return [line[1:] for line in takewhile(lambda line: line.startswith(":"), lines)]
+
+
+def _lost_in_yaml(options: list[str]) -> Iterator[str]:
+    """What YAML drops of options without a word: all behind a #, and the first of two."""
+    for line in filter(COMMENT.match, options):
+        yield f"`{line.strip()}`: YAML drops what stands behind #. Put the text in quotes."
+    above: list[tuple[int, set[str]]] = []  # indent of each level, and its names so far
+    for line in options:
+        found = re.match(r"(\s*)([\w-]+):(?:\s|$)", line)
+        if not found:
+            continue
+        indent = len(found[1])
+        above = [level for level in above if level[0] <= indent]
+        if not above or above[-1][0] < indent:
+            above.append((indent, set()))
+        if found[2] in above[-1][1]:
+            yield f"the option {found[2]} stands twice, and the first is dropped. Leave one."
+        above[-1][1].add(found[2])
+
+
+def _shell(cell: NotebookNode) -> Iterator[str]:
+    if SHELL.search(cell.source):
+        yield (
+            "a command behind ! may fail, and nobody would see it. Use "
+            "subprocess.run([...], check=True)."
+        )
 
 
 def _unknown_tags(cell: NotebookNode) -> Iterator[str]:

@@ -26,7 +26,9 @@ TAGS = {
 }
 GLUED_TEXT = "application/papermill.record/text/plain"
 VALUE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|nan|-?inf|True|False|(['\"]).+\1", re.S)
-NO_NUMBER = re.compile(r"(?<![\w.\\-])-?(?:nan|NaN|inf|Infinity)(?![\w-])")
+NO_NUMBER = re.compile(
+    r"(?<![\w.\\-])-?(?:nan|NaN|NaT|inf|Infinity)(?![\w-])|(?:<|&lt;)NA(?:>|&gt;)"
+)
 ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
 MARKUP = re.compile(r"<[^<>]*>")
 
