@@ -133,6 +133,18 @@ WRONG_STEPS = {
         {END: "return b**1/2 * x_0 + (1 - b) ** 0.5 * noise"},
         "alpha_bar_prev ** 1/2 is half of alpha_bar_prev, since ** comes before /",
     ),
+    "a square": (
+        {END: "return b**2 * x_0 + (1 - b) ** 0.5 * noise"},
+        "alpha_bar_prev ** 2 is a square. Write alpha_bar_prev ** 0.5, the root.",
+    ),
+    "a square of the rest": (
+        {END: "return b**0.5 * x_0 + (1 - b) ** 2 * noise"},
+        "(1 - alpha_bar_prev) ** 2 is a square",
+    ),
+    "a factor that nobody knows": (
+        {END: "return 0.7 * x_0 + 0.3 * noise"},
+        "Your result is 1.492 * x_t -1.018 * noise_pred, and the formula gives 1.624 * x_t -0.786",
+    ),
     "half the noise": (
         {END: "return b**0.5 * x_0 + (1 - b) ** 1/2 * noise"},
         "(1 - alpha_bar_prev) ** 1/2 is half of (1 - alpha_bar_prev)",
@@ -264,6 +276,14 @@ ESTIMATES = {
     "a power of 1/2 without parentheses": (
         "(x_t - (1 - a) ** 0.5 * noise) / (a**1/2)",
         "alpha_bar_t ** 1/2 is half of alpha_bar_t",
+    ),
+    "a square": (
+        "(x_t - (1 - a) ** 2 * noise) / a**0.5",
+        "(1 - alpha_bar_t) ** 2 is a square. Write (1 - alpha_bar_t) ** 0.5, the root.",
+    ),
+    "a square divides": (
+        "(x_t - (1 - a) ** 0.5 * noise) / a**2",
+        "alpha_bar_t ** 2 is a square. Write alpha_bar_t ** 0.5, the root.",
     ),
     "half the noise": (
         "(x_t - (1 - a) ** 1/2 * noise) / a**0.5",

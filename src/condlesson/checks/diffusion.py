@@ -302,6 +302,13 @@ def _step_mistake(got: Tensor, x_t: Tensor, noise: Tensor, right: Tensor) -> str
     found = torch.linalg.lstsq(parts, got.flatten()).solution
     is_sum = (got.flatten() - parts @ found).abs().max() < 1e-4
     known = mistake_of(*found.tolist(), NOW, BEFORE) if is_sum else ""
+    if is_sum and not known and (got - right).abs().max() > 0.02:
+        wanted = torch.linalg.lstsq(parts, right.flatten()).solution
+        (p, q), (p_0, q_0) = found.tolist(), wanted.tolist()
+        known = (
+            f"Your result is {p:.3f} * x_t {q:+.3f} * noise_pred, and the formula gives "
+            f"{p_0:.3f} * x_t {q_0:+.3f} * noise_pred. Compare it factor by factor."
+        )
     return start + (known or _odd(got, right))
 
 

@@ -97,6 +97,10 @@ def _check_live(after: Tensor, before: Tensor) -> None:
 
 def _cure(failure: Failure) -> str:
     """A row too few, a one-hot of another width, or labels where rows belong."""
+    if re.search(r"out of (range|bounds)", failure.text) and re.search(r"labels\s*-", failure.code):
+        return (
+            "Labels count from 0, so a label is the number of its row as it is: take off nothing."
+        )
     if "out of range" in failure.text or "out of bounds" in failure.text:
         return f"The label num_classes stands for no class, and needs a row of its own: {ROWS}."
     if "Class values must be smaller" in failure.text:
@@ -212,6 +216,7 @@ def _check_rows(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
 def _check_own(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
     """Each class has numbers of its own to learn, and what stands for no class is not theirs."""
     null, moved = len(labels) - 1, _gradients(module, t_emb, labels)
+    _check_spare(module, moved, len(labels))
     size = moved[:null].abs().amax(dim=1)
     for label in range(null):
         others = torch.cat([size[:label], size[label + 1 :]]).amax(dim=0)
@@ -228,6 +233,20 @@ def _check_own(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
             'The row of "no class" is made of those of the classes, and moves only with them. It '
             f"needs a row of its own: {ROWS}."
         )
+
+
+def _check_spare(module: nn.Module, moved: Tensor, num_labels: int) -> None:
+    """No table has rows that no label reads."""
+    parameters = trainable(module)
+    used = moved.any(dim=1).any(dim=0).split([p.numel() for p in parameters.values()])
+    for (name, table), numbers in zip(parameters.items(), used, strict=True):
+        rows = numbers.reshape(table.shape).flatten(1).any(dim=1) if table.ndim > 1 else numbers
+        if len(table) > num_labels >= rows.sum() and table.ndim > 1 and rows.any():
+            raise Wrong(
+                f"{name} has {len(table)} rows, and the labels 0 .. num_classes read "
+                f"{int(rows.sum())} of them; the others are never learned. Make as many as there "
+                f"are labels: {ROWS}."
+            )
 
 
 def _gradients(module: nn.Module, t_emb: Tensor, labels: Tensor) -> Tensor:

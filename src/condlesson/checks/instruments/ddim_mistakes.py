@@ -92,6 +92,7 @@ def _known(a: float, b: float) -> Iterator[tuple[float, float, str]]:
 
 
 HALF = "{0} ** 1/2 is half of {0}, since ** comes before /. Write {0} ** 0.5."
+SQUARE = "{0} ** 2 is a square. Write {0} ** 0.5, the root."
 BRACKETS = "1 - sqrt({0}) is not sqrt(1 - {0}). Write (1 - {0}) ** 0.5, with the parentheses."
 
 
@@ -102,6 +103,7 @@ def _divisors(a: float, b: float) -> list[tuple[float, str]]:
         (math.sqrt(a), ""),
         (a, f"{right}, not by alpha_bar_t: take the square root."),
         (a / 2, HALF.format("alpha_bar_t")),
+        (a * a, SQUARE.format("alpha_bar_t")),
         (b, f"{right}. You divide by alpha_bar_prev."),
         (2 * a, f"{right}: alpha_bar_t ** 0.5, with two stars."),
         (1, f"{right}. You do not divide."),
@@ -117,6 +119,7 @@ def _subtracted(a: float, b: float) -> list[tuple[float, str]]:
         (math.sqrt(1 - a), ""),
         (1 - a, f"{right}. You subtract it without the square root."),
         ((1 - a) / 2, HALF.format("(1 - alpha_bar_t)")),
+        ((1 - a) ** 2, SQUARE.format("(1 - alpha_bar_t)")),
         (1 - math.sqrt(a), BRACKETS.format("alpha_bar_t")),
         (1, f"{right}. You subtract the whole noise_pred."),
         (0, f"{right}. You subtract nothing."),
@@ -140,6 +143,7 @@ def _images(a: float, b: float) -> list[tuple[float, str]]:
         (math.sqrt(b), ""),
         (b, f"{right}, not by alpha_bar_prev: take the square root."),
         (b / 2, HALF.format("alpha_bar_prev")),
+        (b * b, SQUARE.format("alpha_bar_prev")),
         (1, f"{right}. You take x_0 as it is."),
         (a, f"{right}. You multiply it by alpha_bar_t."),
         (
@@ -158,6 +162,7 @@ def _noises(a: float, b: float) -> list[tuple[float, str]]:
         (math.sqrt(1 - b), ""),
         (1 - b, f"{right}. You add it without the square root."),
         ((1 - b) / 2, HALF.format("(1 - alpha_bar_prev)")),
+        ((1 - b) ** 2, SQUARE.format("(1 - alpha_bar_prev)")),
         (1 - math.sqrt(b), BRACKETS.format("alpha_bar_prev")),
         (1, f"{right}. You add the whole noise_pred."),
         (0, f"{right}. You add no noise."),
