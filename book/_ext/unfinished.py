@@ -23,10 +23,17 @@ CODE = re.compile(r"$|[\w.+-]|\{(?:code|code-block|code-cell|literalinclude|math
 RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 BAR = re.compile(r"(?<!\\)\|")
 LITERAL = {  # markup that stands in the text as it was written, and the cure
-    re.compile(r"\[\^[^\]\s]+\]"): "There is no such footnote. Write it, or take its mark away.",
-    re.compile(r"\]\s+\([^\s()]+\)"): "Write a link without a space: [text](address).",
-    re.compile(r"\{[a-z][\w:-]*\}\s*$"): "Write a role without a space: {role}`text`.",
-    re.compile(r"(?<!\w)\*\*(?=\w)|(?<=\w)\*\*(?!\w)"): "Close the bold text, without a space.",
+    r"\[\^[^\]\s]+\]": "There is no such footnote. Write it, or take its mark away.",
+    r"\]\s+\([^\s()]+\)": "Write a link without a space: [text](address).",
+    r"\]\[[^\]]*\]": "There is no such address. Write a link as [text](address).",
+    r"\{[a-z][\w:-]*\}\s*$": "Write a role without a space: {role}`text`.",
+    r"::\{\w*": "A directive begins with three colons or more.",
+    r"(?<![\w*])\*{1,2}(?=\w)|(?<=\w)\*{1,2}(?![\w*])": "Close it, without a space inside.",
+    r"~~": "Nothing is struck through here. Take it away.",
+    r"`": "Close the code, with as many backticks as it begins with.",
+    r"\$(?=[A-Za-z\\])": "Close the formula.",
+    r"&#?\w+;": "There is no such character. Write the character itself.",
+    r"^\[[ x]\] ": "There are no boxes to tick here. Write a list.",
 }
 logger = logging.getLogger(__name__)
 
@@ -81,6 +88,9 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
             logger.warning("a heading has no words. Write some, or delete it.", location=title)
     for fault, cure, node in _literal_markup(doctree):
         logger.warning("%s is shown as it stands. %s", fault, cure, location=node)
+    for link in doctree.findall(nodes.reference):
+        if not link.astext().strip() and not any(True for _ in link.findall(nodes.image)):
+            logger.warning("a link has no words. Write some, or delete it.", location=link)
     html = _Open()
     for node in doctree.findall(nodes.raw):
         if node.get("format") == "html":
@@ -95,12 +105,12 @@ def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.E
     """What is shown, what to do, and where."""
     for text in doctree.findall(nodes.Text):
         around = text.parent
-        if isinstance(around, nodes.literal | nodes.literal_block | nodes.math | nodes.raw):
+        if isinstance(around, nodes.FixedTextElement | nodes.literal | nodes.math):
             continue
         behind = around[around.index(text) + 1 : around.index(text) + 2]
         for markup, cure in LITERAL.items():
-            found = markup.search(text)
-            is_role = markup.pattern.endswith("$")
+            found = re.search(markup, text)
+            is_role = markup.endswith("$")
             if found and not (is_role and not isinstance((*behind, None)[0], nodes.literal)):
                 yield found[0].strip(), cure, around
 
