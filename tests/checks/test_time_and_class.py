@@ -249,10 +249,6 @@ WRONG = {
         {SUM: "return t_emb + self.rows(labels - 1)"},
         "Labels count from 0, so a label is the number of its row as it is: take off nothing.",
     ),
-    "a table of other rows": (
-        {ROWS: "self.rows = nn.Embedding(1000, d)"},
-        "rows.weight has 1000 rows, and the labels 0 .. num_classes read 14 of them; the others",
-    ),
     "a row too many": (
         {ROWS: "self.rows = nn.Embedding(C + 2, d)"},
         "rows.weight has 15 rows, and the labels 0 .. num_classes read 14 of them; the others",
