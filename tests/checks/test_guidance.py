@@ -54,13 +54,20 @@ RIGHT = {
     "in evaluation mode": {BOTH: f"model.eval(); {BOTH}"},
     "by view": {SPLIT: "cond, uncond = both.view(2, *x.shape)"},
     "without gradient": {BOTH: f"with torch.no_grad(): {BOTH}"},
-    "the scale one for each image": {END: "s = torch.full((len(x), 1, 1, 1), s); " + END},
 }
 NOTED = {
     "two calls": (TWO_CALLS, [NOTE_TWO]),
     "two calls, None for no class": (
         {**TWO_CALLS, SPLIT: "uncond, cond = model(x, t, None), model(x, t, labels)"},
         [NOTE_TWO],
+    ),
+    "the scale one for each image": (
+        {END: "s = torch.full((len(x), 1, 1, 1), s); " + END},
+        ["takes no tensor of scales, one for each image"],
+    ),
+    "without the null at a scale of 1": (
+        {TOLD: "if s == 1: return model(x, t, labels)\n    " + TOLD},
+        ["takes no tensor of scales, one for each image"],
     ),
     "the paper's convention": ({END: "return (1 + s) * cond - s * uncond"}, [PAPER]),
     "the paper's, as a step": ({END: "return cond + s * (cond - uncond)"}, [PAPER]),

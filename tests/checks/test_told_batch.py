@@ -128,7 +128,7 @@ WRONG = {
     ),
     "a seed in evaluation": (
         {ROWS: f"if not training: torch.manual_seed(0)\n    {ROWS}"},
-        "set no seed in the function",
+        "a seed is set in the function",
     ),
     "the first images alone in evaluation": (
         {ROWS: f"{ROWS} if training else torch.randint(0, B, (B,))"},
@@ -179,7 +179,7 @@ WRONG = {
     ),
     "a seed before the mask": (
         {DROP: f"torch.manual_seed(0); {DROP}"},
-        "a seed that is set in the function",
+        "a seed is set in the function",
     ),
     "a seeded mask": (
         {DROP: DROP.replace("rand(B)", "rand(B, generator=torch.Generator().manual_seed(3))")},
@@ -230,7 +230,7 @@ WRONG = {
         "is the argument null_label",
     ),
     "the first images": ({ROWS: "rows = torch.arange(B)"}, "nothing is drawn"),
-    "seeded": ({ROWS: f"torch.manual_seed(0); {ROWS}"}, "a seed that is set in the function"),
+    "seeded": ({ROWS: f"torch.manual_seed(0); {ROWS}"}, "a seed is set in the function"),
     "as many as a batch holds": (
         {ROWS: "rows = torch.randint(0, B, (B,))"},
         "is the number of images, not that of the batch",

@@ -164,11 +164,8 @@ def _start_notes(start: Scores, neutral: float) -> list[str]:
             "Both start in the same way. But a weight decay on biases would pull your scale to "
             "0, and the page's scale to 1."
         )
-    elif 1e-4 < abs(neutral - 1) < 2e-2:
-        notes.append(
-            f"Note: your norm makes values {neutral:.4f} times the size of nn.GroupNorm's. Is its "
-            "variance divided by n - 1 instead of n, or is its eps not 1e-5?"
-        )
+    elif _is_off(neutral):
+        notes.append(_size_note(neutral))
     for name, values in (("gamma", start.scale), ("beta", start.shift)):
         if _spread(values) > LARGE:
             notes.append(
@@ -178,6 +175,18 @@ def _start_notes(start: Scores, neutral: float) -> list[str]:
     if (start.scale - 1).abs().max() < 1e-3 and start.shift.abs().max() < 1e-4:
         notes.append("Note: the projection starts at 0, so the layer starts as group norm exactly.")
     return notes
+
+
+def _is_off(size: float) -> bool:
+    """Whether a norm makes values of another size than nn.GroupNorm, by a little."""
+    return 1e-4 < abs(size - 1) < 2e-2
+
+
+def _size_note(size: float) -> str:
+    return (
+        f"Note: your norm makes values {size:.4f} times the size of nn.GroupNorm's. Is its "
+        "variance divided by n - 1 instead of n, or is its eps not 1e-5?"
+    )
 
 
 def check_zero_init_adagn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
@@ -206,14 +215,18 @@ def _zero_init_adagn(answer: object) -> list[str]:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
         fresh = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
-        _check_exact(measure(fresh, sizes, embeddings_like(16, sizes[1])), factory)
-    return notes
+        norm = _check_exact(measure(fresh, sizes, embeddings_like(16, sizes[1])), factory)
+    return [*norm, *notes]
 
 
-def _check_exact(start: Scores, factory: Callable) -> None:
+def _check_exact(start: Scores, factory: Callable) -> list[str]:
     gamma, beta = start.scale, start.shift
     if (gamma - 1).abs().max() < 1e-3 and beta.abs().max() < 1e-3:
-        return
+        return []
+    size = start_of(factory, embeddings_like(16, PAGE[1])).zeroed.scale.mean().item()
+    is_near = (gamma - 1).abs().max() < 2e-2 and not moved_by_t(gamma).any()
+    if is_near and beta.abs().max() < 1e-3 and _is_off(size):
+        return [_size_note(size)]
     ranges = (
         f"the scale of the channels runs from {gamma.min():.2g} to {gamma.max():.2g}, and the "
         f"shift from {beta.min():.2g} to {beta.max():.2g}"

@@ -111,6 +111,7 @@ def _additive_block(answer: object) -> list[str]:
     for name, others in OTHERS.items():
         for value in others:
             _check_argument(factory, name, value)
+    _build(factory, SIZES)  # another one shares nothing
     return notes
 
 
@@ -213,6 +214,8 @@ def _find_parts(block: nn.Module, sizes: Sizes) -> _Parts:
     convolutions = [p for p in found.values() if p.shape == kernel]
     projections = [p for p in found.values() if squeezed(p) in linear]
     if len(convolutions) == 1 and len(projections) == 1:
+        known = (convolutions[0], projections[0])
+        _check_added({n: p for n, p in found.items() if not any(p is k for k in known)}, sizes)
         return _Parts(block, convolutions[0], projections[0], sizes)
     check_frozen(block, {kernel} | linear)
     missing = "convolution" if len(convolutions) != 1 else "projection of t_emb"
@@ -220,6 +223,16 @@ def _find_parts(block: nn.Module, sizes: Sizes) -> _Parts:
         f"The block's {missing} is not there as it was given. Only one line was wrong; leave the "
         f"others as they were. The block's parameters are {listed(found)}."
     )
+
+
+def _check_added(rest: dict[str, nn.Parameter], sizes: Sizes) -> None:
+    """Beside the two matrices there are biases, and the norm's own scale and shift."""
+    added = [name for name, p in rest.items() if not slices(p, sizes.out_channels)]
+    if added:
+        raise Wrong(
+            f"The block has {added[0]}, {shape(rest[added[0]])}, which was not there. Only the "
+            "line of the norm was wrong; leave the others as they were."
+        )
 
 
 def _no_effect(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> str:

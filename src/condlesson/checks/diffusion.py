@@ -188,7 +188,7 @@ def _uneven(counts: Tensor) -> str:
 
 def _check_last(fn: Callable) -> None:
     """The ends are drawn for another T, too, so that none is written down as a number."""
-    for num_timesteps in (700, 3):
+    for num_timesteps in (700, 3, 1000):
         drawn = _draw(fn, MANY, num_timesteps)
         low, high = int(drawn.min()), int(drawn.max())
         if low != 0 or high != num_timesteps - 1:
@@ -244,6 +244,8 @@ def _ddim_update(answer: object) -> list[str]:
         raise Wrong(_step_mistake(got, x_t, noise, _noised(x_0, noise, before).double()))
     for a, b in _levels():
         _compare_level(fn, x_0, noise.flip(0), a, b)  # not the noise of the first call
+    if not torch.allclose(_step(fn, x_t[:1], noise[:1], now, before), got[:1], atol=1e-4):
+        raise Wrong("One image alone gives another result than in a batch. Treat each alike.")
     notes = _clipping_note(fn, x_t=3 * noise, noise=noise)
     one_each = [torch.tensor(v).view(3, 1, 1, 1) for v in ([0.2, 0.5, 0.8], [0.3, 0.9, 1.0])]
     try:

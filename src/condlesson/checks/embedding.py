@@ -172,6 +172,14 @@ def check_own_rows(
             "Something runs along the batch, dimension 0, instead of the embedding, dimension 1: a "
             "norm or a mean, or emb[0::2] where emb[:, 0::2] is meant."
         )
+    equal = embed(fn, t[1:2].repeat(4))  # as a sampler's timesteps are
+    check_table_shape(equal, 4, emb.shape[1])
+    off = (equal - emb[1]).abs().max()
+    if off > 1e-4 * max(1.0, emb.abs().max().item()):
+        raise Wrong(
+            f"In a batch of equal timesteps, t = {int(t[1])} each, not all rows are those of a "
+            "timestep alone. A sampler's timesteps are all equal: give each its row."
+        )
     one = torch.tensor([1])
     off = (embed(fn, one) - embed(fn, torch.cat([t, one]))[-1]).abs().max()
     if off > 1e-4 * max(1.0, emb.abs().max().item()):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
@@ -33,15 +34,16 @@ class Asked(NamedTuple):
 class Model(nn.Module):
     """A stand-in for a network: notes what it is asked, and has an answer of its own to each."""
 
-    def __init__(self) -> None:
+    def __init__(self, null: int = NULL) -> None:
         super().__init__()
+        self.null = null
         self.calls: list[list[Asked]] = []
         self.misfit = ""  # what of a call did not fit together
         self.weight = nn.Parameter(torch.zeros(1))  # whose device may be asked for
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
         """Predict, or note that images, timesteps and labels of a call do not fit together."""
-        labels = torch.full((len(x_t),), NULL) if labels is None else torch.as_tensor(labels)
+        labels = torch.full((len(x_t),), self.null) if labels is None else torch.as_tensor(labels)
         if labels.dtype not in (torch.int64, torch.int32):
             self.misfit = (
                 f"The model gets labels of {labels.dtype}. They index the rows of a table, and "
@@ -114,15 +116,52 @@ def _guided_prediction(answer: object) -> list[str]:
             "For another x_t the result is wrong: something is kept from an earlier call. Ask the "
             "model anew in each."
         )
-    return _notes(offset, model.calls)
+    _check_others(fn, offset)
+    return [*_notes(offset, model.calls), *_scale_note(fn, offset)]
 
 
-def _guide(fn: Callable, scale: float, model: Model | None = None, x_t: Tensor = X_T) -> Tensor:
-    what = f"{name_of(fn)}({ARGUMENTS}) with x_t {shape(X_T)} and scale = {scale:g}"
-    told = (model or Model()), x_t, STEPS, LABELS, NULL, scale
+def _check_others(fn: Callable, offset: int) -> None:
+    """Another number of images, other labels, and another null label."""
+    for x_t, t, labels, null in (
+        (X_T[:2], STEPS[1:], torch.tensor([6, 6]), 11),
+        (X_T[:1], STEPS[:1], LABELS[:1], 10),
+        (X_T[:1], STEPS[:1], torch.tensor([3]), 0),
+    ):
+        right = _mix(2.0 + offset, x_t, t, labels, null)
+        got = _guide(fn, 2.0, None, x_t, (t, labels, null))
+        if not torch.allclose(got, right, atol=1e-4):
+            raise Wrong(
+                f"For {len(LABELS)} images, null_label = {NULL} and scale = 3 it is right, for "
+                f"{len(x_t)} with the labels {labels.tolist()}, null_label = {null} and scale = 2 "
+                "it is not. Take all numbers from the arguments, and keep nothing between calls."
+            )
+
+
+def _scale_note(fn: Callable, offset: int) -> list[str]:
+    """Whether each image may have a scale of its own, (B, 1, 1, 1)."""
+    scales = torch.tensor([3.0, 1.0, 0.5]).reshape(-1, 1, 1, 1)
+    with suppress(Wrong):
+        if torch.allclose(_guide(fn, scales), _mix(scales + offset), atol=1e-4):
+            return []
+    return [
+        "Note: your function takes no tensor of scales, one for each image, (B, 1, 1, 1). The "
+        "page's does."
+    ]
+
+
+def _guide(
+    fn: Callable,
+    scale: float | Tensor,
+    model: Model | None = None,
+    x_t: Tensor = X_T,
+    told: tuple[Tensor, Tensor, int] = (STEPS, LABELS, NULL),
+) -> Tensor:
+    shown = f"{scale:g}" if isinstance(scale, float) else f"a tensor {shape(scale)}"
+    what = f"{name_of(fn)}({ARGUMENTS}) with x_t {shape(x_t)} and scale = {shown}"
+    told = (model or Model(told[2])), x_t, *told, scale
     with cured(_cure):
         got = call_on(fn, *told, what=what)
-    if got.shape != X_T.shape:
+    if got.shape != x_t.shape:
         raise Wrong(
             f"{what} must return the shape of x_t, got {shape(got)}. Take the batch of twice the "
             "size apart along its first dimension: .chunk(2)."
@@ -188,8 +227,14 @@ def _check_asked(calls: list[list[Asked]]) -> None:
         )
 
 
-def _mix(scale: float, x_t: Tensor = X_T) -> Tensor:
-    cond, uncond = (_answers(x_t, STEPS, k) for k in (LABELS, torch.full_like(LABELS, NULL)))
+def _mix(
+    scale: float | Tensor,
+    x_t: Tensor = X_T,
+    t: Tensor = STEPS,
+    labels: Tensor = LABELS,
+    null: int = NULL,
+) -> Tensor:
+    cond, uncond = (_answers(x_t, t, k) for k in (labels, torch.full_like(labels, null)))
     return uncond + scale * (cond - uncond)
 
 

@@ -55,6 +55,10 @@ def _interval_scale(answer: object) -> list[str]:
         (CLOCK[:3], 0.5, 299, 300),
         (CLOCK[4:], -1.0, 800, 1000),
         (CLOCK, 0.0, 250, 550),
+        (CLOCK, 12.0, 299, 302),
+        (CLOCK, 3.0, 300, 300),
+        (CLOCK, 3.0, 0, 0),
+        (CLOCK, 3.0, 800, 300),
     ):
         got, right = _scales(fn, t, scale, low, high), _right(t, scale, low, high)
         if not torch.allclose(got, right):

@@ -63,6 +63,7 @@ def _time_and_class(answer: object) -> list[str]:
                 _check_own(module, t_emb, labels)
         _check_timestep(module, t_emb, labels)
         notes = _check_learning(module, t_emb, labels)
+    build(factory, num_classes, d_emb, text=text)  # another one shares nothing
     return notes
 
 
@@ -176,6 +177,13 @@ def _check_sum(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
             "its own label, whatever the other images are."
         )
 
+    twice = torch.tensor([1, 1, 0, 1, len(labels) - 1, len(labels) - 1])
+    off = (_told(module, t_emb[twice.flip(0)], twice) - t_emb[twice.flip(0)] - rows[twice]).abs()
+    if off.max() > 1e-3:
+        raise Wrong(
+            f"Where labels come twice in a batch, {twice.tolist()}, the result is not t_emb plus "
+            "the row of each. Every image gets the whole row of its label."
+        )
     single = [_told(module, none[:1], labels[k : k + 1]) for k in range(len(labels))]
     if not torch.allclose(torch.cat(single), rows, atol=1e-4):
         k = int((torch.cat(single) - rows).abs().amax(dim=1).argmax())
@@ -240,8 +248,10 @@ def _check_spare(module: nn.Module, moved: Tensor, num_labels: int) -> None:
     parameters = trainable(module)
     used = moved.any(dim=1).any(dim=0).split([p.numel() for p in parameters.values()])
     for (name, table), numbers in zip(parameters.items(), used, strict=True):
-        rows = numbers.reshape(table.shape).flatten(1).any(dim=1) if table.ndim > 1 else numbers
-        if len(table) > num_labels >= rows.sum() and table.ndim > 1 and rows.any():
+        if table.ndim < 2:
+            continue
+        rows = numbers.reshape(table.shape).flatten(1).any(dim=1)
+        if len(table) > num_labels >= rows.sum() and rows.any():
             raise Wrong(
                 f"{name} has {len(table)} rows, and the labels 0 .. num_classes read "
                 f"{int(rows.sum())} of them; the others are never learned. Make as many as there "
@@ -275,6 +285,11 @@ def _check_timestep(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
         raise Wrong(
             "No gradient reaches t_emb, so the layers that made it would never learn. Leave out "
             "detach, .data, torch.tensor(t_emb) and no_grad."
+        )
+    if (grad - 1).abs().max() > 1e-3:
+        raise Wrong(
+            f"The gradient that reaches t_emb is {grad.flatten()[0]:.3g} times the one that "
+            "arrives, and of a sum it is the same. Is a part of t_emb detached?"
         )
 
 

@@ -79,6 +79,7 @@ def _timestep_embedding(answer: object) -> list[str]:
     notes = []
     for d_sinusoidal, d_emb in ((256, 512), (48, 32)):
         notes = _examine(factory, d_sinusoidal, d_emb)
+    build(factory, 48, 32, text=f"{name_of(factory)}(48, 32)")  # another one shares nothing
     return [*notes, *_other_timesteps(factory)]
 
 

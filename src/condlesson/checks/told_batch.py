@@ -12,7 +12,7 @@ from condlesson import exercises
 from condlesson.checks.harness.answer import as_function, call, cured, shape
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
-from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
+from condlesson.checks.harness.run import NotDone, Raised, Wrong, name_of, run_check
 from condlesson.checks.instruments.chance import unevenness
 
 __all__ = ["check_told_batch"]
@@ -20,6 +20,7 @@ __all__ = ["check_told_batch"]
 ARGUMENTS = "images, labels, batch_size, null_label, dropout, training"
 IMAGES, CLASSES, NULL = 60, 7, 9  # the null label is not the largest label plus 1
 LABELS = torch.arange(IMAGES).mul(31).remainder(CLASSES)  # in no order of the images
+PIXELS = torch.rand(IMAGES, 1, 2, 3, generator=torch.Generator().manual_seed(12)) * 2 - 1
 SIZE, MANY = 20, 150  # images in a batch, and batches: 3000 labels
 RARE = 0.15, 0.85  # shares that are withheld; no tenths
 UNEVEN = 160.0  # chi-square of 60 images, which chance exceeds once in 10**10 checks
@@ -65,6 +66,7 @@ def _told_batch(answer: object) -> list[str]:
     _check_evaluation(fn)
     _check_reach(torch.cat([few.numbers, many.numbers]))
     _draw(fn, 1, 0.0, training=False)  # .squeeze() takes the batch away from one image
+    _check_others(fn)
     if not all(batches.share.std() < 1e-6 for batches in (few, many)):
         return []
     return [
@@ -73,24 +75,30 @@ def _told_batch(answer: object) -> list[str]:
     ]
 
 
-def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tuple[Tensor, Tensor]:
+def _draw(
+    fn: Callable,
+    size: int,
+    dropout: float,
+    training: bool = True,
+    count: int = IMAGES,
+    null: int = NULL,
+) -> tuple[Tensor, Tensor]:
     """Numbers of the drawn images, and what was told of them."""
-    images = torch.arange(1.0, IMAGES + 1).reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone()
-    labels, kept = LABELS.clone(), images.clone()
-    what = f"{name_of(fn)}(..., {size}, {NULL}, {dropout}, {training})"
+    images, labels = PIXELS[:count].clone(), LABELS[:count].clone()
+    what = f"{name_of(fn)}(..., {size}, {null}, {dropout}, {training})"
     with cured(_cure):
-        result = call(fn, images, labels, size, NULL, dropout, training, what=what)
+        result = call(fn, images, labels, size, null, dropout, training, what=what)
     if result is None or result is Ellipsis:
         raise NotDone(f"{what} returned {result}.")
     pair = isinstance(result, (tuple, list)) and len(result) == 2
     if not pair or not all(isinstance(part, Tensor) for part in result):
         raise Wrong(f"{what} must return two tensors, the images and their labels.")
-    if not torch.equal(labels, LABELS):
+    if not torch.equal(labels, LABELS[:count]):
         raise Wrong(
             "The labels of the data set are changed in place: what is withheld once is lost for "
             "good. Make new ones: torch.where, masked_fill or clone."
         )
-    if not torch.equal(images, kept):
+    if not torch.equal(images, PIXELS[:count]):
         raise Wrong(
             "The images of the data set are changed in place, so that in the next batch they no "
             "longer fit their labels. Take rows of them: images[rows]."
@@ -98,20 +106,20 @@ def _draw(fn: Callable, size: int, dropout: float, training: bool = True) -> tup
     shown, told = result
     if told.ndim == 4 and shown.shape == (size,):
         raise Wrong(f"{what} returns the labels first. Return the images, then their labels.")
-    if shown.shape != (size, 1, 2, 2) or told.shape != (size,):
+    wanted = (size, *PIXELS.shape[1:])
+    if shown.shape != wanted or told.shape != (size,):
         raise Wrong(
-            f"{what} must return {size} images and {size} labels, {shape((size, 1, 2, 2))} and "
+            f"{what} must return {size} images and {size} labels, {shape(wanted)} and "
             f"{shape((size,))}, got {shape(shown)} and {shape(told)}."
         )
     if told.dtype not in (torch.int64, torch.int32):
         raise Wrong(
             f"Labels must stay integers, which index rows: int64 as they came, got {told.dtype}."
         )
-    numbers = shown.flatten(1).mean(dim=1).round().long()
-    same = torch.equal(shown, numbers.float().reshape(-1, 1, 1, 1).expand_as(shown))
-    if not same or not bool(((numbers >= 1) & (numbers <= IMAGES)).all()):
+    off = (shown.float()[:, None] - PIXELS[None, :count]).flatten(2).abs().amax(dim=2)
+    if not bool((off.amin(dim=1) == 0).all()):
         raise Wrong("The images are not those of the data set. Withhold labels, and no pixels.")
-    return numbers - 1, told.long()
+    return off.argmin(dim=1), told.long()
 
 
 def _cure(failure: Failure) -> str:
@@ -246,6 +254,27 @@ def _check_share(batches: _Batches) -> None:
     raise Wrong(
         f"With dropout = {batches.dropout}, {share:.0%} of the labels are withheld.{reason}"
     )
+
+
+def _check_others(fn: Callable) -> None:
+    """Another number of images and of the batch, and another null label."""
+    text = (
+        f"With {IMAGES} images, null_label = {NULL} and a batch of {SIZE} it is right; with 23 "
+        "images, null_label = 12 and batches of 14 or 2 it is not: {}. Take all numbers from the "
+        "arguments."
+    )
+    other = {"count": 23, "null": 12}
+    try:
+        drawn, told = zip(*(_draw(fn, 14, 0.0, **other) for _ in range(60)), strict=True)
+        for size in (14, 2):
+            if (_draw(fn, size, 1.0, **other)[1] != 12).any():
+                raise Wrong(text.format("with dropout = 1 a label is not null_label"))
+    except Raised as error:
+        raise Wrong(text.format(error.args[0].removesuffix("."))) from None
+    if len(torch.cat(drawn).unique()) < 23:
+        raise Wrong(text.format("not all images are drawn"))
+    if not torch.equal(torch.cat(told), LABELS[torch.cat(drawn)]):
+        raise Wrong(text.format("with dropout = 0 a label is another one"))
 
 
 def _check_ends(fn: Callable) -> None:

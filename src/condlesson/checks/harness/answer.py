@@ -15,6 +15,7 @@ from condlesson.checks.harness.cures import applied
 from condlesson.checks.harness.failure import Cure, Failure, failure_of
 from condlesson.checks.harness.location import frames_of_error, place_of_error
 from condlesson.checks.harness.run import PASSING, NotDone, Raised, Wrong, name_of, say
+from condlesson.checks.harness.shared import apart, state_kept
 
 __all__ = [
     "HALVES",
@@ -74,8 +75,9 @@ def as_factory(answer: object, call_text: str) -> Callable:
 def call(function: Callable, *args: object, what: str) -> object:
     """Result of function(*args); what it raises becomes `Wrong` or `NotDone`."""
     try:
-        return function(*args)
-    except PASSING:
+        with state_kept(what):
+            return function(*args)
+    except (*PASSING, Wrong):
         raise
     except NotImplementedError as error:
         if not _is_placeholder(error):
@@ -97,7 +99,9 @@ def _is_placeholder(error: NotImplementedError) -> bool:
 
 def build(factory: Callable, *args: object, text: str) -> nn.Module:
     """A module made by the learner's class, in training mode as made."""
-    module = call(factory, *args, what=text)
+    with apart(factory, text) as made:
+        module = call(factory, *args, what=text)
+        made += [module] if isinstance(module, nn.Module) else []
     if module is None or module is Ellipsis:
         raise NotDone(f"{text} returned {module}.")
     if not isinstance(module, nn.Module):
@@ -169,6 +173,11 @@ def _other_kind(value: object) -> str:
 
 def _plain(value: Tensor, what: str) -> Tensor:
     """The tensor without what a subclass adds, on the CPU."""
+    if value.is_inference():
+        raise Wrong(
+            f"{what} returned a tensor of inference mode, which no layer can be trained on. Leave "
+            "out torch.inference_mode."
+        )
     with torch._C.DisableTorchFunctionSubclass():
         if value.is_meta or value.layout != torch.strided:
             kind = "without values, on the device meta" if value.is_meta else f"{value.layout}"

@@ -15,10 +15,12 @@ from condlesson.checks.harness.result import CheckResult, note_result
 from condlesson.checks.harness.session import own_state, untouched
 from condlesson.scaffold import begun
 
-__all__ = ["NotDone", "Raised", "Wrong", "name_of", "run_check", "say"]
+__all__ = ["MADE", "NotDone", "Raised", "Wrong", "name_of", "run_check", "say"]
 
 SECONDS = 10.0
 PASSING = (KeyboardInterrupt, TooSlow)  # what no check may hold back on its way
+
+MADE: list[object] = []  # by the answer's class, since the check began
 
 Outcome = tuple[str, list[str]]  # status and messages
 
@@ -112,6 +114,7 @@ def _in_time(work: Callable[[], Outcome]) -> Outcome:
 
 
 def _outcome(answer: object, examine: Callable[[object], list[str]], exercise: object) -> Outcome:
+    MADE.clear()
     with own_state():
         try:
             other = not_the_learners(answer, exercise)

@@ -95,8 +95,24 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
         name_norm(lambda h, t_emb: apply(layer, h, t_emb), asked, t_emb[:1])
     with with_random_parameters(layer):
         check_modes(layer, lambda: apply(layer, h, t_emb))
+        _check_sizes(layer, h, t_emb)
     _check_owned(layer, sizes, t_emb)
+    build(factory, *sizes, text=f"{name_of(factory)}{sizes}")  # another one shares nothing
     return layer
+
+
+def _check_sizes(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
+    """Another size of feature map, and one without any contrast."""
+    twice = apply(layer, torch.cat([h, h], dim=2), t_emb)
+    out = apply(layer, h, t_emb)
+    off = (twice - torch.cat([out, out], dim=2)).abs().max()
+    if off > 0.05 * max(1.0, out.abs().max().item()):  # a variance over n - 1 moves it by 0.01
+        raise Wrong(
+            f"It is right for feature maps of {h.shape[2]} x {h.shape[3]} pixels, and not for "
+            f"{2 * h.shape[2]} x {h.shape[3]}: two equal halves give something else than one. Take "
+            "height and width from h, or let nn.GroupNorm do it."
+        )
+    apply(layer, torch.zeros_like(h), t_emb)  # raises where a deviation of 0 divides
 
 
 def layer_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:

@@ -61,7 +61,7 @@ def check_training(model: nn.Module, entrance: Entrance, x: Tensor, corner: Tens
     """
 
     def seeded(x: Tensor, t: Tensor) -> Tensor:  # what is drawn while it trains is drawn alike
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(torch.initial_seed())
         return model(x, t)
 
     t = timesteps(corner, entrance)

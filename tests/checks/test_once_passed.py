@@ -1,0 +1,183 @@
+"""Wrong answers that a check once took, since it asked at one size, or called a thing once."""
+
+import pytest
+
+from condlesson import checks
+from tests.checks import test_additive_block, test_ddim_update, test_guidance, test_interval_scale
+from tests.checks import test_time_and_class as told
+from tests.checks import test_told_batch as batches
+from tests.checks.layers import ADAGN, NORM, NORMED, PROJECT, by_hand
+from tests.checks.variants import assert_accepted, assert_wrong, cell, edited
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SINUSOID = """\
+def embed(t, d):
+    w = 10_000 ** (-torch.arange(d // 2) / (d // 2))
+    angles = t[:, None] * w
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+"""
+DRAW = """\
+def draw(B, T):
+    return torch.randint(0, T, (B,))
+"""
+FORWARD = "    def forward"
+CODES = {
+    "sinusoidal_embedding": SINUSOID,
+    "adagn": ADAGN,
+    "zero_init_adagn": ADAGN,
+    "time_and_class": told.CODE,
+    "told_batch": batches.CODE,
+    "guided_prediction": test_guidance.CODE,
+    "interval_scale": test_interval_scale.CODE,
+    "draw_timesteps": DRAW,
+    "ddim_update": test_ddim_update.STEP,
+    "additive_block": test_additive_block.BLOCK,
+}
+MADE = "def embed(t, d):"
+OFF, SEED = "torch.set_grad_enabled(False)", "torch.manual_seed(0)"
+WIDE, NARROW = "nn.Embedding(C + 1, d)", "self.C, self.d = C, d"
+WRONG = [  # check, what is written, and what is said
+    (
+        "sinusoidal_embedding",
+        {MADE: f"@torch.inference_mode()\n{MADE}"},
+        "tensor of inference mode",
+    ),
+    ("sinusoidal_embedding", {MADE: f"{MADE}\n    {OFF}"}, "switches gradients off and leaves"),
+    ("sinusoidal_embedding", {MADE: f"{MADE}\n    {SEED}"}, "sets torch's seed, and with it all"),
+    (
+        "sinusoidal_embedding",
+        {MADE: f"{MADE}\n    if bool((t == t[0]).all()): t = t[:1]"},
+        "4 timesteps and d_emb = 256 must give shape (4, 256), got (1, 256)",
+    ),
+    (
+        "sinusoidal_embedding",
+        {"t[:, None] * w": "(t * ((t[:, None] == t).tril(-1).sum(1) == 0))[:, None] * w"},
+        "In a batch of equal timesteps, t =",
+    ),
+    ("adagn", {PROJECT: f"{SEED}; {PROJECT}"}, "sets torch's seed, and with it all"),
+    ("adagn", {PROJECT: f"Layer.G = G; {PROJECT}"}, "writes Layer.G, which all objects of the"),
+    ("time_and_class", {NARROW: "global width; width = C"}, "writes the global name width, which"),
+    (
+        "adagn",
+        {PROJECT: PROJECT.replace("= ", "= KEPT.setdefault((C, D), ", 1) + ")"},
+        "has the parameter project.weight of another object that was made before",
+    ),
+    (
+        "adagn",
+        by_hand("(x - x.mean(-1, keepdim=True)) / x.std(-1, correction=0, keepdim=True)"),
+        "values that are nan or infinite. A division by 0",
+    ),
+    (
+        "adagn",
+        {
+            NORM: "self.G, self.C = G, C",
+            NORMED: "F.group_norm(h, self.G if h[0, 0].numel() < 36 else self.C)",
+        },
+        "It is right for feature maps of 5 x 7 pixels, and not for 10 x 7",
+    ),
+    (
+        "time_and_class",
+        {
+            told.SUM: "first = (labels[:, None] == labels).float().tril(-1).sum(1) == 0\n"
+            "        return t_emb + self.rows(labels) * first[:, None]"
+        },
+        "Where labels come twice in a batch",
+    ),
+    (
+        "time_and_class",
+        {told.SUM: "return 0.5 * t_emb + 0.5 * t_emb.detach() + self.rows(labels)"},
+        "The gradient that reaches t_emb is 0.5 times the one that arrives",
+    ),
+    (
+        "told_batch",
+        {batches.PAIR: "x, y = images[rows].round(), labels[rows]"},
+        "The images are not those of the data set",
+    ),
+    (
+        "told_batch",
+        {batches.PAIR: "x, y = images[rows].flip(-1), labels[rows]"},
+        "The images are not those of the data set",
+    ),
+    (
+        "told_batch",
+        {batches.ROWS: "rows = torch.randint(0, 60, (B,))"},
+        "with 23 images, null_label",
+    ),
+    (
+        "told_batch",
+        {batches.DROP: batches.DROP.replace("null", "labels.max() + 3")},
+        "with dropout = 1 a label is not null_label",
+    ),
+    (
+        "guided_prediction",
+        {test_guidance.SPLIT: "cond, uncond = both[:3], both[3:]"},
+        "with x_t (2, 1, 4, 5) and scale = 2 must return the shape",
+    ),
+    (
+        "guided_prediction",
+        {test_guidance.TOLD: test_guidance.TOLD.replace("null", "9")},
+        "for 2 with the labels [6, 6], null_label = 11 and scale = 2 it is not",
+    ),
+    (
+        "interval_scale",
+        {test_interval_scale.INSIDE: "inside = ((t - low) * (t - high) < 0) | (t == low)"},
+        "low = 300 and high = 300, is not: at t = 300 the scale is 3",
+    ),
+    (
+        "interval_scale",
+        {test_interval_scale.END: "return torch.where(inside, min(scale, 10.0), 1.0)"},
+        "with scale = 12, low = 299 and high = 302, is not",
+    ),
+    (
+        "draw_timesteps",
+        {"(B,))": "(B,)).clamp(max=998)"},
+        "with T = 1000 the draws run from 0 to 998",
+    ),
+    (
+        "ddim_update",
+        {test_ddim_update.END: f"noise = noise * (len(x_t) > 1); {test_ddim_update.END}"},
+        "One image alone gives another result than in a batch",
+    ),
+    (
+        "additive_block",
+        {
+            "# more": "self.g, self.C = nn.Parameter(torch.ones(())), C",
+            test_additive_block.OUT: "z = h + shift\n        return F.relu(self.norm(z) + self.g * "
+            "(F.group_norm(z, self.C) - self.norm(z)))",
+        },
+        "The block has g, (), which was not there",
+    ),
+]
+ZERO = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
+RIGHT = [  # and right answers that were refused
+    ("zero_init_adagn", {"affine=False": "eps=1e-3, affine=False", "# more": ZERO}),
+    (
+        "zero_init_adagn",
+        {"# more": ZERO}
+        | by_hand("(x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + 1e-5).sqrt()"),
+    ),
+    (
+        "time_and_class",
+        {
+            told.ROWS: f"{told.ROWS}; self.gain = nn.Parameter(torch.ones(()))",
+            told.SUM: "return t_emb + self.gain * self.rows(labels)",
+        },
+    ),
+]
+
+
+def ids(rows):
+    return [f"{check}-{k}" for k, (check, *_) in enumerate(rows)]
+
+
+@pytest.mark.parametrize(("check", "edits", "fragment"), WRONG, ids=ids(WRONG))
+def test_it_is_wrong_and_named(check, edits, fragment):
+    assert FORWARD in ADAGN
+    answer = cell(edited(CODES[check], edits), KEPT={})
+    assert_wrong(getattr(checks, f"check_{check}")(answer), fragment)
+
+
+@pytest.mark.parametrize(("check", "edits"), RIGHT, ids=ids(RIGHT))
+def test_it_is_right(check, edits):
+    assert_accepted(getattr(checks, f"check_{check}")(cell(edited(CODES[check], edits))))
