@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -35,6 +36,7 @@ LITERAL = {  # markup that stands in the text as it was written, and the cure
     r"&#?\w+;": "There is no such character. Write the character itself.",
     r"^\[[ x]\] ": "There are no boxes to tick here. Write a list.",
 }
+AS_WRITTEN = nodes.FixedTextElement, nodes.literal, nodes.math, addnodes.literal_strong
 logger = logging.getLogger(__name__)
 
 
@@ -105,7 +107,7 @@ def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.E
     """What is shown, what to do, and where."""
     for text in doctree.findall(nodes.Text):
         around = text.parent
-        if isinstance(around, nodes.FixedTextElement | nodes.literal | nodes.math):
+        if isinstance(around, AS_WRITTEN):
             continue
         behind = around[around.index(text) + 1 : around.index(text) + 2]
         for markup, cure in LITERAL.items():

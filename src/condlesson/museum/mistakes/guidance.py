@@ -46,7 +46,7 @@ MISTAKES = (
             "Three blocks each withhold the class from one image in ten. How often does the "
             "network see an image without any class?",
             ("For one image in ten.", "So it would be if all blocks decided together."),
-            ("For three in ten.", "For about three in ten *some* block is told nothing."),
+            ("For three in ten.", "For about three in ten, one block at least is told nothing."),
             (
                 "For one in a thousand.",
                 "All three have to withhold it at once: 0.1 times 0.1 times 0.1.",
