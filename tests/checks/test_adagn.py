@@ -6,7 +6,7 @@ from condlesson import conditioning, exercises
 from condlesson.checks import check_adagn, check_additive_gn, check_zero_init_adagn
 from tests.answers import blank
 from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SHAPES, SPLIT, by_hand
-from tests.checks.variants import assert_passed, assert_wrong, cell, edited, lines
+from tests.checks.variants import assert_passed, assert_wrong, cell, edited, lines, rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -215,11 +215,12 @@ NOTED = {
 }
 
 
-@pytest.mark.parametrize("edits", RIGHT.values(), ids=RIGHT)
+@pytest.mark.parametrize("edits", rows(RIGHT, 16))
 def test_right_adagn_passes(edits):
     assert_passed(check_adagn(cell(edited(ADAGN, edits))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noted", NOTED.values(), ids=NOTED)
 def test_usual_adagn_passes_with_a_note(noted):
     edits, *notes = noted

@@ -4,6 +4,7 @@ import ast
 import math
 import re
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,6 +24,14 @@ def edited(code, edits):
         assert old in code, old
         code = code.replace(old, new)
     return code
+
+
+def rows(table, first):
+    """The rows of a table as parameters, of which the first so many are for the loop."""
+    return [
+        pytest.param(row, id=name, marks=[pytest.mark.slow] * (k >= first))
+        for k, (name, row) in enumerate(table.items())
+    ]
 
 
 def lines(*code, indent=8):

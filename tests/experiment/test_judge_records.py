@@ -61,6 +61,7 @@ def write(folder, kind, content):
     (folder / f"{kind}.json").write_text(json.dumps(content))
 
 
+@pytest.mark.slow
 def test_the_judges_of_the_book_are_whole_and_current():
     assert verify_judges() == []
     assert missing_judges() == []
@@ -98,6 +99,7 @@ def test_judges_are_the_same_again(recorded, subset, tmp_path):
     assert verify_judges(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_judge_that_is_loaded(recorded, subset):
     for kind in KINDS:
         scores = judge_scores(load_judge(kind, recorded), kind, subset)

@@ -239,6 +239,7 @@ def test_a_page_that_cannot_be_read_is_named_whichever_is_asked_for(tmp_path):
     assert (finding.path, finding.line, finding.rule) == ("book/broken.md", 10, "cell")
 
 
+@pytest.mark.slow
 def test_the_book_keeps_its_rules(book):
     assert [str(finding) for finding in lint(read_texts(book), book)] == []
 

@@ -11,6 +11,8 @@ import pytest
 from condlesson.notebooks.export import KINDS
 from tests.notebooks.made import PAGES, sources
 
+pytestmark = pytest.mark.slow  # all pages are exported first
+
 # What Jupyter would show as raw text.
 MYST = {
     "a role": r"\{[a-z][\w:+-]*\}`",
