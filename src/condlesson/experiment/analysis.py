@@ -128,13 +128,15 @@ class Estimate:
 
     def in_percent(self) -> tuple[list[float], float, float]:
         """Differences of the seeds and ends of the interval, in per cent, as figures take them."""
-        return [100 * value for value in self.values], 100 * self.low, 100 * self.high
+        low, high = self.interval()
+        return [100 * value for value in self.values], 100 * low, 100 * high
 
     @property
     def verdict(self) -> str:
         """``"lower"``, ``"higher"``, ``"the same"`` within the margin, or ``"open"``."""
-        if self.low > 0 or self.high < 0:
-            return "higher" if self.low > 0 else "lower"
+        low, high = self.interval()
+        if low > 0 or high < 0:
+            return "higher" if low > 0 else "lower"
         return "the same" if self.is_small else "open"
 
     @property

@@ -7,6 +7,7 @@ else does. Here stands what differs within the pairs beside the thing asked abou
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from condlesson.experiment import plan
 from condlesson.experiment.analysis import Estimate, conclude, estimate_pairs
@@ -78,19 +79,16 @@ QUESTIONS = {
 }
 
 
-def answer(
-    question: Question, runs: Mapping[str, Sequence[Run]], comparisons: int | None = None
-) -> Answer:
+def answer(question: Question, runs: Mapping[str, Sequence[Run]]) -> Answer:
     """Let runs answer a question.
 
     Args:
         question: One of `QUESTIONS`, or one of your own.
         runs: For each variant that the question names, its runs, one for each seed. Others with
             the same seeds add to what is known of the scatter.
-        comparisons: How many intervals hold together; by default those of this question.
 
     Returns:
-        What its pairs show.
+        What its pairs show, with intervals that hold together.
 
     Raises:
         ValueError: Runs that the question needs are missing, and the message has the commands that
@@ -109,7 +107,7 @@ def answer(
         norms[DESIGNS[name].norm].append(name)
     has_scatter = min(map(len, losses.values())) > 1
     groups = [names for names in norms.values() if has_scatter and len(names) > 1]
-    return Answer(question, tuple(estimate_pairs(losses, question.pairs, groups, comparisons)))
+    return Answer(question, tuple(estimate_pairs(losses, question.pairs, groups)))
 
 
 def answer_all(runs: Mapping[str, Sequence[Run]]) -> dict[str, Answer]:
@@ -121,8 +119,12 @@ def answer_all(runs: Mapping[str, Sequence[Run]]) -> dict[str, Answer]:
     Raises:
         ValueError: As `answer`.
     """
-    comparisons = sum(len(question.pairs) for question in QUESTIONS.values())
-    return {name: answer(question, runs, comparisons) for name, question in QUESTIONS.items()}
+    pairs = tuple(pair for question in QUESTIONS.values() for pair in question.pairs)
+    found = iter(answer(Question("", pairs, ""), runs).estimates)
+    return {
+        name: Answer(question, tuple(islice(found, len(question.pairs))))
+        for name, question in QUESTIONS.items()
+    }
 
 
 def _commands(question: Question, runs: Mapping[str, Sequence[Run]]) -> list[str]:
