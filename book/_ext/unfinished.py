@@ -27,7 +27,6 @@ LITERAL = {  # markup that stands in the text as it was written, and the cure
     r"\[\^[^\]\s]+\]": "There is no such footnote. Write it, or take its mark away.",
     r"\]\s+\([^\s()]+\)": "Write a link without a space: [text](address).",
     r"\]\[[^\]]*\]": "There is no such address. Write a link as [text](address).",
-    r"\{[a-z][\w:-]*\}\s*$": "Write a role without a space: {role}`text`.",
     r"::\{\w*": "A directive begins with three colons or more.",
     r"(?<![\w*])\*{1,2}(?=\w)|(?<=\w)\*{1,2}(?![\w*])": "Close it, without a space inside.",
     r"~~": "Nothing is struck through here. Take it away.",
@@ -36,6 +35,7 @@ LITERAL = {  # markup that stands in the text as it was written, and the cure
     r"&#?\w+;": "There is no such character. Write the character itself.",
     r"^\[[ x]\] ": "There are no boxes to tick here. Write a list.",
 }
+ROLE = re.compile(r"\{[a-z][\w:-]*\}\s*$")  # of text in front of code
 AS_WRITTEN = nodes.FixedTextElement, nodes.literal, nodes.math, addnodes.literal_strong
 logger = logging.getLogger(__name__)
 
@@ -109,12 +109,12 @@ def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.E
         around = text.parent
         if isinstance(around, AS_WRITTEN):
             continue
-        behind = around[around.index(text) + 1 : around.index(text) + 2]
         for markup, cure in LITERAL.items():
-            found = re.search(markup, text)
-            is_role = markup.endswith("$")
-            if found and not (is_role and not isinstance((*behind, None)[0], nodes.literal)):
+            if found := re.search(markup, text):
                 yield found[0].strip(), cure, around
+        behind = around[around.index(text) + 1 :]
+        if behind and isinstance(behind[0], nodes.literal) and (found := ROLE.search(text)):
+            yield found[0].strip(), "Write a role without a space: {role}`text`.", around
 
 
 def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:
