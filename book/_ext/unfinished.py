@@ -2,7 +2,8 @@
 
 A heading without words, markup that is shown in place of what it means, HTML that is opened and not
 closed (or closed and not opened), an id that stands twice, a fence that is open or broken, a row of
-a table with other cells than its head: Markdown drops a cell too many.
+a table with other cells than its head: Markdown drops a cell too many, a footnote without a mark in
+the text, and the numbers of a list but for the first.
 """
 
 import re
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 from docutils import nodes
+from markdown_it import MarkdownIt
+from mdit_py_plugins.footnote import footnote_plugin
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -118,10 +121,32 @@ def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.E
 
 
 def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:
-    """Warn of fences that are open or broken, and of rows unlike the head of their table."""
+    """Warn of broken fences, rows unlike the head of their table, and what Markdown would drop."""
     lines = source[0].splitlines()
-    for line, fault in [*_odd_fences(lines), *_odd_rows(lines)]:
+    for line, fault in [*_odd_fences(lines), *_odd_rows(lines), *_dropped(source[0])]:
         logger.warning(fault, location=(page, line))
+
+
+def _dropped(text: str) -> Iterator[tuple[int, str]]:
+    """Footnotes that no mark calls, and numbers of lists that would be others."""
+    known: dict = {}
+    tokens = MarkdownIt().use(footnote_plugin).parse(text, known)
+    for name, place in known.get("footnotes", {}).get("refs", {}).items():
+        mark = rf"\[\^{re.escape(name[1:])}\]"
+        if place < 0 and not re.search(rf"{mark}(?!:)", text):
+            line = text.count("\n", 0, re.search(f"{mark}:", text).start()) + 1
+            yield line, f"no text has the mark [^{name[1:]}]. Set it, or delete the footnote."
+    wanted: list[int | None] = []  # the next number, of each list that is open
+    for token in tokens:
+        if token.type in ("ordered_list_open", "bullet_list_open"):
+            wanted.append(token.attrs.get("start", 1) if token.type[0] == "o" else None)
+        elif token.type in ("ordered_list_close", "bullet_list_close"):
+            wanted.pop()
+        elif token.type == "list_item_open" and wanted[-1] is not None:
+            if int(token.info) not in (wanted[-1], 1):
+                fault = f"{token.info} in this list is shown as {wanted[-1]}. Number it so."
+                yield token.map[0] + 1, fault
+            wanted[-1] += 1
 
 
 def _odd_fences(lines: list[str]) -> Iterator[tuple[int, str]]:

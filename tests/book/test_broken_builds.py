@@ -98,6 +98,8 @@ BROKEN = {  # pages, and what is named
     "code": ("It is `code and more.", "` is shown as it stands. Close the code"),
     "formula": ("It is $x and more.", "$ is shown as it stands. Close the formula."),
     "character": ("A &nosuch; B.", "&nosuch; is shown as it stands. There is no such character"),
+    "footnote-unused": ("Text.\n\n[^a]: More.", "no text has the mark [^a]. Set it, or"),
+    "list": ("1. One\n3. Three", "3 in this list is shown as 2. Number it so."),
     "address": ("See [the page][nowhere].", "][nowhere] is shown as it stands. There is no such"),
     "box": ("- [ ] to do", "[ ] is shown as it stands. There are no boxes"),
     "colons": ("::{note}\nText\n::", "::{note is shown as it stands. A directive begins"),
@@ -183,7 +185,8 @@ def broken(tmp_path_factory):
     "a broken reference, link, citation, picture or link in HTML, a question of two equal choices "
     "or that folds nothing, a number that is rounded to nothing, HTML that is not closed, what "
     "the site's policy blocks, an open fence, a row of a table with a cell too many, a heading "
-    "without words, markup that is shown in place of what it means",
+    "without words, markup that is shown in place of what it means, a footnote that no mark calls, "
+    "a list that would get other numbers",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])

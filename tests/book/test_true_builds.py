@@ -36,6 +36,11 @@ FAULTS = {  # options and code of a cell, and what the build says of it
     "inf": ("", 'float("inf")', "shows inf, which is no finite number"),
     "no-time": ("", 'import numpy\nprint(numpy.datetime64("NaT"))', "shows NaT, which is no"),
     "not-there": ("", 'print("<NA>")', "shows <NA>, which is no finite number"),
+    "masked": (
+        "",
+        "import numpy\nprint(numpy.ma.masked_invalid([1, float(chr(110) + 'an'), 2]))",
+        r"shows \[1.0 --, which is no finite number",
+    ),
     "raises-nothing": (
         ":tags: [raises-exception]\n\n",
         "6 * 7",
@@ -56,6 +61,11 @@ FAULTS = {  # options and code of a cell, and what the build says of it
     "nan-line": (
         FIGURE,
         f'{DRAW}plt.plot([1, 2])\nplt.plot([float("nan")] * 2);',
+        "has a part without a single point",
+    ),
+    "nan-bar": (
+        FIGURE,
+        f'{DRAW}plt.bar([1, 2, 3], [1, float("nan"), 2]);',
         "has a part without a single point",
     ),
     "white": (FIGURE, f'{DRAW}plt.plot([1, 2], color="white");', "draws is empty"),
@@ -243,6 +253,18 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options="", code="found = !ls nowhere"),
         ", line 10: a command behind ! may fail, and nobody would see it. Use subprocess.run",
     ),
+    "system": (
+        CELL.format(options="", code="import os\nos.system('false')"),
+        ", line 10: a command of the system may fail, and nobody would see it. Use subprocess.run",
+    ),
+    "capture": (
+        CELL.format(options="", code="%%capture\n1 / 0"),
+        ", line 10: %%capture hides an exception as well. Take it out.",
+    ),
+    "exit": (
+        CELL.format(options="", code="exit()"),
+        ", line 10: this ends the kernel before the page. Take it out.",
+    ),
     "unused": (
         CELL.format(options="", code='glue("loss", 0.1, display=False)'),
         ", line 10: loss is glued, and no text of the page shows it.",
@@ -268,7 +290,8 @@ UNREADABLE = {  # its text, and what the build says of it
 
 @pytest.mark.fault(
     "an unknown tag or option, options that are no YAML or that YAML drops, a command of the "
-    "shell, a glued value that no text shows, bytes that are no UTF-8, a page without an entry",
+    "shell, what hides an exception, a glued value that no text shows, bytes that are no UTF-8, a "
+    "page without an entry",
     "the build fails before anything runs, with page, line and cure",
 )
 def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):

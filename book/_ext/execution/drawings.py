@@ -139,9 +139,9 @@ class _Panel:
 
     @cached_property
     def has_lost_points(self) -> bool:
-        """Whether a line or a collection, of those that were drawn, has none of its points."""
+        """Whether a line or a collection has none of its points, or a bar is one of nan."""
         return any(
-            not part.get("id", "").startswith("patch") and _has_no_points(part)
+            (_is_of_nan if part.get("id", "").startswith("patch") else _has_no_points)(part)
             for part in self.artists
         )
 
@@ -225,3 +225,8 @@ def _has_no_points(artist: Element) -> bool:
     return bool(marks) and not any(
         mark.get("d", "").strip() or HREF in mark.attrib for mark in marks
     )
+
+
+def _is_of_nan(patch: Element) -> bool:
+    """Whether Matplotlib had no corner to draw."""
+    return any(mark.get("d", "").split() == ["M", "0", "0", "z"] for mark in _marks(patch))

@@ -31,7 +31,15 @@ OPTIONS = {
     ("mystnb", "image"): {"align", "alt", "classes", "height", "scale", "width"},
 }
 PAGES = {".md", ".markdown", ".rst", ".ipynb"}  # what somebody may take for a page
-SHELL = re.compile(r"^\s*(?:[\w, ]+=\s*)?!(?!=)", re.M)
+CURE = "Use subprocess.run([...], check=True)."
+HIDDEN = {  # code whose failure nobody would see, and what to say of it
+    r"^\s*(?:[\w, ]+=\s*)?!(?!=)": f"a command behind ! may fail, and nobody would see it. {CURE}",
+    r"^\s*(?:[\w, ]+=\s*)?%{1,2}(?:sx|system)\b|\bos\.(?:system|popen)\(": (
+        f"a command of the system may fail, and nobody would see it. {CURE}"
+    ),
+    r"^\s*%%capture\b": "%%capture hides an exception as well. Take it out.",
+    r"^\s*%?(?:exit|quit)(?:\(\))?\s*;?$": "this ends the kernel before the page. Take it out.",
+}
 COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
@@ -92,7 +100,7 @@ def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
         if cell.cell_type == "code":
             options = _written_options(written[line:])
             found = [*_lost_in_yaml(options), *_unknown_tags(cell), *_unknown_options(cell)]
-            found += [*_unused(cell, text), *_shell(cell)]
+            found += [*_unused(cell, text), *_hidden(cell)]
             yield from (f"{path.name}, line {line + 1}: {told}" for told in found)
 
 
@@ -138,12 +146,8 @@ def _lost_in_yaml(options: list[str]) -> Iterator[str]:
         above[-1][1].add(found[2])
 
 
-def _shell(cell: NotebookNode) -> Iterator[str]:
-    if SHELL.search(cell.source):
-        yield (
-            "a command behind ! may fail, and nobody would see it. Use "
-            "subprocess.run([...], check=True)."
-        )
+def _hidden(cell: NotebookNode) -> Iterator[str]:
+    yield from (told for code, told in HIDDEN.items() if re.search(code, cell.source, re.M))
 
 
 def _unknown_tags(cell: NotebookNode) -> Iterator[str]:

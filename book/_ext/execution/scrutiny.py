@@ -28,6 +28,7 @@ GLUED_TEXT = "application/papermill.record/text/plain"
 VALUE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|nan|-?inf|True|False|(['\"]).+\1", re.S)
 NO_NUMBER = re.compile(
     r"(?<![\w.\\-])-?(?:nan|NaN|NaT|inf|Infinity)(?![\w-])|(?:<|&lt;)NA(?:>|&gt;)"
+    r"|\[(?:[^][\n]*[\s,])?--[],\s]"  # a masked number in an array of NumPy
 )
 ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
 MARKUP = re.compile(r"<[^<>]*>")
@@ -65,8 +66,8 @@ def faults(cell: NotebookNode) -> Iterator[str]:
     found = next(filter(None, map(NO_NUMBER.search, shown)), None)
     if found and ALLOWS_NAN not in tags:
         yield (
-            f"it shows {found[0]}, which is no finite number. Mend the calculation, or, where that "
-            f"is what the page is about, give the cell the tag {ALLOWS_NAN}."
+            f"it shows {found[0].strip()}, which is no finite number. Mend the calculation, "
+            f"or, where that is what the page is about, give the cell the tag {ALLOWS_NAN}."
         )
     for name, value in _glued(cell):
         if not VALUE.fullmatch(value):

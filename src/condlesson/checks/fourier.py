@@ -244,7 +244,7 @@ def _check_normal(turns: Tensor) -> None:
             "half of them are. torch.rand draws from 0 to 1, torch.randn from the normal "
             "distribution."
         )
-    if not 0.75 < spread / SCALE < 1.33:
+    if not 0.84 < spread / SCALE < 1.17:  # of 4 x 128 numbers, five standard errors
         raise Wrong(
             f"The frequencies have a standard deviation of {spread:.3g} turns in {T} timesteps, "
             f"which should be scale = {SCALE:g}." + _PI_ALONE * (0.45 < spread / SCALE < 0.55)
