@@ -67,9 +67,10 @@ def clock_by_noise_size(model: nn.Module, x_t: Tensor, candidates: Sequence[int]
     """Read the time off noised images by a network that predicts noise, without a clean image.
 
     Noise is standard normal at every timestep, so that the noise found has a mean square of about
-    1 if the network was told the truth. Told too early a time it takes x_t for less noisy, and
-    finds more than there can be; told too late, less. The time is where the mean square falls
-    through 1, by a straight line between the candidates, or else the candidate nearest to that.
+    1, or a little less, if the network was told the truth. Told too early a time it takes x_t for
+    less noisy, and finds more than there can be; told too late, less. The time is about where the
+    mean square falls through 1, by a straight line between the candidates, or else the candidate
+    nearest to that.
 
     Args:
         model: Called as model(x_t, t), in evaluation mode.

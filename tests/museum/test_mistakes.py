@@ -64,11 +64,11 @@ SHOWN = {
     ],
     "unscaled_betas": [
         (
-            "share of the image at the last of 100 steps",
+            "factor of the image at the last of 100 steps",
             lambda x: 0.5 < x < 0.7,
             lambda x: x < 0.01,
         ),
-        ("share of the image at the last of 1000", lambda x: x < 0.01, lambda x: x < 0.01),
+        ("factor of the image at the last of 1000", lambda x: x < 0.01, lambda x: x < 0.01),
     ],
     "told_index": [
         ("first timestep told", lambda t: t == 49, lambda t: t == 980),

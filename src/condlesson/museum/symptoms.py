@@ -273,7 +273,7 @@ def draw_counts(draw: Callable[[int, int], Tensor]) -> Measured:
 def remaining_image(schedule: Callable[[int], Tensor]) -> Measured:
     """How much of an image is left where a sampler starts from pure noise."""
     return {
-        f"share of the image at the last of {steps} steps": _left(schedule, steps)
+        f"factor of the image at the last of {steps} steps": _left(schedule, steps)
         for steps in (50, 100, 1000)
     }
 
@@ -295,7 +295,7 @@ def ends_in_noise(schedule: Callable[[int], Tensor]) -> str:
     if left[100] < 0.05:
         return ""
     return (
-        f"With 100 steps, {left[100]:.0%} of the image's size are left at the last one, and with "
+        f"With 100 steps, {left[100]:.0%} of the image's size is left at the last one, and with "
         f"1000 steps {left[1000]:.1%}. A sampler starts from pure noise, which this network has "
         "never seen. Scale the betas by 1000 / num_timesteps."
     )

@@ -47,8 +47,8 @@ MISTAKES = (
             "does a training image look like at the last timestep?",
             (
                 "One sees the digit.",
-                "More than half of it is left. And a sampler starts from pure noise, which this "
-                "network has never met.",
+                "It keeps more than half of its size. And a sampler starts from pure noise, which "
+                "this network has never met.",
             ),
             (
                 "Pure noise, as with T = 1000.",
