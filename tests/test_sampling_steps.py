@@ -325,9 +325,11 @@ def test_arguments_of_another_shape_are_refused(draw, schedule):
         ddim_step(x_t, 5, 4, x_t, schedule, eta=1.0, noise=other)
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.5], [0.5, 1.0], [0.5, math.nan], [0.5, 1.5]])
+@pytest.mark.parametrize(
+    "values", [[0.0, 0.5], [0.5, 1.0], [0.5, math.nan], [0.5, 1.5], [1 - 1e-9, 0.5], [0.5, 1e-60]]
+)
 def test_schedules_that_divide_by_zero_are_refused(draw, values):
-    x_t, schedule = draw(*SHAPE), torch.tensor(values)
+    x_t, schedule = draw(*SHAPE), torch.tensor(values, dtype=torch.float64)  # x_t is float32
     message = "alphas_cumprod must lie strictly between 0 and 1, got values from .* not the betas"
     with pytest.raises(ValueError, match=message):
         predict_x_0(x_t, 1, x_t, schedule)

@@ -39,7 +39,7 @@ TOOLS = (
 FOLDER = "_static/desk"  # of the site, where all this lies
 PACKAGE = Path(condlesson.__file__).parent
 RECORDED = "experiment/recorded"
-MADE_BY = ("figures/desk.py", "figures/moving/__init__.py", "experiment/network_file.py")
+OTHER = {"checks", "museum", "notebooks", "exercises"}  # code that no network of the desk runs
 
 
 class desk_tool(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
@@ -56,6 +56,8 @@ class Desk(SphinxDirective):
         name = self.arguments[0]
         if not Path(self.env.srcdir, "desk", f"{name}.html").is_file():
             raise self.error(f"{{desk}} {name}: there is no template desk/{name}.html.")
+        for template in sorted(Path(self.env.srcdir, "desk").glob("*.html")):  # they share parts
+            self.env.note_dependency(str(template))
         return [desk_tool(name=name, still=self.options.get("still"))]
 
 
@@ -150,7 +152,8 @@ def _without_comments(script: str) -> str:
 def files(app: Sphinx) -> Path:
     """Folder of what `condlesson.figures.desk` writes; named by all that it is made of."""
     weights = sorted((PACKAGE / RECORDED).rglob("*-seed*[0-9].npz"))
-    made_of = [*(PACKAGE / name for name in MADE_BY), *weights]
+    code = sorted(p for p in PACKAGE.rglob("*.py") if not OTHER & set(p.relative_to(PACKAGE).parts))
+    made_of = [*code, *sorted((PACKAGE / "subset").glob("*.gz")), *weights]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
     folder = Path(app.doctreedir, f"desk-{digest[:16]}")
     if not (folder / "desk" / "about.json").is_file():

@@ -28,6 +28,7 @@ __all__ = [
     "VARIANCES",
     "ddim_step",
     "ddpm_step",
+    "evaluating",
     "predict_x_0",
     "sample_ddim",
     "sample_ddpm",
@@ -62,8 +63,9 @@ def predict_x_0(x_t: Tensor, t: int | Tensor, noise_pred: Tensor, alphas_cumprod
     Source: Ho, Jain and Abbeel 2020, equations 4 and 9, arXiv:2006.11239.
     """
     _check_shape(noise_pred, "noise_pred", x_t)
-    check_alphas_cumprod(alphas_cumprod)
-    alpha_bar = gather(alphas_cumprod, t, widened(x_t, "x_t"))
+    wide = widened(x_t, "x_t")
+    check_alphas_cumprod(alphas_cumprod.to(wide.dtype))  # as it is used
+    alpha_bar = gather(alphas_cumprod, t, wide)
     return _estimate_x_0(x_t, noise_pred, alpha_bar, clip=False).to(x_t.dtype)
 
 
@@ -267,7 +269,7 @@ def sample_ddpm(
     Source: Ho, Jain and Abbeel 2020, algorithm 2, arXiv:2006.11239.
     """
     x = x_T
-    with torch.no_grad(), _evaluating(model):
+    with torch.no_grad(), evaluating(model):
         for t in reversed(range(len(alphas_cumprod))):
             noise_pred = model(x, _batch_of(t, x))
             noise = _draw_noise(x, generator)
@@ -318,7 +320,7 @@ def sample_ddim(
     """
     sequence = timestep_sequence(len(alphas_cumprod), num_steps, spacing)
     x = x_T
-    with torch.no_grad(), _evaluating(model):
+    with torch.no_grad(), evaluating(model):
         for t, t_prev in zip(sequence, [*sequence[1:], -1], strict=True):
             noise_pred = model(x, _batch_of(t, x))
             noise = _draw_noise(x, generator) if eta > 0 else None
@@ -338,8 +340,8 @@ def _alpha_bars(
     x_t: Tensor, t: int | Tensor, t_prev: int | Tensor, alphas_cumprod: Tensor
 ) -> tuple[Tensor, Tensor]:
     """alpha_bar at t and at t_prev, each of shape (B, 1, ...) or (1, 1, ...)."""
-    check_alphas_cumprod(alphas_cumprod)
     wide = widened(x_t, "x_t")
+    check_alphas_cumprod(alphas_cumprod.to(wide.dtype))  # as it is used
     alpha_bar = gather(alphas_cumprod, t, wide)
     t = whole_timesteps(t, "t", x_t)
     t_prev = whole_timesteps(t_prev, "t_prev", x_t).to(t.device)
@@ -357,7 +359,7 @@ def _draw_noise(x: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 @contextmanager
-def _evaluating(model: Model) -> Iterator[None]:
+def evaluating(model: Model) -> Iterator[None]:
     """Evaluation mode for a network and all its parts, each put back afterwards."""
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     was_training = [module.training for module in modules]

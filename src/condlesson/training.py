@@ -37,6 +37,7 @@ from condlesson.config import PRECISIONS, TIERS, TrainConfig
 from condlesson.data import Mnist
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.networks import NETWORKS
+from condlesson.sampling import evaluating
 
 if TYPE_CHECKING:
     from accelerate import Accelerator  # of the training extras; one process needs none of it
@@ -265,15 +266,13 @@ def evaluate(
     Returns:
         Mean squared error of each image, a float32 tensor of shape (N,) on the CPU.
     """
-    was_training = model.training
-    model.eval()
     losses = []
-    for batch in batches:
-        t = batch.t if told_t is None else torch.full_like(batch.t, told_t)
-        labels = batch.labels if told_class else None
-        noise_pred = predict(model, batch.x_t, t, "float32", labels)
-        losses.append(F.mse_loss(noise_pred, batch.noise, reduction="none").mean(dim=(1, 2, 3)))
-    model.train(was_training)
+    with evaluating(model):
+        for batch in batches:
+            t = batch.t if told_t is None else torch.full_like(batch.t, told_t)
+            labels = batch.labels if told_class else None
+            noise_pred = predict(model, batch.x_t, t, "float32", labels)
+            losses.append(F.mse_loss(noise_pred, batch.noise, reduction="none").mean(dim=(1, 2, 3)))
     return torch.cat(losses).cpu()
 
 

@@ -30,6 +30,13 @@ def losses_of(runs):
     return {name: [run.val_loss[-1] for run in of] for name, of in runs.items()}
 
 
+def test_a_network_that_the_plan_does_not_compare_is_no_hindrance():
+    runs = made_up(EFFECT)
+    more = {**runs, "adagn_class": [make_run("adagn_class", s, 0.04) for s in range(4)]}
+    question = QUESTIONS["adagn"]
+    assert answer(question, more).estimates[0].mean == answer(question, runs).estimates[0].mean
+
+
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_an_answer_has_the_words_of_its_pairs_and_its_limits(name):
     question = QUESTIONS[name]

@@ -126,6 +126,14 @@ def test_a_run_with_weights_is_taken_for_one_without(jobs, tmp_path):
     assert collect([bare], out).known == [NAME]
 
 
+def test_two_recordings_of_which_each_holds_something_else_are_refused(jobs, tmp_path):
+    one, other = (shutil.copytree(jobs[0], tmp_path / name) for name in ("left", "right"))
+    rewrite(one, weights=None)
+    rewrite(other, outputs=None)
+    with pytest.raises(RunError, match=r"outputs in .*left alone, and weights in .*right alone"):
+        collect([one, other], tmp_path / "out")
+
+
 CHANGES = {
     "train_loss": lambda run: [*run.train_loss[:-1], 0.5],
     "val_loss": lambda run: [run.val_loss[0] * (1 + 1e-9), *run.val_loss[1:]],

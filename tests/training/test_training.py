@@ -104,6 +104,17 @@ def test_evaluate_leaves_the_mode_as_it_was(training):
     assert model.training is training
 
 
+def test_evaluate_leaves_the_modes_of_parts_as_they_were(subset):
+    model = make_model(TINY).train()
+    model.enc_1.eval()
+    evaluate(model, validation_batches(TINY, subset))
+    assert model.training
+    assert not model.enc_1.norm_1.training
+    with pytest.raises(AttributeError):
+        evaluate(model, [None])
+    assert model.dec_1.training
+
+
 def test_evaluate_tells_the_timestep_it_is_given():
     batch = told_batch()
     assert evaluate(Told(), [batch, batch], told_t=30).tolist() == [9] * 6

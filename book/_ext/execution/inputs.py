@@ -23,6 +23,8 @@ from execution.surroundings import OURS
 ROOT = Path(__file__).resolve().parents[3]
 PINS = ROOT / "requirements.txt"
 TRACER = Path(__file__).parent / "tracing" / "sitecustomize.py"
+# How pages run, and what their outputs must not hold.
+RULES = [Path(__file__).with_name(f"{n}.py") for n in ("surroundings", "scrutiny", "drawings")]
 NOT_SOURCES = {".git", "_build", "__pycache__"}
 # A page whose cells do this may show docstrings of what it imports, or all of it.
 SHOWS_DOCSTRINGS = re.compile(r"__doc__|\bhelp\(|\bgetdoc\(|\bgetsource|^\s*\?|\?\s*$", re.M)
@@ -72,12 +74,13 @@ def changed(inputs: Inputs) -> str:
 
 @cache
 def environment() -> str:
-    """Python, pins without their comments, what is installed of them, our variables, the tracer."""
+    """Python, pins, what is installed of them, our variables, and the rules of the build."""
     pins = re.findall(r"^[^#\s].*", PINS.read_text(), re.M)
     names = {pin.partition("==")[0] for pin in pins}
     installed = sorted(path.stem for path in _distributions() if _project(path) in names)
     ours = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(OURS))
-    known = "\n".join([platform.python_version(), *pins, *installed, *ours, TRACER.read_text()])
+    rules = [path.read_text("utf-8") for path in (TRACER, *RULES)]
+    known = "\n".join([platform.python_version(), *pins, *installed, *ours, *rules])
     return f"environment {_digest(known.encode())}"
 
 

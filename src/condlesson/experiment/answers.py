@@ -13,7 +13,7 @@ from condlesson.experiment import plan
 from condlesson.experiment.analysis import Estimate, conclude, estimate_pairs
 from condlesson.experiment.comparison import conclusions, losses_of
 from condlesson.experiment.runs import Run, train_command
-from condlesson.networks import DESIGNS
+from condlesson.networks import NETWORKS
 from condlesson.training import TIERS
 
 __all__ = ["QUESTIONS", "Answer", "Question", "answer", "answer_all"]
@@ -102,9 +102,9 @@ def answer(question: Question, runs: Mapping[str, Sequence[Run]]) -> Answer:
     seeds = {name: sorted(run.config.seed for run in of) for name, of in runs.items()}
     whole = {name: of for name, of in runs.items() if seeds[name] == seeds[question.pairs[0][0]]}
     losses = losses_of(whole)
-    norms = {DESIGNS[name].norm: [] for name in losses}
+    norms: dict[str, list[str]] = {}
     for name in losses:
-        norms[DESIGNS[name].norm].append(name)
+        norms.setdefault(NETWORKS[name].design.norm, []).append(name)
     has_scatter = min(map(len, losses.values())) > 1
     groups = [names for names in norms.values() if has_scatter and len(names) > 1]
     return Answer(question, tuple(estimate_pairs(losses, question.pairs, groups)))

@@ -16,7 +16,7 @@ from condlesson.batches import clean_images
 from condlesson.data import Mnist
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.probes import block_movement
-from condlesson.sampling import sample_ddim, sample_ddpm
+from condlesson.sampling import evaluating, sample_ddim, sample_ddpm
 from condlesson.training import TrainConfig, make_model, predict, stream
 
 __all__ = [
@@ -82,17 +82,16 @@ def compute_outputs(
     def predicted(x_t: Tensor, t: Tensor) -> Tensor:
         return predict(model, x_t, t, config.precision)
 
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
+    device = next(model.parameters()).device
     x_T = _noise("samples", max(sizes.ddim, sizes.ddpm), config).to(device)  # noqa: N806
-    ddim = sample_ddim(predicted, x_T[: sizes.ddim], schedule, num_steps=sizes.ddim_steps)
-    made = {"ddim": to_bytes(ddim)}
-    if sizes.ddpm:
-        ancestral = stream(0, "ancestral noise")
-        ddpm = sample_ddpm(predicted, x_T[: sizes.ddpm], schedule, generator=ancestral)
-        made["ddpm"] = to_bytes(ddpm)
-    made.update(_movement(model, config, data, sizes))
-    model.train(was_training)
+    with evaluating(model):
+        ddim = sample_ddim(predicted, x_T[: sizes.ddim], schedule, num_steps=sizes.ddim_steps)
+        made = {"ddim": to_bytes(ddim)}
+        if sizes.ddpm:
+            ancestral = stream(0, "ancestral noise")
+            ddpm = sample_ddpm(predicted, x_T[: sizes.ddpm], schedule, generator=ancestral)
+            made["ddpm"] = to_bytes(ddpm)
+        made.update(_movement(model, config, data, sizes))
     return made
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.experiment import plan
+from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
 from condlesson.experiment.runs import RECORDED_DIR, Run, load_model, read_expected, run_name
@@ -70,7 +71,8 @@ def write_files(folder: str | Path) -> None:
     (folder / "first.webp").write_bytes(base64.b64decode(address.split(",")[1]))
     first["sheet"]["file"] = "first.webp"
     about = {"networks": offered, "digits": sample_digits(), "first": first}
-    (folder / "about.json").write_text(json.dumps(about, separators=(",", ":")), "utf-8")
+    # Last, and at once: it is the sign that all is there.
+    write_whole(folder / "about.json", json.dumps(about, separators=(",", ":")).encode())
 
 
 def networks() -> dict[str, tuple[Run, nn.Module]]:

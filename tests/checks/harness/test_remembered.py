@@ -70,6 +70,19 @@ def test_a_teacher_gets_one_text(start):
     assert RIGHT.strip() in text
 
 
+@pytest.mark.fault(
+    "a cell that names a check ends before the check does",
+    "what passed before is not handed in with the new code",
+)
+@pytest.mark.parametrize(
+    "cell", [f"1 / 0; {CHECK}", f"# {CHECK}", f"raise KeyboardInterrupt; {CHECK}"]
+)
+def test_a_check_that_did_not_end_says_nothing_of_new_code(start, cell):
+    start(BEGIN, RIGHT, CHECK, RIGHT.replace("(0,", "(1,"), cell)
+    assert RIGHT.strip() in hand_in()
+    assert "(1," not in hand_in()
+
+
 def test_another_notebook_beside_it_is_kept_apart(start, tmp_path):
     start(BEGIN, RIGHT, CHECK)
     start(BEGIN.replace("exercise-4", "museum"))

@@ -12,7 +12,13 @@ from datetime import datetime
 from pathlib import Path
 
 from condlesson.checks.harness.handed_in import misspelt
-from condlesson.checks.harness.result import CheckResult, note_earlier, note_result, statuses
+from condlesson.checks.harness.result import (
+    CheckResult,
+    note_earlier,
+    note_result,
+    statuses,
+    take_ended,
+)
 
 __all__ = ["FILE", "hand_in", "remember"]
 
@@ -58,11 +64,14 @@ def _after_a_cell(result: object) -> None:
     """Say which name was missing, if one was, and keep how the cell's checks ended."""
     cell = result.info.raw_cell or ""
     missing = getattr(result.error_in_exec, "name", None)
-    kept = {}
-    for check, name in _CALL.findall(cell):
+    calls = _CALL.findall(cell)
+    for check, name in calls:
         if isinstance(result.error_in_exec, NameError) and missing == name:
             _tell(CheckResult(check, "not done", [_why_missing(name)]))
-        if status := statuses().get(check):
+    kept, ended = {}, take_ended()
+    for check, name in calls:
+        if check in ended:
+            status = statuses()[check]
             when = datetime.now().astimezone().isoformat(" ", "minutes")
             kept[check] = {"status": status, "when": when, "code": _cell_of(name)}
     if kept:

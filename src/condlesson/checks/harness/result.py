@@ -5,7 +5,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CheckResult", "Progress", "note_earlier", "note_result", "progress", "statuses"]
+__all__ = [
+    "CheckResult",
+    "Progress",
+    "note_earlier",
+    "note_result",
+    "progress",
+    "statuses",
+    "take_ended",
+]
 
 # A mark and a word each, so that nothing is said by colour alone.
 _LOOKS = {
@@ -16,6 +24,7 @@ _LOOKS = {
 }
 _RESULTS: dict[str, str] = {}  # status by the check's name, in the order of the first try
 _EARLIER: dict[str, str] = {}  # those of an earlier session
+_ENDED: set[str] = set()  # names of those that ended, until somebody has taken note of them
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,6 +124,14 @@ class Progress:
 def note_result(result: CheckResult) -> None:
     """Keep how a check ended, for `progress`."""
     _RESULTS[result.name] = result.status
+    _ENDED.add(result.name)
+
+
+def take_ended() -> set[str]:
+    """Names of the checks that have ended since this was asked for last."""
+    names = set(_ENDED)
+    _ENDED.clear()
+    return names
 
 
 def note_earlier(found: Mapping[str, str]) -> None:
