@@ -91,10 +91,12 @@ def _parser() -> argparse.ArgumentParser:
             help="a tier, or a family of the plan; default: the runs of the book",
         )
         sub.add_argument("--data", metavar="DIR", help="as of train")
-    for sub in (lister, verifier, finder, maker):
+    for sub in (lister, verifier):
         sub.add_argument(
             "--dir", default=runs.RECORDED_DIR, help="folder of the runs; default: the package's"
         )
+    for sub in (finder, maker):
+        sub.add_argument("--dir", help="folder of the runs; default: each in the package's own")
     collector = runs_commands.add_parser(
         "collect", help="bring the runs of several folders together"
     )
@@ -161,31 +163,38 @@ def _missing(args: argparse.Namespace) -> int:
     expected = sweeps.sweep(args.tier)
     wanted = expected if args.all else sweeps.missing(expected, args.dir)
     for config in wanted:
-        print(runs.train_command(config, args.dir, data=_data(args)))
+        print(runs.train_command(config, _folder(args, config), data=_data(args)))
     if not wanted:
-        print(f"None of {len(expected)} runs is missing in {args.dir}.", file=sys.stderr)
+        where = args.dir or runs.RECORDED_DIR
+        print(f"None of {len(expected)} runs is missing in {where}.", file=sys.stderr)
     return 0
 
 
 def _make(args: argparse.Namespace) -> int:
-    judges = Path(args.dir) / "judges"
+    judges = Path(args.dir or runs.RECORDED_DIR) / "judges"
     configs = sweeps.missing(sweeps.sweep(args.tier), args.dir)
-    kinds = missing_judges(judges) if args.tier is None and _is_the_books(args.dir) else []
+    of_book = args.dir is None or _is_the_books(args.dir)
+    kinds = missing_judges(judges) if args.tier is None and of_book else []
     count = len(configs) + len(kinds)
     if args.data is None and (kinds or not all(runs.data_of(c, None) for c in configs)):
         raise ValueError(f"--data must name the folder of MNIST, for {count} missing runs.")
     warn_of_bfloat16(*configs)
     for k, config in enumerate(configs, 1):
         data = runs.data_of(config, args.data)
-        command = runs.train_command(config, args.dir, data=data)
+        folder = _folder(args, config)
+        command = runs.train_command(config, folder, data=data)
         print(f"Missing {k} of {count}: {command}", flush=True)
         needed = {"weights": config in runs.WITH_WEIGHTS, "outputs": runs.needs_outputs(config)}
-        record_run(config, args.dir, data, args.download, **needed)
+        record_run(config, folder, data, args.download, **needed)
     for k, kind in enumerate(kinds, 1 + len(configs)):
         print(f"Missing {k} of {count}: {judge_command(kind, judges, args.data)}", flush=True)
         _record_judge(kind, judges, args.data, args.download)
-    print(f"Nothing is missing in {args.dir}.")
+    print(f"Nothing is missing in {args.dir or runs.RECORDED_DIR}.")
     return 0
+
+
+def _folder(args: argparse.Namespace, config: runs.TrainConfig) -> str | Path:
+    return args.dir or runs.folder_of(config)
 
 
 def _is_the_books(folder: str | Path) -> bool:

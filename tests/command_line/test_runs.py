@@ -94,7 +94,7 @@ def lines_of(capsys, *words):
 
 def test_missing_prints_a_command_for_each_run(tmp_path, capsys):
     lines = lines_of(capsys, "missing", "--dir", str(tmp_path), "--data", "mnist")
-    commands = [runs.train_command(c, tmp_path, data="mnist") for c in runs.expected_runs()]
+    commands = [runs.train_command(c, tmp_path, data="mnist") for c in sweeps.sweep()]
     assert lines == commands
 
 

@@ -55,7 +55,15 @@ def test_a_family_of_the_plan_is_a_sweep():
 
 
 def test_the_sweep_by_default_is_the_books():
-    assert sweep() == expected_runs()
+    assert sweep() == [*expected_runs(), *expected_runs(plan.MATRIX_DIR)]
+    assert missing(sweep()) == []
+
+
+def test_a_run_is_looked_for_where_the_package_has_its_kind(monkeypatch, tmp_path):
+    """A family of the plan does not lie among the others."""
+    assert missing(sweep("glyphs")) == []
+    monkeypatch.setattr("condlesson.experiment.plan.MATRIX_DIR", tmp_path)
+    assert missing(sweep("glyphs")) == sweep("glyphs")
 
 
 def test_a_tier_that_is_none_is_refused():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from condlesson.arguments import check_choice
 from condlesson.experiment.checkpoints import write_whole
-from condlesson.experiment.plan import FAMILIES, planned_runs
+from condlesson.experiment.plan import FAMILIES, MATRIX_DIR, planned_runs
 from condlesson.experiment.records import RunError, digest
 from condlesson.experiment.runs import (
     FULL,
@@ -20,6 +20,7 @@ from condlesson.experiment.runs import (
     WITH_WEIGHTS,
     Run,
     expected_runs,
+    folder_of,
     list_runs,
     load_model,
     load_outputs,
@@ -49,19 +50,20 @@ def sweep(tier: str | None = None) -> list[TrainConfig]:
         ValueError: There is no such tier or family.
     """
     if tier is None:
-        return expected_runs()
+        return [*expected_runs(), *expected_runs(MATRIX_DIR)]
     check_choice("tier", tier, (*SWEEPS, *PLANNED))
     if tier in PLANNED:
         return planned_runs(tier)
     return [replace(TIERS[tier], variant=v, seed=s) for v, s in product(*SWEEPS[tier])]
 
 
-def missing(expected: Iterable[TrainConfig], folder: str | Path) -> list[TrainConfig]:
+def missing(expected: Iterable[TrainConfig], folder: str | Path | None = None) -> list[TrainConfig]:
     """Those of the expected runs that a folder does not hold whole, weights and outputs included.
 
-    Whether a run is still what the code trains is for `condlesson.experiment.verifying` to say.
+    By default each is looked for where the package has its kind. Whether a run is still what the
+    code trains is for `condlesson.experiment.verifying` to say.
     """
-    return [config for config in expected if not is_recorded(config, folder)]
+    return [config for config in expected if not is_recorded(config, folder or folder_of(config))]
 
 
 def is_recorded(
