@@ -32,7 +32,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def everyone():
-    return runs_of("small")
+    return runs_of("study")
 
 
 @pytest.fixture(scope="module")

@@ -96,8 +96,12 @@ def test_largest_gap_is_that_of_adagn(runs):
     assert gap["adagn"] > 2 * max(gap["simple"], gap["sinusoidal"])
 
 
-def test_two_of_four_pairs_are_told(runs):
-    assert [e.verdict for e in bars(runs).values()] == ["open", "open", "lower", "lower"]
+def test_all_four_pairs_are_told(runs, everyone):
+    assert {e.verdict for e in bars(runs).values()} == {"lower"}
+    planned = {(e.a, e.b): e for said in answer_all(everyone).values() for e in said.estimates}
+    both = set(planned) & set(bars(runs))  # the plan comes to the same
+    assert {planned[pair].verdict for pair in both} == {"lower"}
+    assert len(both) == 2
 
 
 def test_gap_of_the_additive_networks_is_small(runs):
@@ -124,24 +128,18 @@ def test_adagn_needs_clipping_under_ddim(trained):
     assert max(end("adagn", clip=True), end("sinusoidal", clip=False)) < 1.1
 
 
-def test_runs_tell_the_norm_and_the_place(everyone):
-    verdicts = {
-        name: {e.b: e.verdict for e in answered.estimates}
-        for name, answered in answer_all(everyone).items()
-    }
-    helped = verdicts.pop("help")
-    assert {name for name, verdict in helped.items() if verdict == "open"} == {
-        "simple",
-        "gn_bottleneck",
-    }
-    assert set(helped.values()) == {"open", "lower"}
-    assert set(verdicts["norm"].values()) == set(verdicts["place"].values()) == {"lower"}
-    assert set(verdicts["encoding"].values()) == set(verdicts["adagn"].values()) == {"open"}
+def test_runs_tell_all_but_one_pair(everyone):
+    estimates = [e for said in answer_all(everyone).values() for e in said.estimates]
+    told = {(e.a, e.b): e.verdict for e in estimates}
+    assert told.pop(("sinusoidal", "fourier")) == "the same"
+    assert set(told.values()) == {"lower"}
 
 
-def test_sinusoidal_ends_below_simple_by_less_than_runs_can_carry(runs):
-    assert bars(runs)["simple", "sinusoidal"].relative < 0
-    assert bars(runs)["simple", "sinusoidal"].verdict == "open"
+def test_only_part_of_what_sinusoidal_gains_on_simple_is_the_encodings(runs, everyone):
+    whole = bars(runs)["simple", "sinusoidal"]
+    encoding = answer_all(everyone)["encoding"].estimates[0]
+    assert (encoding.a, encoding.verdict) == ("simple_matched", "lower")
+    assert 0.5 < encoding.relative / whole.relative < 0.8
 
 
 def test_adagn_is_ahead_everywhere_and_most_at_high_noise(runs):
@@ -163,26 +161,19 @@ def test_lies_are_heard_by_all_that_are_told(runs):
 
 def test_bars_lie_as_the_figures_description_says(runs):
     ends = {pair: e.interval() for pair, e in bars(runs).items()}
-    for across in (("simple", "sinusoidal"), ("none", "simple")):
-        assert ends[across][0] < 0 < ends[across][1]
-    assert ends["none", "sinusoidal"][1] < 0  # left of the line
-    assert ends["none", "adagn"][1] < 1.5 * ends["none", "sinusoidal"][0]  # far to the left
+    assert all(high < 0 for _, high in ends.values())  # left of the line
+    near = [low for pair, (low, _) in ends.items() if pair != ("none", "adagn")]
+    assert ends["none", "adagn"][1] < 3 * min(near)  # far to the left
     widths = {pair: high - low for pair, (low, high) in ends.items()}
     assert max(widths, key=widths.get) == ("none", "adagn")
 
 
-def test_some_lies_help_in_most_runs(runs):
-    found = {v: [worst_lie(run) for run in runs[v]] for v in COMPARED[1:]}
-    helped = [lies for of in found.values() for lies in of if lies.min() < 1]
-    assert len(helped) > sum(map(len, found.values())) / 2
-    assert all(lies.min() < 1 for lies in found["adagn"])
-    late = sum((lies[5:] < 1).sum().item() for lies in helped)
-    assert late > 0.9 * sum((lies < 1).sum().item() for lies in helped)
-
-
-def test_seeds_of_the_control_spread_by_more_than_two_per_cent(runs):
-    final = [run.val_loss[-1] for run in runs["none"]]
-    assert (max(final) - min(final)) / min(final) > 0.02
+def test_some_lies_help_in_a_few_runs(runs):
+    best = {(v, k): worst_lie(run) for v in COMPARED[1:] for k, run in enumerate(runs[v])}
+    helped = {key: (lies < 1).sum().item() for key, lies in best.items() if lies.min() < 1}
+    assert 0 < len(helped) < len(best) / 2
+    assert {variant for variant, _ in helped} == {"adagn"}
+    assert set(helped.values()) == {1}  # of ninety
 
 
 @torch.no_grad()

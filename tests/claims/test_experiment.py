@@ -33,7 +33,7 @@ def test_part_of_adagns_gain_is_the_norms(everyone):
     norm = answer_all(everyone)["norm"].estimates[0]
     assert (norm.a, norm.b, norm.verdict) == ("none", "gn_none", "lower")
     whole = paired_difference(everyone["none"], everyone["adagn"])
-    assert 0.45 < norm.relative / whole.relative < 0.6  # about half
+    assert 0.35 < norm.relative / whole.relative < 0.45  # about two fifths
 
 
 def test_gain_grows_with_the_noise_where_every_block_is_told(everyone):

@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from condlesson.experiment import beside as module
-from condlesson.experiment.beside import beside
+from condlesson.experiment import plan
+from condlesson.experiment.beside import _as_loaded, beside
 from condlesson.experiment.records import RunError
+from condlesson.experiment.runs import load_run
+from condlesson.training import TIERS
 from tests.experiment.test_comparison import make_run
 
 LOSSES = {42: 0.100, 43: 0.102, 44: 0.101}  # by seed; their mean is 0.101 and their sd 0.001
@@ -20,9 +23,11 @@ def recorded(monkeypatch):
     """What is recorded: three seeds of one variant, and one of another."""
     found = [make_run("none", seed, loss) for seed, loss in LOSSES.items()]
     found.append(make_run("adagn", 42, 0.05))
-    list_runs = module.list_runs
+    list_runs, there = module.list_runs, {None: found, module.MATRIX_DIR: []}
     monkeypatch.setattr(
-        module, "list_runs", lambda folder=None: list_runs(folder) if folder else found
+        module,
+        "list_runs",
+        lambda folder=None: there[folder] if folder in there else list_runs(folder),
     )
     return found
 
@@ -111,7 +116,7 @@ def test_a_run_like_none_that_is_recorded_names_the_nearest(recorded):
         beside(make_run("none", 44, 0.09, images=60_000))
     with pytest.raises(ValueError, match=r"none-seed44-12800x5, has images 12800 where yours has "):
         beside(make_run("none", 44, 0.09, images=60_000))
-    with pytest.raises(ValueError, match=r'beside\(..., load_run\("none", seed=44\)\)'):
+    with pytest.raises(ValueError, match=r'load_run\("none", seed=44, tier="small"\)\)'):
         beside(make_run("none", 44, 0.09, images=60_000))
 
 
@@ -155,3 +160,13 @@ def test_both_forms_name_the_runs_and_hold_table_and_verdict(recorded):
         assert "0.10100" in shown
         assert "no sign of a mistake" in shown
     assert "a &lt;chip&gt; (CPU), 2026-01-01" in found._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [plan.DRAFT[0], replace(TIERS["full"], variant="adagn"), plan.FAMILIES["glyphs"].runs()[0]],
+)
+def test_the_call_that_is_named_loads_that_run(config):
+    said = _as_loaded(config)
+    assert said.startswith("load_run(")
+    assert eval(said, {"load_run": load_run}).config == config

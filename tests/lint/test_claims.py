@@ -181,6 +181,17 @@ def test_verdicts_need_every_case_to_pass(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_claim_about_the_history_fails_no_build_without_one(tmp_path, capsys):
+    names = sorted(claims._tests(claims.CHECKS))
+    cases = [f'<testcase name="test_{name}"/>' for name in names]
+    reason = f'<skipped message="{claims.NO_HISTORY}"/>'
+    cases[0] = f'<testcase name="test_{names[0]}">{reason}</testcase>'
+    (tmp_path / "claims.xml").write_text(f"<testsuite>{''.join(cases)}</testsuite>")
+    claims.main("--hold", results=tmp_path / "claims.xml")
+    assert "Left unchecked, since the whole history is not here: book/" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 @pytest.mark.fault("a sentence of the book no longer holds", "the build fails and names it")
 def test_the_build_fails_when_a_claim_of_the_book_no_longer_holds(tmp_path):
     names = sorted(claims._tests(claims.CHECKS))

@@ -41,6 +41,8 @@ _NUMBER = re.compile(
     r"(?:(?=x\b)|(?!\w))"
 )
 MADE_UP = "(made up)"  # says so of the numbers of its sentence
+# Why a claim may stay open: in a source archive or a shallow clone the book builds all the same.
+NO_HISTORY = "the whole history is not here"
 VERDICTS = {"failure": "does not hold", "error": "does not hold", "skipped": "was not checked"}
 _CITED = ("cite", "cite:p", "cite:t")
 
@@ -299,7 +301,11 @@ def main(*options: str, results: Path = RESULTS) -> None:
     else:
         marks = ((path, p) for path, page in texts.items() for p in passages(page))
         claims = [claim for path, p in marks for claim in _checked(path, p, verdicts(results), {})]
-    false = [claim for claim in claims if claim.kind == "checked" and claim.value != "holds"]
+    open_ = [claim for claim in claims if claim.kind == "checked" and claim.value != "holds"]
+    false = [claim for claim in open_ if NO_HISTORY not in claim.value]
+    for claim in open_:
+        if claim not in false:
+            print(f"Left unchecked, since {NO_HISTORY}: {claim.path}:{claim.line}", file=sys.stderr)
     if false:
         sys.exit("\n".join(["Not true, or no longer:", *map(str, false)]))
 

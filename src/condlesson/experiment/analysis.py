@@ -6,8 +6,9 @@ The model is a two-way layout. The logarithm of the final loss of network n with
 
 so that the difference of two networks over S seeds has the standard error sigma * sqrt(2 / S), and
 sigma is pooled over all N networks of a norm, with (S - 1)(N - 1) degrees of freedom. Pairs across
-norms pool the scatter of their own differences. If a test of the assumptions fails, each pair
-falls back on its own scatter, with S - 1 degrees of freedom.
+norms pool the scatter of their own differences, as if they were independent: no test looks at
+them. If a test of the assumptions fails for a norm, each pair within it falls back on its own
+scatter, with S - 1 degrees of freedom.
 
 Differences of logarithms are differences in per cent of the loss. Intervals of a family hold all
 together (Bonferroni).
@@ -38,7 +39,8 @@ __all__ = [
     "trend",
 ]
 
-DRAWS = 20_000  # of a simulated distribution; its luck moves a probability by 0.003 or less
+DRAWS = 20_000  # of a simulated distribution; of a tenth of them, a probability of 0.01 has an
+# error of 0.002
 
 
 @dataclass(frozen=True)

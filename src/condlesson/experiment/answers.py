@@ -61,7 +61,8 @@ LIMITS = {
     "pairs share their controls, so they are not independent of one another.",
     "norm": "Within a pair only the norm differs, and the number of parameters is the same. Batch "
     "norm normalises with the batch while it trains and with running averages when it is judged, "
-    "which group norm does not: what a lower loss is owed to, the pair does not say.",
+    "which group norm does not; and these are averaged along with the weights, to whose average "
+    "they do not belong. What a lower loss is owed to, the pair does not say.",
     "encoding": "Within a pair only the 256 numbers that stand for t differ: same layers, same "
     "starting weights, same channels, as many parameters.",
     "place": "Both add a projection of one embedding, and both have group norm. Six projections "

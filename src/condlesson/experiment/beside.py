@@ -6,14 +6,15 @@ likely not trained as they were.
 """
 
 import html
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from condlesson.experiment.intervals import further_interval
+from condlesson.experiment.plan import MATRIX_DIR
 from condlesson.experiment.records import RunError
 from condlesson.experiment.runs import Run, list_runs
 from condlesson.tables import Table
-from condlesson.training import TrainConfig
+from condlesson.training import TIERS, TrainConfig
 
 __all__ = ["Beside", "beside"]
 
@@ -52,7 +53,7 @@ class Beside:
     @property
     def likely(self) -> tuple[float, float] | None:
         """Where a further run would end in 95% of cases, or None for fewer than two others."""
-        final = [run.val_loss[-1] for run in self.others]
+        final = [run.final_loss for run in self.others]
         return further_interval(final) if len(final) > 1 else None
 
     @property
@@ -76,10 +77,10 @@ class Beside:
             if mine.config.seed == recorded.config.seed
             else f"seed {recorded.config.seed} in place of {mine.config.seed}"
         )
-        change = mine.val_loss[-1] / recorded.val_loss[-1] - 1
+        change = mine.final_loss / recorded.final_loss - 1
         ends = f"Yours ends {change:+.1%} from the recorded run, which has {seed}. "
         if mine.config.seed == recorded.config.seed:
-            share = recorded.tolerance / recorded.val_loss[-1]
+            share = recorded.tolerances["final_val_loss"]
             ends += f"On another kind of machine the same training may end {share:.1%} from it. "
         return ends + self._judged()
 
@@ -97,12 +98,12 @@ class Beside:
             f"Judging by {len(self.others)} recorded runs, a further one ends between {low:.5f} "
             f"and {high:.5f} with 95% probability"
         )
-        if low <= self.mine.val_loss[-1] <= high:
+        if low <= self.mine.final_loss <= high:
             return (
                 f"{yardstick}, and yours does: no sign of a mistake. It is no proof that "
                 "there is none, since so few runs make a wide range."
             )
-        side = "below" if self.mine.val_loss[-1] < low else "above"
+        side = "below" if self.mine.final_loss < low else "above"
         return (
             f"{yardstick}, and yours ends {side} that. Chance alone does so in one case of twenty. "
             "Look for another cause first: other data, a changed package, another training command."
@@ -146,7 +147,7 @@ def beside(
     """
     if not isinstance(mine, Run):
         mine = _the_run_in(Path(mine), variant, seed)
-    library = list_runs()
+    library = [*list_runs(), *list_runs(MATRIX_DIR)]
     alike = [run for run in library if not _differences(mine.config, run.config)]
     same_seed = [run for run in alike if run.config == mine.config]
     recorded = recorded or next(iter(same_seed + alike), None)
@@ -155,7 +156,7 @@ def beside(
         raise ValueError(
             f"no recorded run was trained as {mine.name} was. The nearest, {nearest.name}, has "
             f"{_differences(mine.config, nearest.config)}. Name it to see both all the same: "
-            f'beside(..., load_run("{nearest.config.variant}", seed={nearest.config.seed})).'
+            f"beside(..., {_as_loaded(nearest.config)})."
         )
     return Beside(mine, recorded, [run for run in alike if run.val_loss != mine.val_loss])
 
@@ -197,3 +198,16 @@ def _distance(mine: TrainConfig, other: TrainConfig) -> tuple[bool, int, bool]:
         f.name for f in fields(TrainConfig) if getattr(mine, f.name) != getattr(other, f.name)
     ]
     return "variant" in changed, len(changed), "seed" in changed
+
+
+def _as_loaded(config: TrainConfig) -> str:
+    """The call that loads a recorded run."""
+    where = {"variant": config.variant, "seed": config.seed}
+    tier = next((name for name, size in TIERS.items() if replace(size, **where) == config), "study")
+    options = {"seed": config.seed, "tier": tier}
+    sized = replace(TIERS[tier], **where)
+    for field in fields(config):
+        if (value := getattr(config, field.name)) != getattr(sized, field.name):
+            options[field.name] = value
+    said = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return f"load_run({config.variant!r}, {said})".replace("'", '"')

@@ -14,9 +14,9 @@ from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.plan import FAMILIES, MATRIX_DIR, planned_runs
 from condlesson.experiment.records import RunError, digest
 from condlesson.experiment.runs import (
+    FIRST_SEEDS,
     FULL,
     QUICK,
-    SEEDS,
     WITH_WEIGHTS,
     Run,
     expected_runs,
@@ -34,9 +34,9 @@ from condlesson.training import TIERS, TrainConfig
 __all__ = ["PLANNED", "SWEEPS", "Collected", "collect", "is_recorded", "missing", "sweep"]
 
 SWEEPS = {  # variants and seeds of each tier
-    "quick": (QUICK, SEEDS[:1]),
-    "small": (tuple(VARIANTS), SEEDS),
-    "full": (FULL, SEEDS),
+    "quick": (QUICK, FIRST_SEEDS[:1]),
+    "small": (tuple(VARIANTS), FIRST_SEEDS),
+    "full": (FULL, FIRST_SEEDS),
 }
 PLANNED = (*FAMILIES, "draft")
 # Two recordings of one run may differ in these: when, where and how long.
