@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from condlesson.experiment.plan import MATRIX_DIR
 from condlesson.experiment.runs import list_runs
 from tests.book.built import HTML, PAGES, article, page, text_without
 
@@ -108,16 +109,21 @@ def test_page_asks_no_other_server(name):
     assert not [url for url in sources + sheets if url.startswith(("http:", "https:", "//"))]
 
 
+def recorded():
+    """The runs of the first study and those of the plan."""
+    return [*list_runs(), *list_runs(MATRIX_DIR)]
+
+
 @every_page
 def test_places_of_recorded_runs_are_true(name):
     shown = re.findall(r"[^\n]*\((?:CPU|GPU)\), \d{4}-\d\d-\d\d", article(name).get_text())
-    places = tuple(run.recorded_on for run in list_runs())
+    places = tuple(run.recorded_on for run in recorded())
     assert [text for text in shown if not text.endswith(places)] == []
 
 
 def test_the_comparison_says_where_its_runs_were_made():
     text = article("exercise-4").get_text()
-    assert any(run.recorded_on in text for run in list_runs())
+    assert any(run.recorded_on in text for run in recorded())
 
 
 @every_page
