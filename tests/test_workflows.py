@@ -50,6 +50,21 @@ def test_a_workflow_may_only_read(name):
     assert workflow["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.fault(
+    "a job tests what the book says of its history, and fetches one commit",
+    "the test of the workflows names the job",
+)
+def test_a_job_that_tests_claims_fetches_the_history_and_no_other_does():
+    tests_claims = re.compile(r"\bmake (?:book|claims|test)(?![\w-])")
+    needs = {name for name, job in JOBS.items() if any(map(tests_claims.search, steps(job, "run")))}
+    fetches = {
+        name
+        for name, job in JOBS.items()
+        if any(settings.get("fetch-depth") == 0 for settings in steps(job, "with"))
+    }
+    assert needs == fetches != set()
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_has_a_limit_and_takes_pinned_actions_that_keep_no_credentials(name):
     job = JOBS[name]

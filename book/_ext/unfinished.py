@@ -7,11 +7,12 @@ the text, and the numbers of a list but for the first.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 
 from docutils import nodes
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from mdit_py_plugins.footnote import footnote_plugin
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -131,22 +132,32 @@ def _dropped(text: str) -> Iterator[tuple[int, str]]:
     """Footnotes that no mark calls, and numbers of lists that would be others."""
     known: dict = {}
     tokens = MarkdownIt().use(footnote_plugin).parse(text, known)
-    for name, place in known.get("footnotes", {}).get("refs", {}).items():
+    yield from _unused_footnotes(text, known.get("footnotes", {}).get("refs", {}))
+    yield from _renumbered(tokens)
+
+
+def _unused_footnotes(text: str, places: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    """By their names behind a colon, with -1 for those that have no mark where Markdown looked."""
+    for name, place in places.items():
         mark = rf"\[\^{re.escape(name[1:])}\]"
         if place < 0 and not re.search(rf"{mark}(?!:)", text):
             line = text.count("\n", 0, re.search(f"{mark}:", text).start()) + 1
             yield line, f"no text has the mark [^{name[1:]}]. Set it, or delete the footnote."
-    wanted: list[int | None] = []  # the next number, of each list that is open
+
+
+def _renumbered(tokens: Iterable[Token]) -> Iterator[tuple[int, str]]:
+    """Items that were given another number than their list counts to, and not 1 throughout."""
+    counts: list[int] = []  # the next number of each list that is open
     for token in tokens:
         if token.type in ("ordered_list_open", "bullet_list_open"):
-            wanted.append(token.attrs.get("start", 1) if token.type[0] == "o" else None)
+            counts.append(token.attrs.get("start", 1))
         elif token.type in ("ordered_list_close", "bullet_list_close"):
-            wanted.pop()
-        elif token.type == "list_item_open" and wanted[-1] is not None:
-            if int(token.info) not in (wanted[-1], 1):
-                fault = f"{token.info} in this list is shown as {wanted[-1]}. Number it so."
+            counts.pop()
+        elif token.type == "list_item_open":
+            if token.info and int(token.info) not in (counts[-1], 1):  # of bullets it is empty
+                fault = f"{token.info} in this list is shown as {counts[-1]}. Number it so."
                 yield token.map[0] + 1, fault
-            wanted[-1] += 1
+            counts[-1] += 1
 
 
 def _odd_fences(lines: list[str]) -> Iterator[tuple[int, str]]:

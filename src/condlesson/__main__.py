@@ -165,16 +165,15 @@ def _missing(args: argparse.Namespace) -> int:
     for config in wanted:
         print(runs.train_command(config, _folder(args, config), data=_data(args)))
     if not wanted:
-        where = args.dir or runs.RECORDED_DIR
-        print(f"None of {len(expected)} runs is missing in {where}.", file=sys.stderr)
+        print(f"None of {len(expected)} runs is missing in {_base(args)}.", file=sys.stderr)
     return 0
 
 
 def _make(args: argparse.Namespace) -> int:
-    judges = Path(args.dir or runs.RECORDED_DIR) / "judges"
+    base = _base(args)
+    judges = Path(base) / "judges"
     configs = sweeps.missing(sweeps.sweep(args.tier), args.dir)
-    of_book = args.dir is None or _is_the_books(args.dir)
-    kinds = missing_judges(judges) if args.tier is None and of_book else []
+    kinds = missing_judges(judges) if args.tier is None and _is_the_books(base) else []
     count = len(configs) + len(kinds)
     if args.data is None and (kinds or not all(runs.data_of(c, None) for c in configs)):
         raise ValueError(f"--data must name the folder of MNIST, for {count} missing runs.")
@@ -189,8 +188,12 @@ def _make(args: argparse.Namespace) -> int:
     for k, kind in enumerate(kinds, 1 + len(configs)):
         print(f"Missing {k} of {count}: {judge_command(kind, judges, args.data)}", flush=True)
         _record_judge(kind, judges, args.data, args.download)
-    print(f"Nothing is missing in {args.dir or runs.RECORDED_DIR}.")
+    print(f"Nothing is missing in {base}.")
     return 0
+
+
+def _base(args: argparse.Namespace) -> str | Path:
+    return args.dir or runs.RECORDED_DIR
 
 
 def _folder(args: argparse.Namespace, config: runs.TrainConfig) -> str | Path:
@@ -252,7 +255,7 @@ def _summary(run: runs.Run) -> dict:
 
 def _verify(args: argparse.Namespace) -> int:
     if _is_the_books(args.dir):
-        folders, problems = verifying.FOLDERS, verifying.verify_book(every=args.every)
+        folders, problems = runs.FOLDERS, verifying.verify_book(every=args.every)
     else:
         folders, problems = (args.dir,), verifying.verify(args.dir, every=args.every)
     count = 0 if problems else sum(len(runs.list_runs(folder)) for folder in folders)

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from condlesson.experiment.plan import MATRIX_DIR
-from condlesson.experiment.runs import list_runs
+from condlesson.experiment.runs import FOLDERS, list_runs
 from tests.book.built import HTML, PAGES, article, page, text_without
 
 CODE = "pre, code, script, style, math"
@@ -111,7 +110,7 @@ def test_page_asks_no_other_server(name):
 
 def recorded():
     """The runs of the first study and those of the plan."""
-    return [*list_runs(), *list_runs(MATRIX_DIR)]
+    return [run for folder in FOLDERS for run in list_runs(folder)]
 
 
 @every_page

@@ -179,7 +179,10 @@ def test_both_ways_into_every_block_beat_being_told_nothing(everyone):
     found = answer_all(everyone)
     helped = {e.b: e.verdict for e in found["help"].estimates}
     assert helped["gn_additive"] == helped["adagn"] == "lower"
-    assert [e.verdict for e in found["adagn"].estimates] == ["lower"]
+    [action] = found["adagn"].estimates
+    assert action.verdict == "lower"
+    gains = [e.relative for e in found["help"].estimates if e.b in (action.a, action.b)]
+    assert max(gains) < 3 * action.relative  # both lie several times as far below
 
 
 def test_classifier_is_surest_of_noise(outputs):

@@ -72,7 +72,7 @@ def test_families_are_told_when_they_are_whole():
 def test_averages_scatter_far_less_at_the_size_of_the_matrix():
     trial = plan.pilot()["trial"]
     ratio = stdev(trial["last weights"]) / stdev(trial["decay 0.98"])
-    assert ratio > 8  # the four digits that were kept would show no more
+    assert ratio > 10
     steps = plan.STUDY.epochs * plan.STUDY.steps_per_epoch
     assert min(plan.STUDY.ema_decay, steps / (steps + 9)) == pytest.approx(0.98, abs=0.003)
 

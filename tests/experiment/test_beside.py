@@ -10,7 +10,7 @@ from condlesson.experiment import beside as module
 from condlesson.experiment import plan
 from condlesson.experiment.beside import _as_loaded, beside
 from condlesson.experiment.records import RunError
-from condlesson.experiment.runs import load_run
+from condlesson.experiment.runs import FOLDERS, load_run
 from condlesson.training import TIERS
 from tests.experiment.test_comparison import make_run
 
@@ -23,11 +23,11 @@ def recorded(monkeypatch):
     """What is recorded: three seeds of one variant, and one of another."""
     found = [make_run("none", seed, loss) for seed, loss in LOSSES.items()]
     found.append(make_run("adagn", 42, 0.05))
-    list_runs, there = module.list_runs, {None: found, module.MATRIX_DIR: []}
+    list_runs, there = module.list_runs, dict(zip(FOLDERS, (found, []), strict=True))
     monkeypatch.setattr(
         module,
         "list_runs",
-        lambda folder=None: there[folder] if folder in there else list_runs(folder),
+        lambda folder: there[folder] if folder in there else list_runs(folder),
     )
     return found
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from condlesson.experiment.intervals import further_interval
-from condlesson.experiment.plan import MATRIX_DIR
 from condlesson.experiment.records import RunError
-from condlesson.experiment.runs import Run, list_runs
+from condlesson.experiment.runs import FOLDERS, Run, list_runs
 from condlesson.tables import Table
 from condlesson.training import TIERS, TrainConfig
 
@@ -147,7 +146,7 @@ def beside(
     """
     if not isinstance(mine, Run):
         mine = _the_run_in(Path(mine), variant, seed)
-    library = [*list_runs(), *list_runs(MATRIX_DIR)]
+    library = [run for folder in FOLDERS for run in list_runs(folder)]
     alike = [run for run in library if not _differences(mine.config, run.config)]
     same_seed = [run for run in alike if run.config == mine.config]
     recorded = recorded or next(iter(same_seed + alike), None)
@@ -184,30 +183,34 @@ def _the_run_in(folder: Path, variant: str | None, seed: int | None) -> Run:
     return found[0]
 
 
+def _differing(one: TrainConfig, other: TrainConfig) -> list[str]:
+    """Names of the fields in which two configurations differ."""
+    return [f.name for f in fields(one) if getattr(one, f.name) != getattr(other, f.name)]
+
+
 def _differences(mine: TrainConfig, other: TrainConfig) -> str:
     """In which settings other than the seed two runs differ, as words; empty if in none."""
-    names = [f.name for f in fields(TrainConfig) if f.name != "seed"]
-    pairs = [(name, getattr(mine, name), getattr(other, name)) for name in names]
-    return ", ".join(f"{name} {theirs} where yours has {my}" for name, my, theirs in pairs
-                     if my != theirs)  # fmt: skip
+    return ", ".join(
+        f"{name} {getattr(other, name)} where yours has {getattr(mine, name)}"
+        for name in _differing(mine, other)
+        if name != "seed"
+    )
 
 
 def _distance(mine: TrainConfig, other: TrainConfig) -> tuple[bool, int, bool]:
     """How unlike two runs are: first the variant counts, then the settings, then the seed."""
-    changed = [
-        f.name for f in fields(TrainConfig) if getattr(mine, f.name) != getattr(other, f.name)
-    ]
+    changed = _differing(mine, other)
     return "variant" in changed, len(changed), "seed" in changed
 
 
 def _as_loaded(config: TrainConfig) -> str:
     """The call that loads a recorded run."""
-    where = {"variant": config.variant, "seed": config.seed}
-    tier = next((name for name, size in TIERS.items() if replace(size, **where) == config), "study")
-    options = {"seed": config.seed, "tier": tier}
-    sized = replace(TIERS[tier], **where)
-    for field in fields(config):
-        if (value := getattr(config, field.name)) != getattr(sized, field.name):
-            options[field.name] = value
+    sizes = {
+        tier: replace(size, variant=config.variant, seed=config.seed)
+        for tier, size in TIERS.items()
+    }
+    tier = next((tier for tier, size in sizes.items() if size == config), "study")
+    others = {name: getattr(config, name) for name in _differing(config, sizes[tier])}
+    options = {"seed": config.seed, "tier": tier, **others}
     said = ", ".join(f"{name}={value!r}" for name, value in options.items())
     return f"load_run({config.variant!r}, {said})".replace("'", '"')

@@ -29,6 +29,7 @@ from condlesson.training import TIERS, TrainConfig, make_model
 __all__ = [
     "COMPARED",
     "FIRST_SEEDS",
+    "FOLDERS",
     "FULL",
     "QUICK",
     "RECORDED_DIR",
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 RECORDED_DIR = Path(__file__).parent / "recorded"
+FOLDERS = (RECORDED_DIR, plan.MATRIX_DIR)  # of the runs that the book reads
 SEEDS = plan.SEEDS
 FIRST_SEEDS = (42, 43, 44)  # of the first study
 SHOWN_SEED = FIRST_SEEDS[0]  # of the runs whose networks the pages show

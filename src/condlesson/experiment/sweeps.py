@@ -146,17 +146,17 @@ def _disagreement(a: Run, folder_a: Path, b: Run, folder_b: Path) -> list[str]:
     pairs = {name: (getattr(a, name), getattr(b, name)) for name in names}
     wrong = [name for name, (x, y) in pairs.items() if None not in (x, y) and x != y]
     own = [[name for name, p in pairs.items() if p[1 - k] is None and p[k]] for k in (0, 1)]
-    if not wrong and all(own):
+    if wrong:
+        return [
+            f"run {a.name} must be the same in {folder_a} and in {folder_b}, got two that disagree "
+            f"in {', '.join(wrong)}. Delete one, or make both again on one kind of machine."
+        ]
+    if all(own):
         return [
             f"run {a.name} has {' and '.join(own[0])} in {folder_a} alone, and "
             f"{' and '.join(own[1])} in {folder_b} alone. One would be lost: record it with both."
         ]
-    if not wrong:
-        return []
-    return [
-        f"run {a.name} must be the same in {folder_a} and in {folder_b}, got two that disagree in "
-        f"{', '.join(wrong)}. Delete one, or make both again on one kind of machine."
-    ]
+    return []
 
 
 def _holds_more(run: Run, other: Run) -> bool:

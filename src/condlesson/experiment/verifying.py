@@ -20,9 +20,9 @@ from condlesson.config import TrainConfig
 from condlesson.experiment.canaries import canary_drift, canary_losses, subset, weights_loss
 from condlesson.experiment.judge_records import verify_judges
 from condlesson.experiment.outputs import outputs_canary
-from condlesson.experiment.plan import MATRIX_DIR
 from condlesson.experiment.records import RunError, canonical, digest
 from condlesson.experiment.runs import (
+    FOLDERS,
     NO_FOLDER,
     RECORDED_DIR,
     WITH_WEIGHTS,
@@ -38,9 +38,8 @@ from condlesson.experiment.runs import (
 )
 from condlesson.experiment.told_classes import verify_classes
 
-__all__ = ["FOLDERS", "verify", "verify_book"]
+__all__ = ["verify", "verify_book"]
 
-FOLDERS = (RECORDED_DIR, MATRIX_DIR)  # of the runs that the book reads
 PACKAGE = Path(__file__).parents[1]
 DECISIVE = ("*.py", "networks/*.py", "experiment/*.py", "subset/*.gz")  # decides what a canary is
 OUTPUTS_HOLD = ("ddim", "movement", "timesteps", "blocks")
