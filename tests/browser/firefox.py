@@ -71,6 +71,10 @@ class Firefox:
         self.complaints.clear()
         self.ask("browsingContext.navigate", context=self.tab, url=address, wait="complete")
 
+    def reload(self) -> None:
+        """Load the page anew, and wait until it is loaded."""
+        self.ask("browsingContext.reload", context=self.tab, wait="complete")
+
     def resize(self, width: int, height: int) -> None:
         """Give the page a window of so many pixels."""
         size = {"width": width, "height": height}
@@ -108,7 +112,8 @@ class Firefox:
         )
 
     def click(self, selector: str) -> None:
-        """Click in the middle of an element, wherever it is on the page."""
+        """Click in the middle of an element, wherever it is on the page, as soon as it is there."""
+        self.until(f"document.querySelector({json.dumps(selector)})")
         box = self.evaluate(
             "((it) => { it.scrollIntoView({ block: 'center', behavior: 'instant' });"
             " const { x, y, width, height } = it.getBoundingClientRect();"

@@ -64,7 +64,7 @@ def test_a_question_is_answered_and_the_answer_is_kept(opened):
     firefox.click(f"{box} button")
     firefox.until(f"document.querySelector('{box} [role=status]').innerText")
     assert "A surprise." in firefox.text(f"{box} [role=status]")
-    firefox.evaluate("location.reload()")
+    firefox.reload()
     firefox.until(f"document.querySelector('{box} input')?.checked")
     assert "A surprise." in firefox.text(f"{box} [role=status]")
     assert firefox.complaints == []
@@ -72,7 +72,6 @@ def test_a_question_is_answered_and_the_answer_is_kept(opened):
 
 def test_a_chosen_theme_stays(opened, site):
     firefox = opened("exercise-1")
-    firefox.until("document.querySelector('.theme-switch-button')")
     before = firefox.evaluate(THEME)
     firefox.click(".theme-switch-button")
     chosen = firefox.evaluate(THEME)
