@@ -15,6 +15,7 @@ from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.sinusoid import read_clock
 from condlesson.embeddings import sinusoidal_embedding
 from tests.checks.sinusoids import by_columns, by_loops, by_slices, clock, joined, wheel
+from tests.checks.variants import assert_noted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROUNDED = "t = 0.5 is rounded to 0"
@@ -92,7 +93,15 @@ RIGHT = {
     "numpy in float64": (lambda t, d: by_numpy(torch.as_tensor(t).reshape(-1), d).double(), ""),
     "one column at a time": (by_columns, SINGLE),
     "complex numbers": (by_complex_numbers, SINGLE),
-    "a table": (from_a_table, FLOATING),
+    "a table": (from_a_table, (FLOATING, "t = 1,000 is refused")),
+    "no t beyond 999": (
+        lambda t, d: sinusoidal_embedding(torch.as_tensor(t).clamp(max=999), d),
+        "t = 1,000 is not the formula's row",
+    ),
+    "no t beyond 4,095": (
+        lambda t, d: sinusoidal_embedding(torch.as_tensor(t) % 4096, d),
+        "t = 5,000 is not the formula's row",
+    ),
     "rounded t": (with_the_first_rounded, ROUNDED),
     "t rounded up": (clock(t=torch.ceil), "t = 0.5 is rounded to 1"),
     "t in float64": (clock(t=torch.Tensor.double), ""),
@@ -160,7 +169,7 @@ def test_right(answer, note):
     assert result.passed, result
     *notes, praise = result.messages
     assert praise.startswith("Well done")
-    assert [note in found for found in notes] == [True] * bool(note), notes
+    assert_noted(notes, note)
 
 
 UNLIKE = {

@@ -37,6 +37,7 @@ CODES = {
 MADE = "def embed(t, d):"
 OFF, SEED = "torch.set_grad_enabled(False)", "torch.manual_seed(0)"
 WIDE, NARROW = "nn.Embedding(C + 1, d)", "self.C, self.d = C, d"
+ZERO = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
 WRONG = [  # check, what is written, and what is said
     (
         "sinusoidal_embedding",
@@ -62,6 +63,11 @@ WRONG = [  # check, what is written, and what is said
         "adagn",
         {PROJECT: PROJECT.replace("= ", "= KEPT.setdefault((C, D), ", 1) + ")"},
         "has the parameter project.weight of another object that was made before",
+    ),
+    (
+        "zero_init_adagn",
+        {"# more": f"if C < 32:\n            {ZERO}"},
+        "At the start the layer is not group norm",
     ),
     (
         "adagn",
@@ -149,7 +155,6 @@ WRONG = [  # check, what is written, and what is said
         "The block has g, (), which was not there",
     ),
 ]
-ZERO = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
 RIGHT = [  # and right answers that were refused
     ("zero_init_adagn", {"affine=False": "eps=1e-3, affine=False", "# more": ZERO}),
     (

@@ -11,6 +11,7 @@ from condlesson.checks import check_similarity_at, check_similarity_matrix
 from condlesson.embeddings import cosine_similarity_at, sinusoidal_embedding
 from condlesson.embeddings import sinusoidal_frequencies as frequencies
 from tests.answers import blank
+from tests.checks.variants import assert_noted
 
 
 def angles(distance, d):
@@ -315,7 +316,7 @@ def test_right_closed_form(answer, note):
     assert result.passed, result
     *notes, praise = result.messages
     assert "one average over the hands" in praise
-    assert [note in found for found in notes] == [True] * bool(note), notes
+    assert_noted(notes, note)
 
 
 @pytest.mark.parametrize(("answer", "message"), WRONG_AT.values(), ids=WRONG_AT)

@@ -69,3 +69,10 @@ def assert_accepted(result):
     """The check accepts the answer, whatever it notes."""
     assert result.passed, result
     assert_well_formed(result)
+
+
+def assert_noted(notes, expected):
+    """One note, or several in a tuple, or none for ""; a part of each is enough."""
+    expected = expected if isinstance(expected, tuple) else (expected,) * bool(expected)
+    assert len(notes) == len(expected), notes
+    assert [part for part, found in zip(expected, notes, strict=True) if part not in found] == []

@@ -214,9 +214,14 @@ def _zero_init_adagn(answer: object) -> list[str]:
     for sizes in SIZES:
         layer = examine_layer(factory, sizes)
         notes = examine_scores(layer, sizes)
-        fresh = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
-        norm = _check_exact(measure(fresh, sizes, embeddings_like(16, sizes[1])), factory)
+        norm = _check_exact(_fresh(factory, sizes), factory)
+    _check_exact(_fresh(factory, PAGE), factory)
     return [*norm, *notes]
+
+
+def _fresh(factory: Callable, sizes: Sizes) -> Scores:
+    layer = build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
+    return measure(layer, sizes, embeddings_like(16, sizes[1]))
 
 
 def _check_exact(start: Scores, factory: Callable) -> list[str]:

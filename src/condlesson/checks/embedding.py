@@ -189,12 +189,11 @@ def check_own_rows(
 def _other_timesteps(fn: Callable, reading: Reading) -> list[str]:
     """Notes on timesteps that the page's embedding takes as well."""
     taken = compare_kinds(lambda t: call_on(fn, t, 256, what=""), reading.at)
-    if taken.refused:
-        return [
-            f"Note: your function does not take {taken.refused[0]}. The page's embedding takes it, "
-            "too."
-        ]
-    return taken.notes
+    refused = [
+        f"Note: your function does not take {kind}. The page's embedding takes it, too."
+        for kind in taken.refused[:1]
+    ]
+    return [*refused, *taken.notes]
 
 
 def check_interleaved_embedding(fn: Callable[[Tensor, int], Tensor]) -> CheckResult:

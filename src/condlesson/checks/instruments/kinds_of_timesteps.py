@@ -23,6 +23,7 @@ _KINDS = {
     SCALAR: (torch.tensor(500), "as a 0-d tensor"),
 }
 _HALF = torch.tensor([0.5])
+_BEYOND = (1_000, 5_000)  # the lesson's timesteps end at 999; float32 tells these well
 AS_IT_IS = (
     "The same time must have the same row: take t as it is, and change nothing by its kind, by its "
     "size or by the largest t of the batch."
@@ -34,7 +35,7 @@ class Taken(NamedTuple):
 
     Attributes:
         refused: Kinds that it does not take.
-        notes: On timesteps that are not whole.
+        notes: On timesteps that are not whole, and on those beyond 999.
     """
 
     refused: list[str]
@@ -60,12 +61,13 @@ def compare_kinds(
                 f"t = 500 gets another embedding {how} than in a tensor of whole timesteps: they "
                 f"differ by up to {off:.2g}. {AS_IT_IS}"
             )
+    beyond = [] if formula is None else _beyond(embed, formula)
     if FLOATING in refused:
-        return Taken(refused, [])
+        return Taken(refused, beyond)
     alone, among = _rows(embed, torch.tensor([0.25])), _rows(embed, torch.tensor([0.25, 500, 999]))
     if alone is not None and among is not None and _off(alone, among[:1]) > _near(whole):
         raise Wrong(depends_on_batch("0.25", _off(alone, among[:1])))
-    return Taken(refused, _between(embed, formula))
+    return Taken(refused, [*_between(embed, formula), *beyond])
 
 
 def depends_on_batch(t: str, off: float) -> str:
@@ -99,6 +101,22 @@ def _between(
         f"At whole timesteps it is right, and at t = 0.5 it is off by up to "
         f"{_off(row, formula(_HALF)):.2g}. Timesteps may be floating numbers. {AS_IT_IS}"
     )
+
+
+def _beyond(
+    embed: Callable[[object], Tensor], formula: Callable[[Tensor], Tensor]
+) -> list[str]:
+    """Notes on timesteps that this lesson has none of."""
+    for number in _BEYOND:
+        t = torch.tensor([number])
+        row = _rows(embed, t)
+        if row is None or _off(row, formula(t)) > _near(row):
+            does = "is refused" if row is None else "is not the formula's row"
+            return [
+                f"Note: t = {number:,} {does}. The lesson's timesteps end at 999, so nothing goes "
+                "wrong here; other schedules go further, and the formula takes any t."
+            ]
+    return []
 
 
 def _rows(embed: Callable[[object], Tensor], t: object) -> Tensor | None:
