@@ -1,9 +1,10 @@
 """What of a page Sphinx passes over without a word, and a reader stumbles on.
 
-A heading without words, markup that is shown in place of what it means, HTML that is opened and not
-closed (or closed and not opened), an id that stands twice, a fence that is open or broken, a row of
-a table with other cells than its head: Markdown drops a cell too many, a footnote without a mark in
-the text, and the numbers of a list but for the first.
+A heading without words, a picture without an alt text, a link to nowhere, markup that is shown in
+place of what it means, HTML that is opened and not closed (or closed and not opened), an id that
+stands twice, a fence that is open or broken, a row of a table with other cells than its head:
+Markdown drops a cell too many, a footnote without a mark in the text, and the numbers of a list but
+for the first.
 """
 
 import re
@@ -39,6 +40,7 @@ LITERAL = {  # markup that stands in the text as it was written, and the cure
     r"&#?\w+;": "There is no such character. Write the character itself.",
     r"^\[[ x]\] ": "There are no boxes to tick here. Write a list.",
 }
+NOWHERE = re.compile(r"(?:mailto|tel|https?|ftp):/*", re.I)  # addresses without one
 ROLE = re.compile(r"\{[a-z][\w:-]*\}\s*$")  # of text in front of code
 AS_WRITTEN = nodes.FixedTextElement, nodes.literal, nodes.math, addnodes.literal_strong
 logger = logging.getLogger(__name__)
@@ -97,6 +99,13 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
     for link in doctree.findall(nodes.reference):
         if not link.astext().strip() and not any(True for _ in link.findall(nodes.image)):
             logger.warning("a link has no words. Write some, or delete it.", location=link)
+        if NOWHERE.fullmatch(link.get("refuri", "").strip()):
+            told = "a link leads to %s and no further. Write the address."
+            logger.warning(told, link["refuri"], location=link)
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt", "").strip():
+            told = "a picture has no alt text. Say in it what can be seen: ![text](file)."
+            logger.warning(told, location=image)
     html = _Open()
     for node in doctree.findall(nodes.raw):
         if node.get("format") == "html":

@@ -104,6 +104,8 @@ BROKEN = {  # pages, and what is named
     "box": ("- [ ] to do", "[ ] is shown as it stands. There are no boxes"),
     "colons": ("::{note}\nText\n::", "::{note is shown as it stands. A directive begins"),
     "link-words": ("See [ ](https://a.example/).", "a link has no words"),
+    "link-nowhere": ("See [us](mailto:).", "a link leads to mailto: and no further"),
+    "no-alt": ("![](_static/card.png)", "a picture has no alt text"),
     "html-empty": ('<p><img src="" alt="Nothing."></p>', "HTML shows nothing, and there is no"),
     "html-set": (
         '<p><img src="_static/x.svg" srcset="_static/x.svg 1x, nothing.png 2x" alt="A."></p>',
@@ -182,11 +184,11 @@ def broken(tmp_path_factory):
 
 
 @pytest.mark.fault(
-    "a broken reference, link, citation, picture or link in HTML, a question of two equal choices "
-    "or that folds nothing, a number that is rounded to nothing, HTML that is not closed, what "
+    "a broken reference, link, citation, picture or link in HTML, a question of two equal choices"
+    " or that folds nothing, a number that is rounded to nothing, HTML that is not closed, what "
     "the site's policy blocks, an open fence, a row of a table with a cell too many, a heading "
-    "without words, markup that is shown in place of what it means, a footnote that no mark calls, "
-    "a list that would get other numbers",
+    "without words, a picture without an alt text, a link to nowhere, markup that is shown in "
+    "place of what it means, a footnote that no mark calls, a list that would get other numbers",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])
