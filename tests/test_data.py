@@ -23,6 +23,7 @@ from condlesson.data import (
     reduce_images,
     to_model_range,
 )
+from condlesson.experiment.runs import RECORDED_DIR
 from condlesson.training import TIERS
 
 IMAGES = np.arange(3 * 28 * 28).astype(np.uint8).reshape(3, 28, 28)
@@ -318,7 +319,7 @@ def test_a_whole_set_must_be_mnist(monkeypatch, tmp_path):
 
 def test_recorded_runs_were_trained_on_mnist_or_on_the_shipped_subset():
     trained_on = {data.SHA256: set(), load_subset().checksum(): set()}
-    for run in list_runs():
+    for run in list_runs(RECORDED_DIR):
         trained_on[run.provenance["data_sha256"]].add(run.config.width)
     assert list(trained_on.values()) == [{TIERS["small"].width}, {TIERS["quick"].width}]
 

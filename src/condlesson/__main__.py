@@ -92,9 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--data", metavar="DIR", help="as of train")
     for sub in (lister, verifier):
-        sub.add_argument(
-            "--dir", default=runs.RECORDED_DIR, help="folder of the runs; default: the package's"
-        )
+        sub.add_argument("--dir", help="folder of the runs; default: all that the package has")
     for sub in (finder, maker):
         sub.add_argument("--dir", help="folder of the runs; default: each in the package's own")
     collector = runs_commands.add_parser(
@@ -254,11 +252,11 @@ def _summary(run: runs.Run) -> dict:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    if _is_the_books(args.dir):
-        folders, problems = runs.FOLDERS, verifying.verify_book(every=args.every)
+    if args.dir is None:
+        problems = verifying.verify_book(every=args.every)
     else:
-        folders, problems = (args.dir,), verifying.verify(args.dir, every=args.every)
-    count = 0 if problems else sum(len(runs.list_runs(folder)) for folder in folders)
+        problems = verifying.verify(args.dir, every=args.every)
+    count = 0 if problems else len(runs.list_runs(args.dir))
     if not problems and not count:
         problems = [f"{args.dir} must hold recorded runs, got none. Is it spelt right?"]
     for problem in problems:

@@ -242,8 +242,8 @@ class UNetFourier(UNetSinusoidal):
 class UNetMatched(UNet):
     """A pair of networks in which only the encoding of t differs.
 
-    256 numbers that encode t go through the small MLP of the draft's network, and its result is
-    added to the same half of the bottleneck. The pair has the same layers and starts from the
+    256 numbers that encode t go through a small MLP, as t / T does in `UNetSimple`, and its result
+    is added to the same half of the bottleneck. The pair has the same layers and starts from the
     same weights.
 
     Args:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from condlesson.experiment.runs import FOLDERS, list_runs
+from condlesson.experiment.runs import list_runs
 from tests.book.built import HTML, PAGES, article, page, text_without
 
 CODE = "pre, code, script, style, math"
@@ -108,21 +108,16 @@ def test_page_asks_no_other_server(name):
     assert not [url for url in sources + sheets if url.startswith(("http:", "https:", "//"))]
 
 
-def recorded():
-    """The runs of the first study and those of the plan."""
-    return [run for folder in FOLDERS for run in list_runs(folder)]
-
-
 @every_page
 def test_places_of_recorded_runs_are_true(name):
     shown = re.findall(r"[^\n]*\((?:CPU|GPU)\), \d{4}-\d\d-\d\d", article(name).get_text())
-    places = tuple(run.recorded_on for run in recorded())
+    places = tuple(run.recorded_on for run in list_runs())
     assert [text for text in shown if not text.endswith(places)] == []
 
 
 def test_the_comparison_says_where_its_runs_were_made():
     text = article("exercise-4").get_text()
-    assert any(run.recorded_on in text for run in recorded())
+    assert any(run.recorded_on in text for run in list_runs())
 
 
 @every_page

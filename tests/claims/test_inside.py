@@ -1,12 +1,15 @@
 """What is said of trained networks."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.exercises import ddim_update
 from condlesson.experiment.answers import answer_all
-from condlesson.experiment.comparison import paired_difference
+from condlesson.experiment.comparison import paired_difference, runs_of
 from condlesson.experiment.judge_records import load_judge, noised_test_images
 from condlesson.experiment.judges import confidence, frechet_distance, guess_timesteps
 from condlesson.experiment.outputs import denoise_lied_to, from_bytes
@@ -15,7 +18,7 @@ from condlesson.experiment.runs import (
     load_outputs,
     load_run,
 )
-from condlesson.networks import DESIGNS
+from condlesson.networks import DESIGNS, VARIANTS
 from condlesson.probes import (
     layer_inputs,
     modulations,
@@ -101,10 +104,10 @@ def test_late_timesteps_move_together_in_both_networks():
 
 
 @torch.no_grad()
-def test_smooth_channels_are_turned_down_in_the_finest_blocks(trained, test_images):
+def test_no_block_turns_down_its_rough_channels(trained, test_images):
     gammas = {b: g for b, (g, _) in modulations(trained, torch.tensor([50, 950])).items()}
     norms = [f"{block}.norm_1.norm" for block in gammas]
-    against = set()
+    against = []
     for level in (100, 400, 800):
         told = torch.full((len(test_images),), level)
         maps = layer_inputs(trained, noised(test_images, level), told, norms).values()
@@ -112,8 +115,9 @@ def test_smooth_channels_are_turned_down_in_the_finest_blocks(trained, test_imag
             found = rank_correlation(roughness(h), gamma[1] - gamma[0])
             luck = 1.96 / (gamma.shape[1] - 1) ** 0.5
             assert found > -luck  # nothing speaks for the story
-            against |= {block} if found > luck else set()
-    assert against == {"enc_1", "dec_1"}
+            against += [(block, found - luck)] if found > luck else []
+    assert {block for block, _ in against} <= {"bottleneck"}
+    assert all(beyond < 0.05 for _, beyond in against)
 
 
 def test_same_step_moves_outputs_more_at_the_quiet_end(outputs):
@@ -141,33 +145,73 @@ def frechet(images):
 
 
 def test_networks_that_are_told_nothing_fail_at_ddim(outputs):
-    distance = {v: frechet(made["ddim"]) for v, made in outputs.items()}
-    told = [d for v, d in distance.items() if DESIGNS[v].place != "–"]
-    assert min(distance["none"], distance["gn_none"]) > 1.4 * max(told)
+    # The limits were set after these samples had been seen. They are many standard errors.
+    for kind in ("ddim", "ddpm"):
+        distance = {v: frechet(made[kind]) for v, made in outputs.items()}
+        told = [d for v, d in distance.items() if DESIGNS[v].place != "–"]
+        assert min(distance["none"], distance["gn_none"]) > 1.2 * max(told)
     judge = load_judge("digits")
     sure = {
         v: confidence(judge, from_bytes(outputs[v]["ddim"])).mean() for v in ("none", "sinusoidal")
     }
-    assert sure["none"] > sure["sinusoidal"] + 0.1
+    assert sure["none"] > sure["sinusoidal"] + 0.08
 
 
-def test_ancestral_sampling_treats_gn_none_more_kindly(outputs):
-    gain = {v: frechet(outputs[v]["ddim"]) / frechet(outputs[v]["ddpm"]) for v in outputs}
-    assert gain["gn_none"] > 2
-    assert gain["none"] < 1.3
+def test_ancestral_sampling_draws_with_a_network_that_is_told_nothing(outputs):
+    n = len(outputs["none"]["ddpm"])
+    by_ddim = {v: frechet(made["ddim"][:n]) for v, made in outputs.items()}
+    by_ancestral = {v: frechet(made["ddpm"]) for v, made in outputs.items()}
+    assert by_ancestral["none"] < by_ddim["none"] / 2
+    assert by_ancestral["none"] < min(by_ddim[v] for v in outputs if DESIGNS[v].norm == "batch")
+    assert by_ancestral["gn_none"] < by_ddim["gn_none"]
+
+
+@torch.no_grad()
+def test_thirty_unclipped_steps_draw_without_grain(outputs):
+    model, schedule = load_model(load_run("sinusoidal")), alphas_cumprod(linear_beta_schedule())
+    torch.manual_seed(0)
+    x, levels = torch.randn(8, 1, 28, 28), torch.linspace(999, 0, 31).round().long()
+    for t, lower in pairwise(levels):
+        x = ddim_update(x, model(x, t.expand(8)), schedule[t], schedule[lower])
+    grain = [  # in the first row, which no digit reaches
+        (images[..., 0, :] > -0.8).float().mean()
+        for images in (x, from_bytes(outputs["sinusoidal"]["ddim"]))
+    ]
+    assert grain[0] < 0.1 < 0.5 < grain[1]
+
+
+@pytest.fixture(scope="module")
+def losses(everyone):
+    return {v: sum(run.final_loss for run in runs) for v, runs in everyone.items()}
 
 
 @pytest.mark.parametrize("kind", ["ddim", "ddpm"])
-def test_lowest_loss_has_not_the_best_samples(kind, outputs, everyone):
-    assert min(everyone, key=lambda v: sum(r.final_loss for r in everyone[v])) == "adagn"
-    assert frechet(outputs["adagn"][kind]) > 1.05 * frechet(outputs["sinusoidal"][kind])
+def test_a_lower_loss_has_the_worst_samples(kind, outputs, losses):
+    assert losses["gn_none"] < min(losses[v] for v in losses if DESIGNS[v].norm == "batch")
+    distance = {v: frechet(made[kind]) for v, made in outputs.items()}
+    worst = distance.pop("gn_none")
+    assert worst > 1.5 * max(distance.values())
 
 
-def test_loss_and_ddim_disagree_at_the_drafts_size():
-    simple, sinusoidal = (load_run(v, seed=42, tier="full") for v in ("simple", "sinusoidal"))
-    assert abs(simple.val_loss[-1] / sinusoidal.val_loss[-1] - 1) < 0.02
-    far, near = (frechet(load_outputs(run)["ddim"][:64]) for run in (simple, sinusoidal))
+def test_among_those_that_are_told_samples_follow_the_loss(outputs, losses):
+    told = [v for v in losses if DESIGNS[v].place != "–"]
+    distance = {v: frechet(outputs[v]["ddim"]) for v in told}
+    order = [torch.tensor([of[v] for v in told]) for of in (losses, distance)]
+    assert rank_correlation(*order) > 0.9
+    assert min(distance, key=distance.get) == min(losses, key=losses.get) == "adagn"
+
+
+def test_loss_and_ddim_disagree_at_the_full_size():
+    large = {v: seeds[0] for v, seeds in runs_of("full").items() if v in VARIANTS}
+    assert set(large) == {"simple", "sinusoidal", "adagn"}
+    assert 1 < large["simple"].final_loss / large["sinusoidal"].final_loss < 1.03
+    made = {v: load_outputs(run) for v, run in large.items()}
+    far, near = (frechet(made[v]["ddim"][:64]) for v in ("simple", "sinusoidal"))
     assert far > 3 * near
+    real = to_model_range(load_subset().test_images[:64])
+    reference = to_model_range(load_subset().train_images)
+    of_digits = frechet_distance(load_judge("digits"), real, reference)
+    assert all(frechet(of["ddpm"]) < 1.3 * of_digits for of in made.values())
 
 
 def test_adagn_ends_about_a_quarter_below_the_control(everyone):
@@ -191,4 +235,4 @@ def test_classifier_is_surest_of_noise(outputs):
         v: confidence(judge, from_bytes(made["ddim"])).mean().item() for v, made in outputs.items()
     }
     assert max(sure, key=sure.get) == "none"
-    assert sure["none"] == pytest.approx(0.97, abs=0.01)
+    assert sure["none"] == pytest.approx(0.95, abs=0.01)

@@ -8,10 +8,9 @@ from functools import partial
 import pytest
 
 from condlesson.__main__ import main
-from condlesson.experiment import command, recording, runs, sweeps, verifying
+from condlesson.experiment import command, plan, recording, runs, sweeps, verifying
 from condlesson.experiment.judge_records import load_judge_record
 from condlesson.experiment.judges import KINDS
-from condlesson.training import TrainConfig
 from tests.command_line.conftest import CONFIG, TRAIN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -143,8 +142,10 @@ def test_make_hands_the_download_on(monkeypatch, tmp_path):
 
 def test_make_writes_the_parts_that_the_book_needs(monkeypatch, tmp_path):
     seen = []
+    last, before = plan.SEEDS[-1], plan.SEEDS[-2]
     configs = [
-        TrainConfig(variant=v, seed=s) for v, s in (("adagn", 42), ("none", 42), ("none", 43))
+        replace(plan.STUDY, variant=v, seed=s)
+        for v, s in (("adagn", last), ("none", last), ("none", before))
     ]
     monkeypatch.setattr(sweeps, "sweep", lambda tier: configs)
     monkeypatch.setattr(command, "load_mnist", lambda root: None)

@@ -10,8 +10,8 @@ from condlesson.experiment import beside as module
 from condlesson.experiment import plan
 from condlesson.experiment.beside import _as_loaded, beside
 from condlesson.experiment.records import RunError
-from condlesson.experiment.runs import FOLDERS, load_run
-from condlesson.training import TIERS
+from condlesson.experiment.runs import load_run
+from condlesson.training import TrainConfig
 from tests.experiment.test_comparison import make_run
 
 LOSSES = {42: 0.100, 43: 0.102, 44: 0.101}  # by seed; their mean is 0.101 and their sd 0.001
@@ -23,11 +23,9 @@ def recorded(monkeypatch):
     """What is recorded: three seeds of one variant, and one of another."""
     found = [make_run("none", seed, loss) for seed, loss in LOSSES.items()]
     found.append(make_run("adagn", 42, 0.05))
-    list_runs, there = module.list_runs, dict(zip(FOLDERS, (found, []), strict=True))
+    list_runs = module.list_runs
     monkeypatch.setattr(
-        module,
-        "list_runs",
-        lambda folder: there[folder] if folder in there else list_runs(folder),
+        module, "list_runs", lambda folder=None: list_runs(folder) if folder else found
     )
     return found
 
@@ -164,7 +162,7 @@ def test_both_forms_name_the_runs_and_hold_table_and_verdict(recorded):
 
 @pytest.mark.parametrize(
     "config",
-    [plan.DRAFT[0], replace(TIERS["full"], variant="adagn"), plan.FAMILIES["glyphs"].runs()[0]],
+    [plan.FULL[0], TrainConfig(variant="adagn"), plan.FAMILIES["glyphs"].runs()[0]],
 )
 def test_the_call_that_is_named_loads_that_run(config):
     said = _as_loaded(config)

@@ -171,7 +171,8 @@ def test_runs_of_two_sizes_are_no_pair():
 
 def test_runs_are_found_by_their_size(monkeypatch):
     wanted = [make_run("none", seed, 0.1) for seed in (44, 42)] + [make_run("adagn", 42, 0.1)]
-    full = make_run("none", 42, 0.1, images=60_000, epochs=10)
+    full = make_run("none", 42, 0.1)
+    full = replace(full, config=replace(TIERS["full"], variant="none"))
     narrow = make_run("none", 43, 0.1, width=16)
     monkeypatch.setattr(comparison, "list_runs", lambda _: [*wanted, full, narrow])
     assert runs_of("small") == {"none": [wanted[1], wanted[0]], "adagn": [wanted[2]]}

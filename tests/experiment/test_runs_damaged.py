@@ -8,13 +8,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from condlesson.experiment import outputs, runs, verifying
+from condlesson.experiment import outputs, plan, runs, verifying
 from condlesson.experiment.outputs import compute_outputs
 from condlesson.experiment.recording import record
 from condlesson.experiment.records import RunError, npz_of
 from condlesson.experiment.runs import list_runs, load_model, load_outputs, run_name
 from condlesson.experiment.verifying import verify
-from condlesson.training import TrainConfig
 from tests.conftest import OUTPUTS, TINY
 from tests.experiment.records import (
     NAME,
@@ -169,7 +168,7 @@ def test_a_run_nobody_knows_is_to_be_deleted(folder, no_replay):
 
 
 def test_a_damaged_run_of_the_book_has_its_command_in_any_folder(tmp_path):
-    name = run_name(TrainConfig())
+    name = run_name(plan.WITH_WEIGHTS[0])
     (tmp_path / f"{name}.json").write_text("{}")
     message = only_message(verify(tmp_path))
     assert_tells_the_cure(message, name)

@@ -51,7 +51,7 @@ def test_a_family_of_the_plan_is_a_sweep():
     assert [c for name in ("matrix", "sizes", "glyphs") for c in sweep(name)] == [
         config for family in plan.FAMILIES.values() for config in family.runs()
     ]
-    assert sweep("draft") == plan.DRAFT
+    assert sweep("full") == plan.FULL
 
 
 def test_the_sweep_by_default_is_the_books():
@@ -67,7 +67,7 @@ def test_a_run_is_looked_for_where_the_package_has_its_kind(monkeypatch, tmp_pat
 
 
 def test_a_tier_that_is_none_is_refused():
-    message = "tier must be one of quick, small, full, matrix, sizes, glyphs, draft, got 'huge'"
+    message = "tier must be one of quick, small, matrix, sizes, glyphs, full, got 'huge'"
     with pytest.raises(ValueError, match=message):
         sweep("huge")
 

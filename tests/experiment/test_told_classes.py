@@ -192,7 +192,7 @@ def test_the_books_record_is_there_and_current():
     assert made["kept"].shape == made["anew"].shape == (7, 4, 100, 28, 28)
     assert made["in_interval"].shape == (3, 4, 100, 28, 28)
     assert made["equal_cost"].shape == (4, 100, 28, 28)
-    assert plan.DRAFT[1] == CONFIG
+    assert plan.FULL[1] == CONFIG
 
 
 @pytest.mark.slow

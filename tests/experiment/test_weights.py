@@ -40,8 +40,8 @@ def test_what_was_in_int8_stays_as_it_is():
         torch.testing.assert_close(again[name], tensor, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("config", plan.DRAFT[:2], ids=lambda config: config.variant)
-def test_networks_of_the_drafts_size_are_in_int8(config):
+@pytest.mark.parametrize("config", plan.FULL[:2], ids=lambda config: config.variant)
+def test_networks_of_the_full_size_are_in_int8(config):
     run = read_expected(config, plan.MATRIX_DIR)
     assert run.weights["dtype"] == "int8"
     assert not load_model(run, plan.MATRIX_DIR).training

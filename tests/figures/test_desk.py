@@ -9,8 +9,9 @@ from PIL import Image
 
 from condlesson.data import load_subset, to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
+from condlesson.experiment import plan
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
-from condlesson.experiment.runs import RECORDED_DIR, run_name
+from condlesson.experiment.runs import run_name
 from condlesson.figures import desk
 from condlesson.figures.desk import TOLD, TRUE, networks, write_files
 from condlesson.training import TrainConfig
@@ -39,8 +40,8 @@ def test_every_network_is_there_with_its_size(written):
 
 
 def test_a_run_that_is_not_recorded_is_not_offered(monkeypatch):
-    missing, there = TrainConfig(seed=41), TrainConfig(variant="adagn")
-    runs = {"drawing": (missing, RECORDED_DIR), "adagn": (there, RECORDED_DIR)}
+    missing, there = TrainConfig(seed=41), plan.FULL[0]
+    runs = {"drawing": (missing, plan.MATRIX_DIR), "adagn": (there, plan.MATRIX_DIR)}
     monkeypatch.setattr(desk, "RUNS", runs)
     assert {name: run.name for name, (run, _) in networks().items()} == {"adagn": run_name(there)}
 

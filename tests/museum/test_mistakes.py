@@ -76,7 +76,7 @@ SHOWN = {
     ],
     "missing_root": [
         ("noise left", lambda x: x == pytest.approx(0.1**0.5), lambda x: x == pytest.approx(1)),
-        ("contrast", lambda x: x < 0.5, lambda x: 0.8 < x < 1.2),
+        ("contrast", lambda x: x < 0.6, lambda x: 0.8 < x < 1.2),
     ],
     "deaf_network": [("change of the prediction", lambda x: x == 0, lambda x: x > 1e-5)],
     "coin_of_each_block": [

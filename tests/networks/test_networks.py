@@ -98,5 +98,5 @@ def test_where_the_words_say_so_the_parameters_are_as_many(models, name):
         assert count_parameters(models[a]) == count_parameters(models[b])
 
 
-def test_the_drafts_pair_differs_in_three_parts():
+def test_simple_and_sinusoidal_differ_in_three_parts():
     assert differing("simple", "sinusoidal") == ["encoding", "mlp", "place"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from condlesson.experiment.intervals import further_interval
 from condlesson.experiment.records import RunError
-from condlesson.experiment.runs import FOLDERS, Run, list_runs
+from condlesson.experiment.runs import Run, list_runs
 from condlesson.tables import Table
 from condlesson.training import TIERS, TrainConfig
 
@@ -146,7 +146,7 @@ def beside(
     """
     if not isinstance(mine, Run):
         mine = _the_run_in(Path(mine), variant, seed)
-    library = [run for folder in FOLDERS for run in list_runs(folder)]
+    library = list_runs()
     alike = [run for run in library if not _differences(mine.config, run.config)]
     same_seed = [run for run in alike if run.config == mine.config]
     recorded = recorded or next(iter(same_seed + alike), None)

@@ -54,8 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_train, refuse=parser.error)
     add = parser.add_argument
     add("--tier", choices=TIERS, default="small", help="size of the run; quick: minutes on "
-        "two cores with the shipped subset, small: the runs of the book, full: the draft's; "
-        "the options below change it; default: %(default)s")  # fmt: skip
+        "two cores with the shipped subset, small: the first study's, study: the plan's, full: "
+        "all of MNIST, ten epochs; the options below change it; default: %(default)s")  # fmt: skip
     for f in fields(TrainConfig):
         add(
             f"--{f.name.replace('_', '-')}",

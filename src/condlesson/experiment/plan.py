@@ -14,8 +14,8 @@ from condlesson.config import TIERS, TrainConfig
 from condlesson.networks import VARIANTS
 
 __all__ = [
-    "DRAFT",
     "FAMILIES",
+    "FULL",
     "LEVEL",
     "MARGIN",
     "MATRIX_DIR",
@@ -108,23 +108,23 @@ FAMILIES = {
         {"Is it MNIST?": (*HELP[-3:], *PLACE, *ACTION)},
     ),
 }
-# The draft's size: one seed each, for pictures and samples. One seed compares nothing.
-DRAFT = [
-    replace(STUDY, images=60_000, epochs=10, seed=42, variant=variant)
+# The full size: one seed each, for pictures and samples. One seed compares nothing.
+FULL = [
+    replace(TIERS["full"], seed=42, variant=variant)
     for variant in ("adagn", "adagn_class", "sinusoidal", "simple")
 ]
 SHOWN = [replace(STUDY, seed=SEEDS[-1], variant=variant) for variant in VARIANTS]  # on the pages
-WITH_WEIGHTS = [*(c for c in SHOWN if c.variant in ("sinusoidal", "adagn")), *DRAFT[:2]]
-WITH_OUTPUTS = [*SHOWN, *DRAFT]
+WITH_WEIGHTS = [*(c for c in SHOWN if c.variant in ("sinusoidal", "adagn")), *FULL[:2]]
+WITH_OUTPUTS = [*SHOWN, *FULL]
 
 
 def planned_runs(name: str) -> list[TrainConfig]:
-    """The runs of a family, or those of the draft's size.
+    """The runs of a family, or those of the full size.
 
     Args:
-        name: One of `FAMILIES`, or ``"draft"``.
+        name: One of `FAMILIES`, or ``"full"``.
     """
-    return DRAFT if name == "draft" else FAMILIES[name].runs()
+    return FULL if name == "full" else FAMILIES[name].runs()
 
 
 def pilot() -> dict:

@@ -30,7 +30,6 @@ __all__ = [
     "COMPARED",
     "FIRST_SEEDS",
     "FOLDERS",
-    "FULL",
     "QUICK",
     "RECORDED_DIR",
     "SEEDS",
@@ -55,19 +54,12 @@ RECORDED_DIR = Path(__file__).parent / "recorded"
 FOLDERS = (RECORDED_DIR, plan.MATRIX_DIR)  # of the runs that the book reads
 SEEDS = plan.SEEDS
 FIRST_SEEDS = (42, 43, 44)  # of the first study
-SHOWN_SEED = FIRST_SEEDS[0]  # of the runs whose networks the pages show
+SHOWN_SEED = plan.SHOWN[0].seed  # of the runs whose networks the pages show
 COMPARED = ("none", "simple", "sinusoidal", "adagn")  # the networks of exercise 4
-FULL = ("simple", "sinusoidal", "adagn")  # also at the draft's size
 QUICK = ("none", "adagn")  # also in two minutes, on the shipped images
 TOLD = ("matrix", "sizes", "glyphs")  # families of the plan that are whole and that pages tell
 SUBSET = "subset"  # stands for these in place of a folder
-# For the figures of trained networks. Those of the matrix lie in the history, where they were
-# recorded: until pages show them, the package is not made larger by them.
-WITH_WEIGHTS = (
-    TrainConfig(variant="sinusoidal", seed=SHOWN_SEED),
-    TrainConfig(variant="adagn", seed=SHOWN_SEED),
-    *(config for config in plan.WITH_WEIGHTS if config in plan.DRAFT),
-)
+WITH_WEIGHTS = tuple(plan.WITH_WEIGHTS)  # for the figures of trained networks
 FORMAT = 2
 NO_FOLDER = "{} must be a folder of recorded runs, and is none. Is it spelt right?"
 
@@ -162,7 +154,7 @@ def expected_runs(folder: str | Path | None = None) -> list[TrainConfig]:
 
     Args:
         folder: Where from. By default the package's own folder, which has the first study: every
-            variant with three seeds, and one seed of other sizes.
+            variant with three seeds, and two runs of the quick size.
             `condlesson.experiment.plan.MATRIX_DIR` has those of the plan.
 
     Returns:
@@ -171,13 +163,12 @@ def expected_runs(folder: str | Path | None = None) -> list[TrainConfig]:
     folder = Path(folder or RECORDED_DIR).resolve()
     if folder == plan.MATRIX_DIR.resolve():
         told = [config for name in TOLD for config in plan.FAMILIES[name].runs()]
-        return [*(c for c in plan.DRAFT if c in WITH_WEIGHTS), *told]
+        return [*plan.FULL, *told]
     if folder != RECORDED_DIR.resolve():
         return []
     small = [replace(TIERS["small"], variant=v, seed=s) for v in VARIANTS for s in FIRST_SEEDS]
-    full = [replace(TIERS["full"], variant=v) for v in FULL]
     quick = [replace(TIERS["quick"], variant=v) for v in QUICK]
-    return small + full + quick
+    return small + quick
 
 
 def folder_of(config: TrainConfig) -> Path:
@@ -186,13 +177,8 @@ def folder_of(config: TrainConfig) -> Path:
 
 
 def needs_outputs(config: TrainConfig) -> bool:
-    """Whether a page shows what the trained network of a run does.
-
-    These are seed 42 of the first study in all tiers but quick, and the plan's runs of the draft.
-    """
-    sizes = (TIERS["small"], TIERS["full"])
-    first = [replace(size, variant=config.variant, seed=SHOWN_SEED) for size in sizes]
-    return config in first or (config in plan.WITH_OUTPUTS and config in plan.DRAFT)
+    """Whether a page shows what the trained network of a run does, as the plan says."""
+    return config in plan.WITH_OUTPUTS
 
 
 def data_of(config: TrainConfig, data: str | Path | None) -> str | Path | None:
@@ -282,12 +268,14 @@ def read_run(path: str | Path) -> Run:
     return _parse(path)
 
 
-def list_runs(folder: str | Path = RECORDED_DIR) -> list[Run]:
-    """All runs in a folder, by name.
+def list_runs(folder: str | Path | None = None) -> list[Run]:
+    """All runs in a folder, by name; by default those that ship with the package, all studies.
 
     Raises:
         RunError: A run is damaged, or the folder is not there.
     """
+    if folder is None:
+        return [run for folder in FOLDERS for run in list_runs(folder)]
     if not Path(folder).is_dir():
         raise RunError(NO_FOLDER.format(folder))
     return [_parse(path) for path in sorted(Path(folder).glob("*.json"))]

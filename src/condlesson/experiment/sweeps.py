@@ -15,7 +15,6 @@ from condlesson.experiment.plan import FAMILIES, MATRIX_DIR, planned_runs
 from condlesson.experiment.records import RunError, digest
 from condlesson.experiment.runs import (
     FIRST_SEEDS,
-    FULL,
     QUICK,
     WITH_WEIGHTS,
     Run,
@@ -36,9 +35,8 @@ __all__ = ["PLANNED", "SWEEPS", "Collected", "collect", "is_recorded", "missing"
 SWEEPS = {  # variants and seeds of each tier
     "quick": (QUICK, FIRST_SEEDS[:1]),
     "small": (tuple(VARIANTS), FIRST_SEEDS),
-    "full": (FULL, FIRST_SEEDS),
 }
-PLANNED = (*FAMILIES, "draft")
+PLANNED = (*FAMILIES, "full")
 # Two recordings of one run may differ in these: when, where and how long.
 INCIDENTAL = ("seconds", "provenance")
 

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 CLASSES_DIR = RECORDED_DIR / "classes"
-CONFIG = plan.DRAFT[1]  # the network that is told classes
+CONFIG = plan.FULL[1]  # the network that is told classes
 NUM_CLASSES = 10
 TOLERANCE = 1e-3  # relative, of each number of the canary
 

@@ -6,7 +6,6 @@ the book's build, which keeps it as long as neither the runs nor this code chang
 
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,20 +17,17 @@ from condlesson.experiment import plan
 from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
-from condlesson.experiment.runs import RECORDED_DIR, Run, load_model, read_expected, run_name
+from condlesson.experiment.runs import Run, load_model, read_expected, run_name
 from condlesson.figures.moving import pack, sheet
-from condlesson.training import TIERS
 
 __all__ = ["first_frames", "networks", "sample_digits", "write_files"]
 
-SMALL = TIERS["small"]
 # The runs whose networks the desk offers, by its name for them, and where they lie. A page starts
-# the first of those that are recorded; that of the draft's size draws best.
+# the first of those that are recorded; that of the full size draws best.
 RUNS = {
-    "drawing": (plan.DRAFT[0], plan.MATRIX_DIR),
-    "class": (plan.DRAFT[1], plan.MATRIX_DIR),
-    "adagn": (replace(SMALL, variant="adagn"), RECORDED_DIR),
-    "sinusoidal": (replace(SMALL, variant="sinusoidal"), RECORDED_DIR),
+    "drawing": (plan.FULL[0], plan.MATRIX_DIR),
+    "class": (plan.FULL[1], plan.MATRIX_DIR),
+    **{c.variant: (c, plan.MATRIX_DIR) for c in plan.SHOWN[::-1] if c in plan.WITH_WEIGHTS},
 }
 PART_SIZE = 500_000  # characters; a script of this size loads in a second or so on a slow line
 # The first screen's true timesteps, and those told.

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from condlesson.data import load_subset
 from condlesson.diffusion import NUM_TIMESTEPS, alphas_cumprod, linear_beta_schedule
 from condlesson.embeddings import TimestepEmbedding, sinusoidal_embedding
-from condlesson.experiment.runs import load_model, load_run
+from condlesson.experiment import plan
+from condlesson.experiment.runs import Run, load_model, load_run, read_expected
 from condlesson.sampling import timestep_sequence
 from condlesson.training import Batch, TrainConfig, evaluate, validation_batches
 
@@ -335,18 +336,22 @@ def tells_timesteps(told: Callable[[int, int], Tensor]) -> str:
     return ""
 
 
-def ddim_digits(update: Update, n: int = 10, start: int = 400) -> tuple[Tensor, Tensor]:
+def ddim_digits(
+    update: Update, n: int = 10, start: int = 400, *, run: Run | None = None
+) -> tuple[Tensor, Tensor]:
     """Digits that a trained network restores in 25 steps, from deep in the noise.
 
     Args:
         update: One step, called as update(x_t, noise_pred, alpha_bar_t, alpha_bar_prev).
         n: How many digits.
         start: The timestep whose noise they have at first.
+        run: That of the network; by default `adagn` at the full size.
 
     Returns:
         The clean digits and the restored ones, each of shape (n, 1, 28, 28).
     """
-    model, schedule = load_model(load_run("adagn")), alphas_cumprod(linear_beta_schedule())
+    model = load_model(run or read_expected(plan.FULL[0], plan.MATRIX_DIR))
+    schedule = alphas_cumprod(linear_beta_schedule())
     visited = list(range(start, 0, -start // 25))
     levels = [*schedule[visited], torch.tensor(1.0)]
     noised = _at(start, n)

@@ -103,9 +103,7 @@ def _between(
     )
 
 
-def _beyond(
-    embed: Callable[[object], Tensor], formula: Callable[[Tensor], Tensor]
-) -> list[str]:
+def _beyond(embed: Callable[[object], Tensor], formula: Callable[[Tensor], Tensor]) -> list[str]:
     """Notes on timesteps that this lesson has none of."""
     for number in _BEYOND:
         t = torch.tensor([number])
