@@ -35,7 +35,7 @@ def test_the_desk_is_timed_with_its_own_engine():
     assert desk.ENGINE[:-1] == desk_benchmark.SCRIPTS
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_training_is_compared_and_grows_with_processes(capsys, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert training.main([*SMALL, *STEPS]) == 0

@@ -20,7 +20,11 @@ NONE_RUNS = {
     "a heading with a label": (ONE, "## A place", "## A spot", "two.html", "A spot"),
     "a question": (ONE, "Which of them?", "Which of both?", "two.html", "Which of both?"),
     "a figure in front of another": (
-        *(ONE, "It is that one.", "```{figure} _static/readme-page.png\nA page.\n```\n"),
+        *(
+            ONE,
+            "It is that one.",
+            "```{figure} _static/readme-page.png\n:alt: A page.\n\nA page.\n```\n",
+        ),
         *("two.html", "Fig. 2"),
     ),
     "a paper": ("book/references.bib", "year={2020}", "year={1999}", "two.html", "1999"),

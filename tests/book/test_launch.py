@@ -160,6 +160,7 @@ kernelspec:
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_a_fork_and_a_class_have_addresses_of_their_own(tmp_path, monkeypatch):
     """The repository comes from CI, the hub from the settings; the pages are two small ones."""
     monkeypatch.setenv("CONDLESSON_REPOSITORY", "https://github.com/somebody/fork")

@@ -88,6 +88,7 @@ def save(port, page, old, new):
         return get(port)
 
 
+@pytest.mark.weekly
 @pytest.mark.fault(
     "a page is saved broken under `make live`",
     "the last good page stays, and the fault is told",
@@ -133,6 +134,7 @@ def test_a_first_build_that_fails_shows_why_and_the_page_once_it_is_mended(folde
         assert "No page yet" not in (folder / "_build" / "live" / "404.html").read_text()
 
 
+@pytest.mark.weekly
 @pytest.mark.fault("another site asks `make live` for the book", "it is turned away")
 def test_another_site_gets_nothing(folder):
     with live(folder) as (port, _):

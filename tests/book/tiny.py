@@ -65,6 +65,7 @@ It is that one.
 
 ```{figure} _static/card.png
 :name: fig-card
+:alt: The card of the book.
 
 A card.
 ```

@@ -7,6 +7,7 @@ import pytest
 
 from tests.browser.desk import FIRST
 from tests.browser.site import as_file
+from tests.conftest import weekly_but
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def choose(desk, network):
     desk.page.locator(".desk-start .desk-network").select_option(network)
 
 
-@pytest.mark.parametrize("where", ["served", "from a folder"])
+@pytest.mark.parametrize("where", weekly_but(["from a folder"], ["served", "from a folder"]))
 def test_what_is_changed_while_it_works_is_what_is_said(open_desk, where):
     desk = open_desk(as_file("desk") if where == "from a folder" else None).start()
     desk.tool("sample").locator(".desk-draw").evaluate("it => it.click()")

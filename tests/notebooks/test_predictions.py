@@ -110,7 +110,8 @@ def test_structure():
         louder[block] = (late > early).float().mean().item()
     assert max(louder, key=louder.get) == "dec_1"
     assert louder["enc_1"] < 0.1
-    assert all(0.4 < louder[block] < 0.55 for block in ("enc_2", "enc_3", "bottleneck", "dec_2"))
+    # The limits were set for this network: in that of the first study none was below 0.4.
+    assert all(0.35 < louder[block] < 0.6 for block in ("enc_2", "enc_3", "bottleneck", "dec_2"))
 
 
 def test_fair_pairs(runs):

@@ -187,6 +187,7 @@ COMPILED = """
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.fault(
     "a session has trained what torch.compile made, so that no child could go backward",
     "checks judge in the session itself",
