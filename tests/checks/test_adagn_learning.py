@@ -58,6 +58,10 @@ WRONG = {
         },
         "A part of the path from t_emb to the result is cut: the gradient of t_emb is off by",
     ),
+    "scores in half precision": (
+        {SCORES: lines(SCORES, "scores = scores.half().float()")},
+        "On the path from t_emb to the result something is rounded: small changes of t_emb change",
+    ),
     "a weight that is used twice and detached once": (
         {
             SCORES: lines(

@@ -17,6 +17,7 @@ WAYS = 6  # random directions
 STEP = 2e-3  # along one, as a part of the size of what is changed
 MOST = 12  # parameters that are looked at: many small ones would take long
 ALLOWED = 0.05  # relative error of a slope
+FINER = 8  # times smaller steps tell the same, unless something is rounded
 STEPS = 3  # of gradient descent
 STRIDE = 0.1  # of every number of a parameter that has a gradient, as in the first step of Adam
 
@@ -52,6 +53,14 @@ def check_slopes(layer: nn.Module, run: Run, h: Tensor, t_emb: Tensor) -> None:
         ways = _ways(x.detach())
         error = slope_error(gradient, ways, partial(changed, x), floor * STEP)
         if error > ALLOWED:
+            coarse = _slopes(ways, partial(changed, x))
+            fine = _slopes([way / FINER for way in ways], partial(changed, x)) * FINER
+            if (coarse - fine).norm() > ALLOWED * coarse.norm():
+                raise Wrong(
+                    f"On the path from {name} to the result something is rounded: small changes of "
+                    f"{name} change the result by jumps. Is it computed in half precision, or by "
+                    "whole numbers? Compute in float32."
+                )
             raise Wrong(
                 f"A part of the path from {name} to the result is cut: the gradient of {name} is "
                 f"off by {error:.0%} from how the result changes with it.{CUTS.get(name, '')} "
@@ -87,9 +96,13 @@ def slope_error(
         floor: Change of the number below which an error does not count.
     """
     told = [torch.tensor(0.0) if gradient is None else (gradient * way).sum() for way in ways]
-    measured = [(changed(way) - changed(-way)) / 2 for way in ways]
-    told, measured = (torch.stack(found).double() for found in (told, measured))
+    told, measured = torch.stack(told).double(), _slopes(ways, changed)
     return ((told - measured).norm() / (measured.norm() + floor)).item()
+
+
+def _slopes(ways: Sequence[Tensor], changed: Callable[[Tensor], Tensor]) -> Tensor:
+    """How a number changes along each of some changes, in float64."""
+    return torch.stack([(changed(way) - changed(-way)) / 2 for way in ways]).double()
 
 
 def stepped(layer: nn.Module, run: Run, h: Tensor, t_emb: Tensor) -> dict[nn.Parameter, Tensor]:
