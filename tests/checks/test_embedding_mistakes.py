@@ -260,6 +260,14 @@ WRONG = {
         lambda t, d: clock()(t, d)[:, [1, *range(1, d)]],
         "Dimensions 0 and 1 are the same hand, sin(w_1 t), and sin(w_0 t) is missing",
     ),
+    "a sine twice, once negative": (
+        lambda t, d: clock()(t, d)[:, [1, *range(1, d)]] * torch.tensor([-1.0] + [1.0] * (d - 1)),
+        "Dimensions 0 and 1 are the same hand, sin(w_1 t), and sin(w_0 t) is missing",
+    ),
+    "a sine three times": (
+        lambda t, d: clock()(t, d)[:, [2, 2, *range(2, d)]],
+        "Dimensions 0 and 1 are the same hand, sin(w_2 t), and sin(w_0 t) is missing",
+    ),
     "a cosine twice, half_minus_one": (
         lambda t, d: clock(partial(wheel, steps=lambda half: half - 1))(t, d)[
             :, [*range(d - 2), d - 1, d - 1]

@@ -319,6 +319,7 @@ WRONG = {
         "There is more than an activation between the two",
     ),
     "a factor for an activation": (activated(lambda x: 2 * x), "is linear itself"),
+    "all but a line": (activated(lambda x: x + 5e-4 * x.sin()), "is linear itself"),
     "a residual": (
         mlp(lambda m, s: m.a(s) + usual(m, s)),
         "There is no residual connection in this formula",
