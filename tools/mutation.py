@@ -253,7 +253,10 @@ def report(
         "which some are *open* was not tried to its end; one that was tried at an earlier commit "
         "only has what came out then.",
     ]
-    ended = sum((o.ended for name, o in drawn.items() if name.startswith(CHECKS)), Counter())
+    kept = {name for name, o in found.items() if _keeps(o, rows.get(name, ""))}
+    ended = Counter()
+    for name in [name for name in drawn if name.startswith(CHECKS)]:
+        ended += _counts(rows[name]) if name in kept else drawn[name].ended
     if ended:
         died, different = ended["dead"], ended["dead"] + ended["alive"]
         low, high = wilson(died, different)
@@ -262,8 +265,8 @@ def report(
             f"Of the checks' changes one in {SAMPLED} was drawn by the word *{sample}* (`make "
             f"mutation SAMPLE={sample}`). {died} of the {different} that make a difference died, "
             f"{died / different:.1%}. If all were tried, it would be {low:.1%} to {high:.1%} "
-            f"(95% interval). Of the sample {ended['open']} were not tried, those that take "
-            "longest. Reasons why a change makes no difference were written after it was seen.",
+            f"(95% interval). {_untried(ended['open'])}Reasons why a change makes no difference "
+            "were written after it was seen.",
         ]
     lines += [
         "",
@@ -272,7 +275,7 @@ def report(
     ]
     for name, outcome in found.items():
         n = outcome.ended
-        if n["open"] == n.total() and not rows.get(name, "– |").endswith("– |"):
+        if name in kept:
             lines.append(rows[name])
             continue
         share = f"{outcome.share:.1%}" if n["dead"] + n["alive"] else "–"
@@ -285,6 +288,22 @@ def report(
         if told:
             lines += ["", f"## {name}", "", told.rstrip("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _untried(count: int) -> str:
+    told = f"Of the sample {count} were not tried, those that take longest. "
+    return told if count else ""
+
+
+def _keeps(outcome: Outcome, row: str) -> bool:
+    """Whether a module, of which nothing was tried, has a row from before."""
+    return outcome.ended["open"] == outcome.ended.total() and bool(row.rstrip("– |"))
+
+
+def _counts(row: str) -> Counter:
+    """What a row of the table counts of those that were tried."""
+    _, died, same, alive = (int(n) for n in re.findall(r"\| (\d+) (?=\|)", row)[:4])
+    return Counter(dead=died, same=same, alive=alive)
 
 
 def _of_sample(found: Outcome, drawn: Outcome | None) -> Outcome:

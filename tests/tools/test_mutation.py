@@ -175,6 +175,19 @@ def test_a_module_of_which_nothing_was_tried_keeps_what_the_page_had(outcome):
     assert page.count("return 2 * channels → return +channels * 2``. It is the same") == 1
 
 
+def test_a_sample_that_was_tried_in_two_goes_counts_both():
+    one, other = "condlesson.checks.unet", "condlesson.checks.adagn"
+    tried = mutation.Outcome(mutation.Counter(dead=3, alive=1, open=12))
+    before = mutation.report({one: tried}, "autumn", {one: tried})
+    later = {
+        one: mutation.Outcome(mutation.Counter(open=16)),
+        other: mutation.Outcome(mutation.Counter(dead=5, alive=1, open=2)),
+    }
+    page = mutation.report(later, "autumn", later, before)
+    assert "8 of the 10 that make a difference died, 80.0%." in page
+    assert "Of the sample 2 were not tried" in page
+
+
 @pytest.mark.parametrize(
     ("count", "total", "ends"),
     [(95, 100, (0.888, 0.978)), (0, 10, (0.0, 0.278)), (5, 5, (0.566, 1))],
