@@ -9,7 +9,7 @@ import pytest
 from condlesson.experiment import verifying
 from condlesson.experiment.plan import FAMILIES
 from condlesson.experiment.recording import record
-from condlesson.experiment.runs import list_runs, run_name
+from condlesson.experiment.runs import expected_runs, list_runs, run_name
 from condlesson.experiment.verifying import verify
 from tests.conftest import TINY
 from tests.experiment.records import NAME, hashed_again, json_of, only_message, write
@@ -124,8 +124,13 @@ def test_all_planned_runs_need_few_canaries(original):
     bare = replace(run, weights=None, outputs=None)
     runs = [replace(bare, config=c) for family in FAMILIES.values() for c in family.runs()]
     assert len(runs) == 176
-    chosen = verifying._representatives(runs)
-    assert len(chosen) == 10 + 9
+    paths = set()
+    chosen = verifying._representatives(runs, paths)
+    assert len(chosen) == len(paths) == 10 + 9
+    assert verifying._representatives(runs, paths) == set()
+    first = [replace(bare, config=config) for config in expected_runs()]
+    quick = {run.name for run in first if run.config.width == 16}
+    assert verifying._representatives(first, paths) == quick
     shown = replace(runs[-1], outputs={"file": "x"})
     assert shown.name not in chosen
-    assert shown.name in verifying._representatives([*runs, shown])
+    assert shown.name in verifying._representatives([*runs, shown], set())

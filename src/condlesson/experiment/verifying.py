@@ -46,6 +46,8 @@ OUTPUTS_HOLD = ("ddim", "movement", "timesteps", "blocks")
 # A canary has a size of its own, and its images are MNIST's; another seed takes the same path.
 SAME_PATH = {"seed": 0, "images": 64, "batch_size": 16, "epochs": 1, "val_images": 64}
 SAME_PATH |= {"dataset": "mnist", "precision": "float32"}
+# An average of the weights changes no step. The runs of the quick size have none.
+SAME_PATH |= {"ema_decay": 0.0, "final_images": 0}
 
 
 def verify(
@@ -66,6 +68,13 @@ def verify(
         A message for each fault, which names the run and the command that makes it; [] if all
         is well.
     """
+    return _verify(folder, expected, set(), every=every)
+
+
+def _verify(
+    folder: str | Path, expected: list[TrainConfig] | None, paths: set[TrainConfig], *, every: bool
+) -> list[str]:
+    """What `verify` says. The code paths need no canary; those of these runs join them."""
     folder = Path(folder)
     if not folder.is_dir():
         return [NO_FOLDER.format(folder)]
@@ -81,7 +90,7 @@ def verify(
             found.append(run)
         except RunError as error:
             problems.append(str(error))
-    replayed = {run.name for run in found} if every else _representatives(found)
+    replayed = {run.name for run in found} if every else _representatives(found, paths)
     for run in found:
         try:
             _check_fresh(run, folder, replay=run.name in replayed, again=every)
@@ -99,16 +108,25 @@ def verify_book(*, every: bool = False) -> list[str]:
     Returns:
         A message for each fault, as of `verify`.
     """
-    problems = [p for folder in FOLDERS for p in verify(folder, every=every)]
+    paths: set[TrainConfig] = set()
+    plans_first = [_verify(folder, None, paths, every=every) for folder in reversed(FOLDERS)]
+    problems = [problem for found in reversed(plans_first) for problem in found]
     return [*problems, *verify_judges(), *verify_classes()]
 
 
-def _representatives(runs: Iterable[Run]) -> set[str]:
-    """The name of one run for each network and code path, of one with outputs where there is."""
-    groups = {}
+def _representatives(runs: Iterable[Run], paths: set[TrainConfig]) -> set[str]:
+    """The name of one run for each network and code path, of one with outputs where there is.
+
+    Args:
+        runs: Recorded runs.
+        paths: Code paths that are left out, as those of other runs; the new ones join them.
+    """
+    chosen = set()
     for run in sorted(runs, key=lambda run: run.outputs is None):
-        groups.setdefault(replace(run.config, **SAME_PATH), run.name)
-    return set(groups.values())
+        path = replace(run.config, **SAME_PATH)
+        chosen |= {run.name} if path not in paths else set()
+        paths.add(path)
+    return chosen
 
 
 def _check_parts(run: Run, folder: Path) -> None:
