@@ -283,7 +283,7 @@ def report(
         lines.append(f"| `{name}` | {n.total()} | {counts} |")
     for name, outcome in found.items():
         told = "".join(f"- {_shown(*change)}\n" for change in outcome.alive)
-        if outcome.ended["open"] == outcome.ended.total():
+        if name in kept:
             told = parts.get(name, "")
         if told:
             lines += ["", f"## {name}", "", told.rstrip("\n")]
@@ -296,8 +296,9 @@ def _untried(count: int) -> str:
 
 
 def _keeps(outcome: Outcome, row: str) -> bool:
-    """Whether a module, of which nothing was tried, has a row from before."""
-    return outcome.ended["open"] == outcome.ended.total() and bool(row.rstrip("– |"))
+    """Whether nothing of a module was tried now, and its row from before says what came out."""
+    was_tried = bool(row) and not row.endswith("– |")
+    return was_tried and outcome.ended["open"] == outcome.ended.total()
 
 
 def _counts(row: str) -> Counter:

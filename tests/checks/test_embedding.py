@@ -98,6 +98,10 @@ RIGHT = {
         lambda t, d: sinusoidal_embedding(torch.as_tensor(t).clamp(max=999), d),
         "t = 1,000 is not the formula's row",
     ),
+    "no row beyond 999": (
+        lambda t, d: sinusoidal_embedding((t := torch.as_tensor(t).reshape(-1))[t < 1000], d),
+        "t = 1,000 is not the formula's row",
+    ),
     "no t beyond 4,095": (
         lambda t, d: sinusoidal_embedding(torch.as_tensor(t) % 4096, d),
         "t = 5,000 is not the formula's row",

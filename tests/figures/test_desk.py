@@ -41,8 +41,7 @@ def test_every_network_is_there_with_its_size(written):
 
 def test_a_run_that_is_not_recorded_is_not_offered(monkeypatch):
     missing, there = TrainConfig(seed=41), plan.FULL[0]
-    runs = {"drawing": (missing, plan.MATRIX_DIR), "adagn": (there, plan.MATRIX_DIR)}
-    monkeypatch.setattr(desk, "RUNS", runs)
+    monkeypatch.setattr(desk, "RUNS", {"drawing": missing, "adagn": there})
     assert {name: run.name for name, (run, _) in networks().items()} == {"adagn": run_name(there)}
 
 

@@ -175,6 +175,18 @@ def test_a_module_of_which_nothing_was_tried_keeps_what_the_page_had(outcome):
     assert page.count("return 2 * channels → return +channels * 2``. It is the same") == 1
 
 
+def test_a_module_that_was_never_tried_has_as_many_changes_as_it_has_today():
+    name = "condlesson.checks.unet"
+    before = mutation.report({name: mutation.Outcome(mutation.Counter(open=6))})
+    today = {
+        name: mutation.Outcome(mutation.Counter(open=8)),
+        "condlesson.checks.adagn": mutation.Outcome(mutation.Counter(dead=1)),
+    }
+    page = mutation.report(today, "autumn", today, before)
+    assert f"| `{name}` | 8 | 0 | 0 | 0 | 8 | – |" in page
+    assert "Of the sample 8 were not tried" in page
+
+
 def test_a_sample_that_was_tried_in_two_goes_counts_both():
     one, other = "condlesson.checks.unet", "condlesson.checks.adagn"
     tried = mutation.Outcome(mutation.Counter(dead=3, alive=1, open=12))

@@ -17,17 +17,17 @@ from condlesson.experiment import plan
 from condlesson.experiment.checkpoints import write_whole
 from condlesson.experiment.network_file import network_file
 from condlesson.experiment.outputs import denoise_lied_to, to_bytes
-from condlesson.experiment.runs import Run, load_model, read_expected, run_name
+from condlesson.experiment.runs import Run, folder_of, load_model, read_expected, run_name
 from condlesson.figures.moving import pack, sheet
 
 __all__ = ["first_frames", "networks", "sample_digits", "write_files"]
 
-# The runs whose networks the desk offers, by its name for them, and where they lie. A page starts
-# the first of those that are recorded; that of the full size draws best.
+# The runs whose networks the desk offers, by its name for them. A page starts the first of those
+# that are recorded; that of the full size draws best.
 RUNS = {
-    "drawing": (plan.FULL[0], plan.MATRIX_DIR),
-    "class": (plan.FULL[1], plan.MATRIX_DIR),
-    **{c.variant: (c, plan.MATRIX_DIR) for c in plan.SHOWN[::-1] if c in plan.WITH_WEIGHTS},
+    "drawing": plan.FULL[0],
+    "class": plan.FULL[1],
+    **{c.variant: c for c in plan.SHOWN[::-1] if c in plan.WITH_WEIGHTS},
 }
 PART_SIZE = 500_000  # characters; a script of this size loads in a second or so on a slow line
 # The first screen's true timesteps, and those told.
@@ -77,9 +77,9 @@ def networks() -> dict[str, tuple[Run, nn.Module]]:
     Raises:
         RunError: A run or its weights are damaged.
     """
-    there = {n: at for n, at in RUNS.items() if (at[1] / f"{run_name(at[0])}.json").is_file()}
-    runs = {name: read_expected(*at) for name, at in there.items()}
-    return {name: (run, load_model(run, there[name][1])) for name, run in runs.items()}
+    there = {n: c for n, c in RUNS.items() if (folder_of(c) / f"{run_name(c)}.json").is_file()}
+    runs = {name: read_expected(config, folder_of(config)) for name, config in there.items()}
+    return {name: (run, load_model(run)) for name, run in runs.items()}
 
 
 def sample_digits() -> list[str]:

@@ -107,8 +107,8 @@ def _beyond(embed: Callable[[object], Tensor], formula: Callable[[Tensor], Tenso
     """Notes on timesteps that this lesson has none of."""
     for number in _BEYOND:
         t = torch.tensor([number])
-        row = _rows(embed, t)
-        if row is None or _off(row, formula(t)) > _near(row):
+        row, right = _rows(embed, t), formula(t)
+        if row is None or row.shape != right.shape or _off(row, right) > _near(row):
             does = "is refused" if row is None else "is not the formula's row"
             return [
                 f"Note: t = {number:,} {does}. The lesson's timesteps end at 999, so nothing goes "
