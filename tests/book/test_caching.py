@@ -156,7 +156,7 @@ def test_what_a_worker_read_for_another_page_is_read_anew(tmp_path, monkeypatch)
     for content in ("one", "two"):
         read.write_text(content)
         later = time.time() + 10
-        found = inputs.inputs_of(f"read\t{read}", "", later)
+        found = inputs.inputs_of([f"read\t{read}"], "", later)
         assert found[f"read {read}"][0] == hashlib.sha256(content.encode()).hexdigest()[:32]
 
 

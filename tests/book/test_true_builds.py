@@ -94,6 +94,16 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         'from myst_nb import glue\nglue("loss", None, display=False)',
         "glues None as loss. Glue a number or a text",
     ),
+    "callback": (
+        "",
+        "import asyncio\nasyncio.get_event_loop().call_soon(lambda: 1 / 0);",
+        "what it starts fails unseen: ZeroDivisionError: division by zero. Await it",
+    ),
+    "task": (
+        "",
+        "import asyncio\nasync def late():\n    [][0]\ntask = asyncio.ensure_future(late())",
+        "what it starts fails unseen: IndexError: list index out of range. Await it",
+    ),
     "long": ("", 'print("x" * 2_000_000)', "prints 2,000,001 characters, more than 100,000"),
 }
 SOUND = {
@@ -153,7 +163,7 @@ def output(tmp_path_factory):
 
 @pytest.mark.fault(
     "a cell hangs, kills its kernel, warns, shows nan, draws no, an empty or an unseen figure or "
-    "panel, glues nothing, floods",
+    "panel, glues nothing, floods, starts a task that fails",
     "the build fails with page, line, cell and cure",
 )
 @pytest.mark.parametrize("name", FAULTS)

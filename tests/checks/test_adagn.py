@@ -104,6 +104,7 @@ RIGHT = {
     "weight norm": {
         PROJECT: "self.project = nn.utils.parametrizations.weight_norm(nn.Linear(D, 2 * C))"
     },
+    "the older weight norm": {PROJECT: "self.project = nn.utils.weight_norm(nn.Linear(D, 2 * C))"},
     "compiled": {PROJECT: f"{PROJECT}; self.project.compile(backend='eager')"},
     "a head for each channel": {
         PROJECT: "self.heads = nn.ModuleList(nn.Linear(D, 2) for _ in range(C))",

@@ -31,11 +31,11 @@ SHOWS_DOCSTRINGS = re.compile(r"__doc__|\bhelp\(|\bgetdoc\(|\bgetsource|^\s*\?|\
 Inputs = dict[str, list[str]]
 
 
-def inputs_of(notes: str, code: str, started: float) -> Inputs:
+def inputs_of(notes: list[str], code: str, started: float) -> Inputs:
     """Inputs of a page that has run.
 
     Args:
-        notes: What its kernel read, as `tracing/sitecustomize.py` writes it.
+        notes: What its kernel read, in lines as `tracing/sitecustomize.py` writes them.
         code: Its cells.
         started: When it began, in seconds since 1970. What changed since may have been read before
             the change or after it, so it gets no digest, and the page will run again.
@@ -43,7 +43,7 @@ def inputs_of(notes: str, code: str, started: float) -> Inputs:
     _content.cache_clear()  # a worker inherits what was read before it was started
     _meaning.cache_clear()
     found = {environment(): []}
-    for kind, _, name in sorted(line.partition("\t") for line in notes.splitlines()):
+    for kind, _, name in sorted(line.partition("\t") for line in notes):
         path = _source(Path(name))
         if not _counts(path):
             continue

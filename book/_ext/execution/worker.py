@@ -24,6 +24,7 @@ from execution.surroundings import kernel_environment
 __all__ = ["INPUTS", "Worker", "run_changed", "run_side_by_side"]
 
 INPUTS = "inputs"  # key in the metadata of an executed notebook
+FAILED = "failed\t"  # how a note begins that names no file, see tracing/sitecustomize.py
 
 
 class Worker(ExecutionWorkerLocalMProc):
@@ -38,14 +39,16 @@ class Worker(ExecutionWorkerLocalMProc):
             with ThreadPoolExecutor(1) as thread:
                 result = thread.submit(_execute, project_nb, data, Path(folder)).result()
             notes.touch()  # a kernel that did not start wrote none
-            read = notes.read_text("utf-8", "surrogateescape")
+            lines = notes.read_text("utf-8", "surrogateescape").splitlines()
         code = "\n".join(cell.source for cell, _ in _located(result.nb))
+        read = [line for line in lines if not line.startswith(FAILED)]
+        lost = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)]
         result.nb.metadata[INPUTS] = inputs.inputs_of(read, code, started)
         if result.err:
             page = result.nb.metadata.get("execution", {})
             limit = page.get("timeout", data.timeout)
             result.exc_string = _fault(project_nb.uri, result, limit)
-        elif found := _wrong_outputs(project_nb.uri, result.nb):
+        elif found := _wrong_outputs(project_nb.uri, result.nb, lost):
             result.err, result.exc_string = ValueError("wrong outputs"), "\n".join(found)
         return result
 
@@ -153,12 +156,20 @@ def _fault(uri: str, result: ExecutionResult, timeout: int) -> str:
     return _said(uri, *cells[number], number, told)
 
 
-def _wrong_outputs(uri: str, notebook: NotebookNode) -> list[str]:
-    return [
+def _wrong_outputs(uri: str, notebook: NotebookNode, lost: list[str]) -> list[str]:
+    """What the outputs must not hold, and what failed in the kernel's loop, which none shows."""
+    cells = list(enumerate(_located(notebook)))
+    found = [
         _said(uri, cell, line, number, fault)
-        for number, (cell, line) in enumerate(_located(notebook))
+        for number, (cell, line) in cells
         for fault in scrutiny.faults(cell)
     ]
+    for failure in lost:
+        told, _, source = failure.partition("\t")
+        told = f"what it starts fails unseen: {told}. Await it, as in `await task`, and mend it."
+        number, (cell, line) = next((c for c in cells if source in c[1][0].source), cells[-1])
+        found.append(_said(uri, cell, line, number, told))
+    return found
 
 
 def _located(notebook: NotebookNode) -> list[tuple[NotebookNode, int]]:

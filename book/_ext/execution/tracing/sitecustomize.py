@@ -1,4 +1,4 @@
-"""Notes what a Python and its children read, one line each: kind, tab, path.
+"""Notes what a Python and its children read, one line each: kind, tab, path or text.
 
 Python imports this at its start where PYTHONPATH names this folder; TRACE_FILE says where the notes
 go. The standard library and installed packages are left out.
@@ -7,10 +7,13 @@ Kinds:
     import    a module was loaded, from its source or from what was compiled of it
     read      any other file was opened for reading
     list      names in a folder were looked through
+    failed    a task or callback of asyncio raised, which the kernel shows in no cell
 """
 
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -40,6 +43,25 @@ def watch(notes: str) -> None:
             os.write(file, line.encode("utf-8", "surrogateescape"))
 
     sys.addaudithook(note)
+    logging.getLogger("asyncio").addHandler(Lost(file))
+
+
+class Lost(logging.Handler):
+    """Writes down what asyncio has to say of an exception that nobody awaited."""
+
+    def __init__(self, file: int) -> None:
+        super().__init__(logging.WARNING)
+        self.file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line: what was raised, and behind a tab the page's line where it was."""
+        told, line, error = record.getMessage(), "", record.exc_info and record.exc_info[1]
+        if error:
+            told = f"{type(error).__name__}: {error}"
+            frames = traceback.extract_tb(error.__traceback__)
+            line = next((f.line for f in reversed(frames) if "ipykernel" in f.filename), "")
+        note = f"failed\t{' '.join(told.split())}\t{line}\n"
+        os.write(self.file, note.encode("utf-8", "replace"))
 
 
 def _kind(event: str, caller: FrameType | None) -> str:

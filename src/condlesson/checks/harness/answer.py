@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import remove_weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.weight_norm import WeightNorm
 
 from condlesson.checks.harness.cures import applied
 from condlesson.checks.harness.failure import Cure, Failure, failure_of
@@ -110,10 +112,18 @@ def build(factory: Callable, *args: object, text: str) -> nn.Module:
             f"{text} must be an nn.Module, so that an optimiser finds its parameters, got "
             f"{_article(type(module).__name__)}. Write `class {name}(nn.Module)`."
         )
-    for part in module.modules():  # as a plain layer it computes the same
-        for kept in list(part.parametrizations) if is_parametrized(part) else ():
-            remove_parametrizations(part, kept)
+    for part in module.modules():
+        _as_plain_layer(part)
     return module
+
+
+def _as_plain_layer(part: nn.Module) -> None:
+    """Take away what computes its weights from other parameters; the layer computes the same."""
+    for name in list(part.parametrizations) if is_parametrized(part) else ():
+        remove_parametrizations(part, name)
+    for hook in list(part._forward_pre_hooks.values()):
+        if isinstance(hook, WeightNorm):  # the one that came before parametrizations
+            remove_weight_norm(part, hook.name)
 
 
 def tensor_from(value: object, what: str) -> Tensor:
