@@ -14,6 +14,13 @@ def test_training_curves_show_seeds_and_their_mean():
     assert ax.get_yscale() == "log"
 
 
+def test_a_run_of_yours_is_told_from_the_network_that_it_lies_beside():
+    ax = plots.training_curves({"sinusoidal": [[3.0, 1.0]], "yours": [[4.0, 2.0]]}, ylabel="loss")
+    theirs, yours = ax.lines
+    assert yours.get_color() != theirs.get_color()
+    assert yours.get_linestyle() != theirs.get_linestyle()
+
+
 def test_differences_show_dots_and_intervals():
     ax = plots.differences({"b − a": ([0.1, 0.3], 0.05, 0.35)}, xlabel="d")
     zero, bar, dots, mean = ax.lines

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
@@ -71,7 +72,15 @@ def look(variant: str, length: int) -> dict:
 def seeds_and_mean(ax: Axes, x: ArrayLike, values: ArrayLike, variant: str) -> None:
     """Draw the mean over seeds, and each seed as a thin line if there are several."""
     values = np.atleast_2d(np.asarray(values))
-    [line] = ax.plot(x, values.mean(axis=0), label=variant, **look(variant, values.shape[1]))
+    own = look(variant, values.shape[1]) or {"color": _free_colour(ax), "linestyle": "--"}
+    [line] = ax.plot(x, values.mean(axis=0), label=variant, **own)
     if len(values) > 1:
         thin = {"linewidth": 0.5, "linestyle": "-"}  # pale lines would be hard to see
         ax.plot(x, values.T, color=line.get_color(), **thin)
+
+
+def _free_colour(ax: Axes) -> str:
+    """The first colour of the style that no line of these axes has; one of it if all are taken."""
+    taken = {to_hex(line.get_color()) for line in ax.lines}
+    colours = [to_hex(colour) for colour in plt.rcParams["axes.prop_cycle"].by_key()["color"]]
+    return next((colour for colour in colours if colour not in taken), colours[-1])
