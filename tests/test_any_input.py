@@ -132,6 +132,17 @@ def test_a_layer_keeps_the_shape_or_refuses(h, t_emb):
         assert out.shape == h.shape
 
 
+@given(
+    h=tensors(st.tuples(st.integers(0, 2), st.just(4), st.integers(0, 3), st.integers(0, 3))),
+    t_emb=tensors(st.tuples(st.integers(0, 2), st.just(3))),
+)
+def test_a_layer_of_fitting_shapes_keeps_them_or_refuses(h, t_emb):
+    t_emb = t_emb.float() if t_emb.is_floating_point() else t_emb  # the type of the weights
+    out = told(AdaGN(4, 3, num_groups=2).to(t_emb.device), h, t_emb)
+    if out is not None:
+        assert out.shape == h.shape
+
+
 @given(channels=sizes, d_emb=sizes, groups=sizes)
 def test_a_layer_of_any_numbers_is_made_or_refused(channels, d_emb, groups):
     told(AdaGN, channels, d_emb, groups)

@@ -373,3 +373,9 @@ def test_reduce_images_refuses_what_is_not_square():
         ValueError, match=r"images must have the shape \(N, H, H\), got \(1, 28, 27\)"
     ):
         reduce_images(torch.zeros(1, 28, 27, dtype=torch.uint8), 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.int16, torch.float32])
+def test_only_bytes_are_reduced(dtype):
+    with pytest.raises(TypeError, match=f"images must be bytes, uint8, got {dtype}"):
+        reduce_images(torch.full((1, 4, 4), 200).to(dtype), 2)

@@ -212,3 +212,21 @@ def test_q_sample_refuses_bytes():
 def test_q_sample_refuses_what_is_no_alpha_bar(schedule, message):
     with pytest.raises(ValueError, match=message):
         q_sample(torch.zeros(1, 2), 0, torch.zeros(1, 2), schedule)
+
+
+def test_a_schedule_that_comes_to_0_or_is_rounded_to_1_is_told_so(draw):
+    x_0, schedule = draw(3, 1, 4, 4), alphas_cumprod(linear_beta_schedule())
+    for wrong in (alphas_cumprod(linear_beta_schedule(20_000)), torch.tensor([0.5, 0.0])):
+        with pytest.raises(
+            ValueError, match=r"got 0 from t = \d+ on: the product is too small for"
+        ):
+            q_sample(x_0, 1, x_0, wrong)
+    with pytest.raises(ValueError, match=r"got 1 at t = 0, to which torch\.float16 rounds"):
+        q_sample(x_0, 3, x_0, schedule.half())
+
+
+@pytest.mark.parametrize("t", [None, {}, [1, [2]], "5"])
+def test_what_is_no_timestep_is_named_so(draw, t):
+    x_0, schedule = draw(3, 1, 4, 4), alphas_cumprod(linear_beta_schedule())
+    with pytest.raises(TypeError, match="t must be an integer timestep or a tensor of them, got"):
+        q_sample(x_0, t, x_0, schedule)

@@ -297,6 +297,8 @@ def test_a_t_that_makes_no_sense_is_refused(t, error, message):
         ({"max_period": True}, TypeError, "max_period must be a number, got True"),
         ({"max_period": 0}, ValueError, "max_period must be positive and finite, got 0"),
         ({"max_period": -1.0}, ValueError, "max_period must be positive and finite"),
+        ({"max_period": 1e-300}, ValueError, "max_period must be at least 1, got 1e-300"),
+        ({"max_period": 10**400}, ValueError, "max_period must be positive and finite"),
         ({"max_period": math.inf}, ValueError, "max_period must be positive and finite"),
         ({"max_period": math.nan}, ValueError, "max_period must be positive and finite"),
     ],

@@ -166,3 +166,21 @@ def test_labels_that_are_not_one_for_each_image_are_refused(batch, labels):
     for weight in (1.0, 2.0):
         with pytest.raises(ValueError, match=r"labels must have the shape \(4,\), .* torch.full"):
             GuidedModel(Told(), labels, weight, null_label=NULL)(*batch)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8])
+def test_an_interval_beyond_a_small_integer_does_not_wrap(batch, dtype):
+    t = torch.tensor([1, 100], dtype=dtype)
+    assert interval_scale(t, 3.0, 0, 300).tolist() == [3, 3]
+    assert interval_scale(t, 3.0, 300, 400).tolist() == [1, 1]
+
+
+def test_labels_of_small_integers_leave_room_for_any_null_label(batch):
+    network = Told()
+    GuidedModel(network, LABELS.to(torch.uint8), 3.0, null_label=300)(*batch)
+    assert network.calls[0][2] == [*LABELS.tolist(), *[300] * 4]
+
+
+def test_an_empty_interval_guides_nowhere(batch):
+    part = GuidedModel(Told(), LABELS, 3.0, null_label=NULL, interval=(500, 500))
+    assert_close(part(*batch), GuidedModel(Told(), LABELS, 1.0, null_label=NULL)(*batch))

@@ -77,3 +77,27 @@ def test_what_is_wrong_is_refused(known, draw):
         known(draw(2, 1, 2, 2), torch.tensor([3, 3]), torch.tensor([7, 0]))
     with pytest.raises(ValueError, match=r"t must lie in 0 \.\. 999"):
         known(draw(1, 1, 2, 2), torch.tensor([1000]), torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("x_t", "labels"),
+    [
+        (torch.ones(2, 1, 3, 3), torch.tensor([0, 1])),
+        (torch.ones(2, 1, 2, 2, dtype=torch.float64), torch.tensor([0, 1])),
+        (torch.ones(2, 1, 2, 2), torch.tensor([0])),
+        (torch.ones(2, 1, 2, 2), torch.tensor([[0], [1]])),
+    ],
+)
+def test_images_and_labels_of_another_shape_are_refused(known, x_t, labels):
+    with pytest.raises(ValueError, match=r"(x_t|labels) must have the shape"):
+        known(x_t, 5, labels)
+
+
+def test_a_schedule_that_the_images_round_to_1_is_refused():
+    schedule = alphas_cumprod(torch.full((3,), 1e-12, dtype=torch.float64))
+    with pytest.raises(ValueError, match="strictly between 0 and 1"):
+        IdealModel(torch.ones(1, 2), torch.tensor([0]), schedule, NULL)
+    with pytest.raises(TypeError, match=r"images must be floating, got torch\.uint8"):
+        IdealModel(torch.ones(1, 2).byte(), torch.tensor([0]), schedule, NULL)
+    with pytest.raises(TypeError, match="null_label must be an integer, got None"):
+        IdealModel(torch.ones(1, 2).double(), torch.tensor([0]), schedule, None)

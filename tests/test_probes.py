@@ -8,7 +8,7 @@ from torch import nn
 
 from condlesson.conditioning import AdaGN
 from condlesson.data import load_subset
-from condlesson.diffusion import q_sample
+from condlesson.diffusion import alphas_cumprod, linear_beta_schedule, q_sample
 from condlesson.embeddings import TimestepEmbedding, sinusoidal_embedding
 from condlesson.probes import (
     block_movement,
@@ -23,6 +23,7 @@ from condlesson.probes import (
     roughness,
     surviving_shift,
     timestep_bound,
+    timestep_floor,
 )
 from condlesson.training import Batch, TrainConfig, evaluate, make_model, validation_batches
 
@@ -277,3 +278,27 @@ def test_the_bound_falls_with_the_root_of_the_pixels(schedule):
     few, many = timestep_bound(schedule, 100), timestep_bound(schedule, 400)
     torch.testing.assert_close(few, 2 * many)
     assert (timestep_bound(schedule, 100, mean_square=0.1) > few).all()
+
+
+@pytest.mark.parametrize("t", [[-1, 5], [0, 1000], [5]])
+def test_losses_of_timesteps_beyond_the_clock_are_refused(t):
+    with pytest.raises(
+        ValueError, match=r"t must have the shape of losses, \(2,\), and values in 0"
+    ):
+        loss_by_timestep(torch.ones(2), torch.tensor(t), 1000)
+
+
+def test_losses_of_small_integers_are_binned_as_of_large_ones():
+    t = torch.tensor([30, 250], dtype=torch.uint8)
+    assert loss_by_timestep(torch.tensor([1.0, 2.0]), t, 300, 3).nan_to_num(0).tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("values", [[1.0, math.nan, 2.0], [1.0, 1.0, 2.0], [1.0], [[1.0, 2.0]]])
+def test_what_has_no_ranks_is_refused(values):
+    with pytest.raises(ValueError, match="must "):
+        rank_correlation(torch.tensor(values), torch.arange(3.0))
+
+
+def test_a_timestep_is_not_counted_from_the_end():
+    with pytest.raises(ValueError, match=r"timesteps must lie in 0 \.\. 999, got \[-1\]"):
+        timestep_floor(alphas_cumprod(linear_beta_schedule()), 100, [-1])

@@ -1,5 +1,6 @@
 """The samplers against those of diffusers, and with networks that know the answer."""
 
+import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
@@ -262,3 +263,11 @@ def test_unknown_options_are_refused(draw, schedule):
         sample_ddpm(smooth_model, x_t, schedule, variance="fixed")
     with pytest.raises(ValueError, match="spacing must be one of leading, linspace, trailing, got"):
         sample_ddim(smooth_model, x_t, schedule, spacing="even")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint64])
+def test_numpy_counts_do_not_wrap(kind):
+    for spacing in SPACINGS:
+        assert timestep_sequence(kind(100), kind(50), spacing) == timestep_sequence(
+            100, 50, spacing
+        )

@@ -326,7 +326,7 @@ def test_arguments_of_another_shape_are_refused(draw, schedule):
 
 
 @pytest.mark.parametrize(
-    "values", [[0.0, 0.5], [0.5, 1.0], [0.5, math.nan], [0.5, 1.5], [1 - 1e-9, 0.5], [0.5, 1e-60]]
+    "values", [[0.0, 0.5], [0.5, 1.0], [0.5, math.nan], [0.5, 1.5], [1 - 1e-9, 0.5]]
 )
 def test_schedules_that_divide_by_zero_are_refused(draw, values):
     x_t, schedule = draw(*SHAPE), torch.tensor(values, dtype=torch.float64)  # x_t is float32
@@ -370,3 +370,15 @@ def test_betas_are_refused_where_alpha_bar_belongs():
     x = torch.ones(1, 2)
     with pytest.raises(ValueError, match="not the betas"):
         ddpm_step(x, 5, x, x, linear_beta_schedule())
+
+
+@pytest.mark.parametrize("noise", [torch.ones(SHAPE) + 5j, torch.ones(SHAPE).int()])
+def test_noise_that_is_not_floating_is_refused(draw, schedule, noise):
+    x_t = draw(*SHAPE)
+    for call in (
+        lambda: predict_x_0(x_t, 3, noise, schedule),
+        lambda: ddpm_step(x_t, 3, x_t, noise, schedule),
+        lambda: ddim_step(x_t, 3, 1, noise, schedule),
+    ):
+        with pytest.raises(TypeError, match=r"noise.* must be floating, got torch"):
+            call()

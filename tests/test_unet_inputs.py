@@ -1,9 +1,12 @@
 """What the U-Nets take, and what they refuse."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from condlesson import VARIANTS, UNet, UNetAdaGN, UNetSimple
+from condlesson.unet import UNetMatched
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -63,3 +66,42 @@ def test_no_timesteps_are_refused():
 def test_width_that_the_groups_do_not_divide_is_refused():
     with pytest.raises(ValueError, match="num_channels must be a positive multiple of num_groups"):
         UNetAdaGN(12)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (torch.tensor([1]), ValueError, r"labels must have the shape \(2,\), .* got \(1,\)"),
+        (torch.tensor([1, 2, 0]), ValueError, r"labels must have the shape \(2,\), .* got \(3,\)"),
+        (torch.tensor([1, 2], device="meta"), ValueError, "labels must be on the device of the"),
+        ([1, 2], TypeError, "labels must be a tensor of integers, got list"),
+    ],
+)
+def test_labels_that_do_not_fit_the_images_are_refused(labels, error, message):
+    with pytest.raises(error, match=message):
+        UNetAdaGN(8, num_classes=3)(torch.ones(2, 1, 28, 28), T, labels)
+
+
+def test_labels_of_a_type_without_a_least_are_taken():
+    network = UNetAdaGN(8, num_classes=3).eval()
+    x_t, labels = torch.ones(2, 1, 28, 28), torch.tensor([1, 2])
+    assert torch.equal(network(x_t, T, labels.to(torch.uint16)), network(x_t, T, labels))
+
+
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - {"fourier"}))
+def test_shapes_can_be_asked_of_a_network_without_numbers(variant):
+    network = VARIANTS[variant](8).to("meta")
+    assert network(torch.ones(2, 1, 28, 28, device="meta"), T).shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize(("width", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)])
+def test_a_width_that_is_none_is_refused(width, error):
+    with pytest.raises(error, match="width must be"):
+        UNet(width)
+
+
+@pytest.mark.parametrize("steps", [0, -5, float("nan")])
+def test_a_clock_without_timesteps_is_refused(steps):
+    for make in (UNetSimple, partial(UNetMatched, encoding="scalar")):
+        with pytest.raises((TypeError, ValueError), match="num_timesteps must be"):
+            make(8, num_timesteps=steps)

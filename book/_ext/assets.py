@@ -27,6 +27,7 @@ import tinycss2
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from tinycss2 import ast
 
 import condlesson
@@ -118,11 +119,14 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     scripts = {name: _without_map((static / name).read_text("utf-8")) for name in SCRIPTS + OTHERS}
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")
-    pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).glob("*.html"))]
+    pages = [path.read_text("utf-8") for path in sorted(Path(app.outdir).rglob("*.html"))]
     ours = [path.read_text("utf-8") for path in own.values() if path.suffix == ".js"]
     used = _words(" ".join([*scripts.values(), *ours])).union(*map(_names, pages))
     sheets = {name: (static / name).read_text("utf-8") for name in app.lesson_sheets}
     sheet = _kept(app, sheets, used, script)
+    for address in re.findall(r"url\(['\"]?(?!data:|#|\w+:)([^'\")?#]+)", sheet):
+        if not (static / address).is_file():
+            raise ExtensionError(f"a style sheet shows {address}, and there is no such file.")
     (static / SHEET).write_text(sheet + _icon_font(static / ICONS, sheet), "utf-8")
     _remove_parts(static, own)
     _remove_superseded(Path(app.outdir))
@@ -169,6 +173,8 @@ def _rules(name: str, text: str) -> Iterator[ast.Node]:
     if folder := Path(name).parent.as_posix().removeprefix("."):
         text = re.sub(r"url\((['\"]?)(?!['\"]|data:|#)", rf"url(\1{folder}/", text)
     for rule in tinycss2.parse_stylesheet(text, skip_whitespace=True):
+        if rule.type == "error":
+            raise ExtensionError(f"{name}, line {rule.source_line}: it is no CSS: {rule.message}.")
         if rule.type != "comment" or rule.value.startswith("!"):  # whose it is, and its licence
             yield rule
 
@@ -296,7 +302,7 @@ def _remove_parts(static: Path, own: Iterable[str]) -> None:
 
 def _remove_superseded(out: Path) -> None:
     """Remove images that no page shows any more: outputs of cells that have run again."""
-    pages = " ".join(path.read_text("utf-8") for path in out.glob("*.html"))
+    pages = " ".join(path.read_text("utf-8") for path in out.rglob("*.html"))
     for image in out.glob("_images/*"):
         if image.name not in pages:
             image.unlink()

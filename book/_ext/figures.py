@@ -10,6 +10,7 @@ import base64
 import io
 import re
 from pathlib import Path
+from xml.etree.ElementTree import ParseError, fromstring
 
 from PIL import Image, UnidentifiedImageError
 from sphinx.application import Sphinx
@@ -84,7 +85,7 @@ def give_size(app: Sphinx, page: str, template: str, context: dict, doctree: obj
         path = Path(app.srcdir, files[source[1]])
         try:
             width, height, kind = _size(path)
-        except UnidentifiedImageError as error:
+        except (UnidentifiedImageError, OSError, ParseError, TypeError) as error:
             raise ExtensionError(
                 f"{page}: {path.name} holds no image that can be read. Save it once more, in the "
                 "format that its name says."
@@ -122,8 +123,11 @@ def _size(path: Path) -> tuple[int, int, str]:
     """Width and height in pixels, and the theme's class for what suits both grounds."""
     if path.suffix != ".svg":
         with Image.open(path) as image:
+            image.load()  # or one that was cut short would be found by readers
             return *image.size, ""
-    return _size_of(path.read_text("utf-8"), path)
+    text = path.read_text("utf-8")
+    fromstring(text)
+    return _size_of(text, path)
 
 
 def _size_of(svg: str, path: Path | str) -> tuple[int, int, str]:
@@ -143,7 +147,7 @@ def suit_figures(app: Sphinx, error: Exception | None) -> None:
     """Change the figures that the pages show, and remove those that none shows any more."""
     if error or app.builder.format != "html":
         return
-    pages = "".join(path.read_text("utf-8") for path in Path(app.outdir).glob("*.html"))
+    pages = "".join(path.read_text("utf-8") for path in Path(app.outdir).rglob("*.html"))
     for path in sorted((Path(app.outdir) / app.builder.imagedir).glob("*.svg")):
         if path.name not in pages:
             path.unlink()

@@ -8,8 +8,10 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxRole
 
+logger = logging.getLogger(__name__)
 WORDS, LINES = 200, 25  # of prose and of code, that one reads in a minute
 NO_PROSE = (nodes.literal_block, nodes.math, nodes.math_block, nodes.citation, addnodes.desc)
 NO_PROSE_CLASSES = {"cell_output", "predictions"}
@@ -25,6 +27,9 @@ class Minutes(SphinxRole):
     """A page's minutes in a sentence."""
 
     def run(self) -> tuple[list[nodes.Node], list]:
+        if self.text not in self.env.found_docs:
+            told = "there is no page %s whose minutes could be told. Is it spelt right?"
+            logger.warning(told, self.text, location=self.get_location())
         return [minutes_of("", page=self.text)], []
 
 

@@ -39,7 +39,16 @@ LITERAL = {  # markup that stands in the text as it was written, and the cure
     r"\$(?=[A-Za-z\\])": "Close the formula.",
     r"&#?\w+;": "There is no such character. Write the character itself.",
     r"^\[[ x]\] ": "There are no boxes to tick here. Write a list.",
+    r"^\|.*\|$": "Below the head of a table stands a rule: |---|---|.",
+    r"\{[a-z][\w:-]*\}\w[\w-]*": "Put what a role is given in backticks: {role}`text`.",
+    r"\[@[\w:-]+": "Cite with a role: {cite}`key`.",
+    r"^\[!\w+\]": "Write an admonition with a fence: ```{note}.",
+    r"\[\[": "Write a reference with a role: {doc}`page`.",
 }
+CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}) ")
+UNSEEN = re.compile(
+    "[\x01-\x08\x0b\x0e-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffd]"
+)
 NOWHERE = re.compile(r"(?:mailto|tel|https?|ftp):/*", re.I)  # addresses without one
 ROLE = re.compile(r"\{[a-z][\w:-]*\}\s*$")  # of text in front of code
 AS_WRITTEN = nodes.FixedTextElement, nodes.literal, nodes.math, addnodes.literal_strong
@@ -141,8 +150,18 @@ def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.E
 def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:
     """Warn of broken fences, rows unlike the head of their table, and what Markdown would drop."""
     lines = source[0].splitlines()
-    for line, fault in [*_odd_fences(lines), *_odd_rows(lines), *_dropped(source[0])]:
+    found = [*_odd_fences(lines), *_odd_rows(lines), *_dropped(source[0]), *_unseen(lines)]
+    for line, fault in found:
         logger.warning(fault, location=(page, line))
+
+
+def _unseen(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Lines of two versions that git could not join, and characters that nobody sees."""
+    for number, line in enumerate(lines, 1):
+        if CONFLICT.match(line):
+            yield number, f"git left {line[:7]} here. Choose one of the versions, and delete it."
+        if found := UNSEEN.search(line):
+            yield number, f"the character U+{ord(found[0]):04X} cannot be seen. Delete it."
 
 
 def _dropped(text: str) -> Iterator[tuple[int, str]]:

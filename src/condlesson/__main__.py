@@ -219,6 +219,10 @@ def _collect(args: argparse.Namespace) -> int:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
+    if args.with_solutions and not args.archive:
+        raise ValueError(
+            "--with-solutions must come with --archive, the file they go into, got none."
+        )
     from condlesson import notebooks  # to train and to read runs needs nothing of what reads pages
 
     written = notebooks.write_notebooks(

@@ -1,6 +1,6 @@
 """Refusals of arguments that are none of the choices, or no counts: the same words everywhere."""
 
-import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
@@ -31,7 +31,7 @@ def check_number(value: object, name: str) -> None:
 def check_positive(value: float, name: str) -> None:
     """Refuse what is no number (TypeError), or not positive and finite (ValueError)."""
     check_number(value, name)
-    if not (value > 0 and math.isfinite(value)):
+    if not 0 < value <= sys.float_info.max:  # nan is neither
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
 
 

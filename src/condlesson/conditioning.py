@@ -32,8 +32,9 @@ class AdaGN(nn.Module):
         zero_init: Start with gamma = beta = 0, so that the layer starts as GroupNorm exactly.
 
     Raises:
+        TypeError: In the call, h or t_emb is not floating.
         ValueError: num_channels is not a multiple of num_groups, or one of the three is below 1;
-            in the call, h or t_emb has another shape.
+            in the call, h or t_emb has another shape, or they are on two devices.
 
     Source: Dhariwal and Nichol 2021, section 3, arXiv:2105.05233; zero-init as in adaLN-Zero,
     Peebles and Xie 2023, section 3.2, arXiv:2212.09748.
@@ -90,8 +91,9 @@ class AdditiveGN(nn.Module):
         num_groups: Groups of the norm; num_channels is a multiple of it.
 
     Raises:
+        TypeError: In the call, h or t_emb is not floating.
         ValueError: num_channels is not a multiple of num_groups, or one of the three is below 1;
-            in the call, h or t_emb has another shape.
+            in the call, h or t_emb has another shape, or they are on two devices.
     """
 
     def __init__(self, num_channels: int, d_emb: int, num_groups: int = 32) -> None:
@@ -153,11 +155,19 @@ def check_groups(num_channels: int, num_groups: int, d_emb: int = 1) -> None:
 
 
 def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:
-    """Refuse a feature map or an embedding of another shape."""
-    if h.ndim != 4 or h.shape[1] != num_channels:
+    """Refuse a feature map or an embedding of another shape, of whole numbers, or elsewhere."""
+    for name, value in (("h", h), ("t_emb", t_emb)):
+        if not value.is_floating_point():
+            raise TypeError(f"{name} must be floating, got {value.dtype}.")
+    if h.device != t_emb.device:
         raise ValueError(
-            f"h must have the shape (B, {num_channels}, H, W), got {tuple(h.shape)}. "
-            "Add a batch dimension to a single feature map: h[None]."
+            f"h and t_emb must be on one device, got {h.device} and {t_emb.device}. "
+            "Move one: t_emb.to(h.device)."
+        )
+    if h.ndim != 4 or h.shape[1] != num_channels or 0 in h.shape[2:]:
+        raise ValueError(
+            f"h must have the shape (B, {num_channels}, H, W), got {tuple(h.shape)}. It has a "
+            "pixel at least. Add a batch dimension to a single feature map: h[None]."
         )
     if t_emb.ndim != 2 or t_emb.shape[1] != d_emb or len(t_emb) not in (1, len(h)):
         raise ValueError(

@@ -24,7 +24,7 @@ LEAST = {
 }
 LEAST_WORDS = ("0 or more", "at least 1")
 # Beyond these no memory or no generator of random numbers goes.
-MOST = {"width": 4_096, "num_timesteps": 1_000_000, "batch_size": 60_000, "seed": 2**63 - 1}
+MOST = {"width": 1_024, "num_timesteps": 1_000_000, "batch_size": 60_000, "seed": 2**63 - 1}
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,21 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must be 0 or more and below 1, got {getattr(self, name)}."
                 )
-        if not 0 < self.learning_rate < float("inf"):
-            raise ValueError(f"learning_rate must be above 0 and finite, got {self.learning_rate}.")
+        if not 0 < self.learning_rate <= 1e38:  # what float32 holds
+            raise ValueError(
+                f"learning_rate must be above 0 and at most 1e38, got {self.learning_rate}."
+            )
+        if self.batch_size * (self.image_size // 4) ** 2 < 2:
+            raise ValueError(
+                f"batch_size must be at least 2 with image_size {self.image_size}, got 1: the "
+                "bottleneck would have one number in each channel, which no batch norm can take."
+            )
+        if self.label_dropout != TrainConfig.label_dropout and not self.told_class:
+            told = ", ".join(name for name, network in NETWORKS.items() if network.is_told_class)
+            raise ValueError(
+                f"label_dropout must be left out for {self.variant}, which is told no class, got "
+                f"{self.label_dropout}. Networks that are told one: {told}."
+            )
         if self.images < self.batch_size:
             raise ValueError(
                 f"images must be at least batch_size, {self.batch_size}, got {self.images}."

@@ -211,9 +211,12 @@ def reduce_images(images: Tensor, size: int) -> Tensor:
         uint8 tensor of shape (N, size, size), rounded.
 
     Raises:
+        TypeError: The images are no bytes.
         ValueError: size is below 1 or above H, or the images are not square.
     """
-    height = images.shape[-1]
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be bytes, uint8, got {images.dtype}.")
+    height = images.shape[-1] if images.ndim else 0
     if images.ndim != 3 or images.shape[1] != height:
         raise ValueError(f"images must have the shape (N, H, H), got {tuple(images.shape)}.")
     if not 1 <= size <= height:

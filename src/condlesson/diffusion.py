@@ -8,6 +8,8 @@ Timesteps count from 0 (least noise) to T - 1 (nearly pure noise). No network ap
 Source: Ho, Jain and Abbeel 2020, section 2, arXiv:2006.11239.
 """
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -57,7 +59,7 @@ def alphas_cumprod(betas: Tensor) -> Tensor:
 
     Returns:
         Tensor of shape (T,), falling, in (0, 1], of the dtype of betas. The product is computed
-        in float64.
+        in float64. Of very many steps it is too small for the dtype, and 0.
 
     Raises:
         ValueError: betas is not 1-d, or a value lies outside [0, 1).
@@ -127,6 +129,18 @@ def check_alphas_cumprod(alphas_cumprod: Tensor) -> None:
             f"got {tuple(alphas_cumprod.shape)}."
         )
     cure = "Give the running product of 1 - betas, alphas_cumprod(betas), not the betas"
+    zero = (alphas_cumprod == 0).nonzero().flatten()
+    if len(zero) and 0 < alphas_cumprod[0] < 1 and (alphas_cumprod.diff() <= 0).all():
+        raise ValueError(
+            f"alphas_cumprod must lie strictly between 0 and 1, got 0 from t = {zero[0]} on: the "
+            f"product is too small for {alphas_cumprod.dtype}. Take fewer timesteps, or smaller "
+            "betas; those of `linear_beta_schedule` belong to 1000."
+        )
+    if alphas_cumprod[0] == 1 and alphas_cumprod.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(
+            "alphas_cumprod must lie strictly between 0 and 1, got 1 at t = 0, to which "
+            f"{alphas_cumprod.dtype} rounds it. Keep it in float32."
+        )
     if not ((alphas_cumprod > 0) & (alphas_cumprod < 1)).all():
         raise ValueError(
             "alphas_cumprod must lie strictly between 0 and 1, got values from "
@@ -182,10 +196,10 @@ def whole_timesteps(t: int | Tensor, name: str, like: Tensor) -> Tensor:
     """
     try:
         t = torch.as_tensor(t)
-    except TypeError as error:
-        told = f"{name} must be an integer timestep or a tensor of them, got {t!r}."
-        raise TypeError(told) from error
-    except (OverflowError, RuntimeError, ValueError) as error:  # which, depends on the release
+    except (TypeError, OverflowError, RuntimeError, ValueError) as error:  # as the release has it
+        if not all(isinstance(one, Integral) for one in (t if isinstance(t, list) else [t])):
+            told = f"{name} must be an integer timestep or a tensor of them, got {t!r}."
+            raise TypeError(told) from error
         raise ValueError(f"{name} must be integers that an int64 holds, got {t}.") from error
     if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
         raise TypeError(
@@ -198,4 +212,6 @@ def whole_timesteps(t: int | Tensor, name: str, like: Tensor) -> Tensor:
             f"{name} must be one timestep, or one for each of the {like.shape[0]} images, "
             f"got shape {tuple(t.shape)}."
         )
+    if t.dtype == torch.uint64 and (t.long() < 0).any():
+        raise ValueError(f"{name} must be integers that an int64 holds, got {t.tolist()}.")
     return t.long()

@@ -51,7 +51,7 @@ def sinusoidal_frequencies(
 
     Args:
         d_emb: Width of the embedding; it has d_emb // 2 frequencies.
-        max_period: Ratio between the fastest and (nearly) the slowest frequency, above 0.
+        max_period: Ratio between the fastest and (nearly) the slowest frequency, 1 or more.
         denominator: ``"half"`` for D = d_emb//2, ``"half_minus_one"`` for D = d_emb//2 - 1.
         dtype: Floating dtype of the result.
         device: Device of the result.
@@ -61,8 +61,8 @@ def sinusoidal_frequencies(
 
     Raises:
         TypeError: d_emb is not an integer, or max_period is not a real number.
-        ValueError: d_emb is too small, max_period is not positive and finite, or the denominator
-            is unknown.
+        ValueError: d_emb is too small, max_period is below 1 or not finite, or the denominator is
+            unknown.
     """
     check_options(d_emb, max_period, denominator)
     half = d_emb // 2
@@ -95,7 +95,7 @@ def sinusoidal_embedding(
             finite. Timesteps run from 0 (least noise) to T - 1; negative values are legal, since
             the formula holds for them and log noise levels need them. B may be 0.
         d_emb: Width of the embedding: at least 2, or 4 with ``"half_minus_one"``.
-        max_period: Base of the geometric series of periods, positive and finite.
+        max_period: Base of the geometric series of periods, finite and 1 or more.
         layout: ``"sin_cos"``, ``"cos_sin"`` or ``"interleaved"``.
         denominator: ``"half"`` or ``"half_minus_one"``.
 
@@ -288,16 +288,25 @@ class ClassEmbedding(nn.Embedding):
         """Embed labels (B,) as (B, d_emb); None, which is no class for all, as (1, d_emb)."""
         if labels is None:
             return self.weight[self.null][None]
+        if not isinstance(labels, Tensor):
+            raise TypeError(f"labels must be a tensor of integers, got {type(labels).__name__}.")
         if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
             raise TypeError(f"labels must be integers, got {labels.dtype}. Convert: labels.long().")
         if labels.ndim != 1:
             raise ValueError(f"labels must have the shape (B,), got {tuple(labels.shape)}.")
-        if labels.numel() and not 0 <= labels.min() <= labels.max() <= self.null:
+        if labels.device != self.weight.device:
+            raise ValueError(
+                f"labels must be on the device of the rows, {self.weight.device}, got "
+                f"{labels.device}. Move them: labels.to({str(self.weight.device)!r})."
+            )
+        labels = labels.long()  # which has a least and a largest, as uint16 has not
+        has_values = labels.numel() and not labels.is_meta
+        if has_values and not 0 <= labels.min() <= labels.max() <= self.null:
             raise ValueError(
                 f"labels must lie in 0 .. {self.null}, got {labels.min()} .. {labels.max()}. "
                 f"{self.null} stands for no class."
             )
-        return super().forward(labels.long())
+        return super().forward(labels)
 
 
 def random_table(num_timesteps: int = 1000, d_emb: int = 256, *, seed: int = 0) -> Tensor:
@@ -310,7 +319,14 @@ def random_table(num_timesteps: int = 1000, d_emb: int = 256, *, seed: int = 0) 
 
     Returns:
         Tensor of shape (T, d_emb) of standard normal values.
+
+    Raises:
+        TypeError: A number is not an integer.
+        ValueError: A number of rows or columns is below 1, or the seed below 0.
     """
+    check_count(num_timesteps, "num_timesteps")
+    check_count(d_emb, "d_emb")
+    check_count(seed, "seed", minimum=0)
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(num_timesteps, d_emb, generator=generator)
 
@@ -397,3 +413,8 @@ def check_options(d_emb: int, max_period: float, denominator: str) -> None:
     else:
         check_count(d_emb, 'd_emb with denominator="half_minus_one"', minimum=4)
     check_positive(max_period, "max_period")
+    if max_period < 1:
+        raise ValueError(
+            f"max_period must be at least 1, got {max_period!r}: it is the ratio between the "
+            "fastest frequency and the slowest."
+        )

@@ -95,6 +95,7 @@ def interval_scale(t: Tensor, scale: float, low: int, high: int) -> Tensor:
 
     Source: Kynkäänniemi et al. 2024, arXiv:2404.07724.
     """
+    t = t.long()  # or small integers would wrap: in uint8, 300 is 44
     # TODO 1: which timesteps lie in the interval? There the scale is scale. Outside,
     # the prediction with the class is used as it is: which scale is that?
     inside = (t >= low) & (t < high)  # (B,)
@@ -107,7 +108,7 @@ class GuidedModel(nn.Module):
 
     Args:
         network: Called as network(x_t, t, labels), for instance a `UNetAdaGN` with num_classes.
-        labels: Classes of shape (B,); None for no class.
+        labels: Classes of shape (B,), integers; None for no class, whatever the weight is.
         weight: Guidance weight, as in `guidance_scale`.
         convention: One of `CONVENTIONS`.
         null_label: The label that stands for "no class"; by default that of the network's
@@ -135,6 +136,7 @@ class GuidedModel(nn.Module):
         self.scale = guidance_scale(weight, convention)
         self.interval = interval
         self.network = network
+        labels = None if labels is None else labels.long()  # a uint8 holds no null_label of 300
         self.register_buffer("labels", labels, persistent=False)
         if null_label is None:
             null_label = getattr(getattr(network, "class_embedding", None), "null", None)
@@ -155,7 +157,7 @@ class GuidedModel(nn.Module):
                 f"labels must have the shape ({len(x_t)},), one class for each image, got "
                 f"{tuple(labels.shape)}. One class for all: torch.full(({len(x_t)},), 7)."
             )
-        if self.interval and scale != 1:
+        if self.interval is not None and scale != 1:
             scales = interval_scale(t, scale, *self.interval)
             scale = scales.reshape(-1, *[1] * (x_t.ndim - 1)) if (scales != 1).any() else 1
         if isinstance(scale, int | float) and scale == 1:  # at half the cost

@@ -14,6 +14,7 @@ Source: Karras et al. 2022, appendix B.3, arXiv:2206.00364 (there with the noise
 import torch
 from torch import Tensor
 
+from condlesson.arguments import check_integer
 from condlesson.diffusion import check_alphas_cumprod, gather
 
 __all__ = ["IdealModel"]
@@ -29,14 +30,21 @@ class IdealModel:
         null_label: The label that stands for "no class", which none of the images has.
 
     Raises:
+        TypeError: Images, or those of a call, are not floating, or null_label is no integer.
         ValueError: There is not one label for each image, or one of them is null_label; in the
-            call, a label is that of no image, or t lies outside 0 .. T - 1.
+            call, x_t has another shape than the images, there is not one label for each, a label
+            is that of no image, or t lies outside 0 .. T - 1.
     """
 
     def __init__(
         self, images: Tensor, labels: Tensor, alphas_cumprod: Tensor, null_label: int
     ) -> None:
-        check_alphas_cumprod(alphas_cumprod)
+        if not images.is_floating_point():
+            raise TypeError(
+                f"images must be floating, got {images.dtype}. Scale bytes: to_model_range(images)."
+            )
+        check_alphas_cumprod(alphas_cumprod.to(images.dtype))  # as it is used
+        check_integer(null_label, "null_label")
         if labels.shape != images.shape[:1]:
             raise ValueError(
                 f"labels must have the shape ({len(images)},), one for each image, got "
@@ -52,8 +60,9 @@ class IdealModel:
 
     def __call__(self, x_t: Tensor, t: int | Tensor, labels: Tensor) -> Tensor:
         """Predict the noise in x_t (B, ...) at t (B,), told labels (B,)."""
+        weights = self.weights(x_t, t, labels)
         alpha_bar = gather(self.alphas_cumprod, t, x_t)
-        x_0 = (self.weights(x_t, t, labels) @ self.images.flatten(1)).reshape(x_t.shape)
+        x_0 = (weights @ self.images.flatten(1)).reshape(x_t.shape)
         return (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
 
     def weights(self, x_t: Tensor, t: int | Tensor, labels: Tensor) -> Tensor:
@@ -64,6 +73,16 @@ class IdealModel:
             t: Integer timesteps of shape (B,), or one for all; 0 is the least noise.
             labels: Classes of shape (B,); null_label leaves all images in question.
         """
+        if x_t.shape[1:] != self.images.shape[1:] or x_t.dtype != self.images.dtype:
+            raise ValueError(
+                f"x_t must have the shape {('B', *self.images.shape[1:])} and the type of the "
+                f"images, {self.images.dtype}, got {tuple(x_t.shape)} and {x_t.dtype}."
+            )
+        if labels.shape != x_t.shape[:1]:
+            raise ValueError(
+                f"labels must have the shape ({len(x_t)},), one for each image, got "
+                f"{tuple(labels.shape)}."
+            )
         known = (labels[:, None] == self.labels) | (labels == self.null_label)[:, None]
         if not known.any(dim=1).all():
             raise ValueError(

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from condlesson.embeddings import check_timesteps
 
-__all__ = ["check_image", "one_for_each"]
+__all__ = ["autocasts", "check_image", "one_for_each"]
 
 
 def check_image(x_t: Tensor, weights: Tensor) -> None:
@@ -27,12 +27,18 @@ def check_image(x_t: Tensor, weights: Tensor) -> None:
             f"x_t must be on the network's device, {weights.device}, got {x_t.device}. "
             f"Move it: x_t.to({str(weights.device)!r})."
         )
-    is_cast = torch.is_autocast_enabled(x_t.device.type) and x_t.is_floating_point()
+    is_cast = autocasts(x_t) and x_t.is_floating_point()
     if x_t.dtype != weights.dtype and not is_cast:
         raise TypeError(
             f"x_t must have the type of the weights, {weights.dtype}, got {x_t.dtype}. "
             f"Convert it: x_t.to({weights.dtype})."
         )
+
+
+def autocasts(like: Tensor) -> bool:
+    """Whether autocast is on where this tensor lies; some devices, such as `meta`, have none."""
+    device = like.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:

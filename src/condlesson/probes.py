@@ -123,7 +123,16 @@ def loss_by_timestep(losses: Tensor, t: Tensor, num_timesteps: int, num_bins: in
 
     Returns:
         Float64 tensor of shape (num_bins,), nan for an empty bin.
+
+    Raises:
+        ValueError: There is not one timestep for each loss, or one lies outside 0 .. T - 1.
     """
+    t = t.long()  # small integers would wrap
+    if t.shape != losses.shape or (t.numel() and not 0 <= t.min() <= t.max() < num_timesteps):
+        raise ValueError(
+            f"t must have the shape of losses, {tuple(losses.shape)}, and values in "
+            f"0 .. {num_timesteps - 1}, got shape {tuple(t.shape)}."
+        )
     bins = t * num_bins // num_timesteps
     total = torch.zeros(num_bins, dtype=torch.float64).index_add_(0, bins, losses.double())
     return total / torch.bincount(bins, minlength=num_bins)
@@ -218,9 +227,22 @@ def rank_correlation(a: Tensor, b: Tensor) -> float:
     """Spearman's correlation: that of the ranks; 1 if b rises wherever a does.
 
     Args:
-        a: Shape (N,), without two equal values.
+        a: Shape (N,), two values or more, no two of them equal, and no nan.
         b: The same.
+
+    Raises:
+        ValueError: A shape does not fit, or a value is nan or there twice.
     """
+    for name, values in (("a", a), ("b", b)):
+        if values.ndim != 1 or len(values) < 2 or a.shape != b.shape:
+            raise ValueError(
+                "a and b must have one shape (N,) with N at least 2, got "
+                f"{tuple(a.shape)} and {tuple(b.shape)}."
+            )
+        if values.isnan().any() or len(values.unique()) < len(values):
+            raise ValueError(
+                f"{name} must hold no nan and no two equal values, or it has no ranks."
+            )
     ranks = torch.stack([values.argsort().argsort().double() for values in (a, b)])
     return torch.corrcoef(ranks)[0, 1].item()
 
@@ -280,7 +302,14 @@ def timestep_floor(
 
     Returns:
         Root mean square error, float64 of shape (len(timesteps),), in timesteps.
+
+    Raises:
+        ValueError: A timestep lies outside 0 .. T - 1.
     """
+    if not all(0 <= true < len(alphas_cumprod) for true in timesteps):
+        raise ValueError(
+            f"timesteps must lie in 0 .. {len(alphas_cumprod) - 1}, got {list(timesteps)}."
+        )
     alpha_bar = alphas_cumprod.double()
     mean, v = alpha_bar.sqrt(), 1 - alpha_bar
     rng = np.random.default_rng(seed)

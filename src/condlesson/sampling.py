@@ -57,7 +57,7 @@ def predict_x_0(x_t: Tensor, t: int | Tensor, noise_pred: Tensor, alphas_cumprod
         it within [-1, 1].
 
     Raises:
-        TypeError: t is not integer.
+        TypeError: t is not integer, or noise_pred is not floating.
         ValueError: A shape does not fit, or a value lies outside its range.
 
     Source: Ho, Jain and Abbeel 2020, equations 4 and 9, arXiv:2006.11239.
@@ -112,7 +112,7 @@ def ddpm_step(
         x at t_prev, of the shape and dtype of x_t, computed in float32 at least.
 
     Raises:
-        TypeError: t or t_prev is not integer.
+        TypeError: t or t_prev is not integer, or noise or a prediction of it is not floating.
         ValueError: A shape does not fit, a value lies outside its range, or variance is unknown.
 
     Source: Ho, Jain and Abbeel 2020, equations 6, 7 and 11 and algorithm 2, arXiv:2006.11239.
@@ -173,7 +173,7 @@ def ddim_step(
         x at t_prev, of the shape and dtype of x_t, computed in float32 at least.
 
     Raises:
-        TypeError: t or t_prev is not integer.
+        TypeError: t or t_prev is not integer, or noise or a prediction of it is not floating.
         ValueError: A shape does not fit, a value lies outside its range, or noise is missing.
 
     Source: Song, Meng and Ermon 2021, equations 12 and 16, arXiv:2010.02502.
@@ -228,6 +228,7 @@ def timestep_sequence(
     check_choice("spacing", spacing, SPACINGS)
     check_count(num_timesteps, "num_timesteps")
     check_count(num_steps, "num_steps", maximum=num_timesteps)
+    num_timesteps, num_steps = int(num_timesteps), int(num_steps)  # NumPy's small ones would wrap
     if spacing == "leading":
         rising = np.arange(num_steps) * (num_timesteps // num_steps)
     elif spacing == "linspace":
@@ -377,6 +378,8 @@ def _check_shape(value: Tensor, name: str, x_t: Tensor) -> None:
         raise ValueError(
             f"{name} must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(value.shape)}."
         )
+    if x_t.is_floating_point() and not value.is_floating_point():
+        raise TypeError(f"{name} must be floating, got {value.dtype}.")
 
 
 def _check_t_prev(t_prev: Tensor, t: Tensor) -> None:

@@ -9,7 +9,7 @@ Source: Ronneberger, Fischer and Brox 2015, arXiv:1505.04597, scaled down to 28 
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib import import_module
 
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from condlesson.arguments import check_count
 from condlesson.conditioning import AdaGN, add_to_channels, check_groups
 from condlesson.embeddings import (
     ClassEmbedding,
@@ -24,7 +25,7 @@ from condlesson.embeddings import (
     TimestepEmbedding,
     sinusoidal_embedding,
 )
-from condlesson.inputs import check_image, one_for_each
+from condlesson.inputs import autocasts, check_image, one_for_each
 
 __all__ = [
     "ConditionedBlock",
@@ -100,6 +101,10 @@ class UNet(nn.Module):
         width: Channels of the first block; the others have 2, 4 and 8 times as many.
         norm: Makes a norm layer from its number of channels.
         block: Makes a block from its numbers of channels; it is called with (h, t_emb).
+
+    Raises:
+        TypeError: width is not an integer.
+        ValueError: width is below 1.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class UNet(nn.Module):
         block: Block | None = None,
     ) -> None:
         super().__init__()
+        check_count(width, "width")
         block = block or partial(ConvBlock, norm=norm)
         self.enc_1 = block(1, width)
         self.enc_2 = block(width, 2 * width)
@@ -175,8 +181,7 @@ class UNetSimple(UNet):
 
     def __init__(self, width: int = 32, *, num_timesteps: int = 1000) -> None:
         super().__init__(width)
-        if num_timesteps < 1:
-            raise ValueError(f"num_timesteps must be at least 1, got {num_timesteps}.")
+        check_count(num_timesteps, "num_timesteps")
         self.num_timesteps = num_timesteps
         self.time_mlp = nn.Sequential(
             nn.Linear(1, 4 * width), nn.ReLU(), nn.Linear(4 * width, 4 * width)
@@ -261,6 +266,7 @@ class UNetMatched(UNet):
         super().__init__(width)
         if encoding not in ("scalar", "sinusoid"):
             raise ValueError(f"encoding must be scalar or sinusoid, got {encoding!r}.")
+        check_count(num_timesteps, "num_timesteps")
         self.encoding = encoding
         self.num_timesteps = num_timesteps
         self.time_mlp = nn.Sequential(
@@ -316,7 +322,13 @@ class UNetAdaGN(UNet):
         """Embed the timesteps (B,), and on top of them the classes (B,)."""
         t_emb = self.time_embedding(t)
         if self.class_embedding is not None:
-            return t_emb + self.class_embedding(labels)
+            class_emb = self.class_embedding(labels)  # (B, 512), or (1, 512) for no class
+            if labels is not None and len(labels) != len(t):
+                raise ValueError(
+                    f"labels must have the shape ({len(t)},), one class for each image, got "
+                    f"{tuple(labels.shape)}. One class for all: torch.full(({len(t)},), 7)."
+                )
+            return t_emb + class_emb
         if labels is not None:
             raise ValueError(
                 "labels must be None: this network is told no class. "
@@ -355,12 +367,12 @@ def exact(like: Tensor) -> AbstractContextManager:
     Args:
         like: A tensor on the device in question.
     """
-    return torch.autocast(like.device.type, enabled=False)
+    return torch.autocast(like.device.type, enabled=False) if autocasts(like) else nullcontext()
 
 
 def in_float32(layer: Callable, h: Tensor, t_emb: Tensor | None) -> Tensor:
     """Call layer(h, t_emb) without autocast, and with what autocast has rounded in float32."""
-    if torch.is_autocast_enabled(h.device.type):
+    if autocasts(h):
         h = h.float()
     with exact(h):
         return layer(h, t_emb)

@@ -106,6 +106,15 @@ BROKEN = {  # pages, and what is named
     "link-words": ("See [ ](https://a.example/).", "a link has no words"),
     "link-nowhere": ("See [us](mailto:).", "a link leads to mailto: and no further"),
     "no-alt": ("![](_static/card.png)", "a picture has no alt text"),
+    "table": ("| a | b |\n| c | d |", "| is shown as it stands. Below the head of a table"),
+    "role-bare": ("As {cite}vaswani2017 says.", "{cite}vaswani2017 is shown as it stands."),
+    "cited": ("As [@vaswani2017] says.", "[@vaswani2017 is shown as it stands. Cite with"),
+    "alert": ("> [!NOTE]\n> Text.", "[!NOTE] is shown as it stands. Write an admonition"),
+    "wiki": ("See [[index]].", "[[ is shown as it stands. Write a reference"),
+    "minutes": ("It takes {minutes}`exercse-2`.", "there is no page exercse-2 whose minutes"),
+    "conflict": ("Text.\n\n<<<<<<< HEAD\nMore.", "git left <<<<<<< here. Choose one"),
+    "unseen": ("Te\u200bxt.", "the character U+200B cannot be seen. Delete it."),
+    "name": ("See {py:func}`Pathless`.", "py:func reference target not found: Pathless"),
     "html-empty": ('<p><img src="" alt="Nothing."></p>', "HTML shows nothing, and there is no"),
     "html-set": (
         '<p><img src="_static/x.svg" srcset="_static/x.svg 1x, nothing.png 2x" alt="A."></p>',
@@ -188,7 +197,8 @@ def broken(tmp_path_factory):
     " or that folds nothing, a number that is rounded to nothing, HTML that is not closed, what "
     "the site's policy blocks, an open fence, a row of a table with a cell too many, a heading "
     "without words, a picture without an alt text, a link to nowhere, markup that is shown in "
-    "place of what it means, a footnote that no mark calls, a list that would get other numbers",
+    "place of what it means, what git left of two versions, a footnote that no mark calls, a list "
+    "that would get other numbers",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])

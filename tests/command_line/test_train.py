@@ -113,9 +113,21 @@ FAULTS = {
     f"train --threads 100000 --data {SUBSET_DIR} --out out": "threads must be 1 to 256, got",
     f"train --data {SUBSET_DIR} --out=": "out must have a value, got an empty one.",
     "train --data= --out out": "data must have a value, got an empty one.",
+    "train --variant simple --label-dropout 0.5 --data nowhere --out out": (
+        "label_dropout must be left out for simple, which is told no class, got 0.5."
+    ),
+    "train --learning-rate 1e40 --data nowhere --out out": "learning_rate must be above 0 and at",
+    "train --batch-size 1 --image-size 4 --data nowhere --out out": "batch_size must be at least 2",
+    "train --dataset glyphs --data nowhere --out out": "--data must be left out with --dataset",
+    "train --tier quick --download --out out": "--data must name a folder for --download",
+    f"train --images 128 --final-images 1025 --data {SUBSET_DIR} --out out": (
+        "final_images must be at most 1024, got 1025."
+    ),
+    "notebooks file": "file must be a folder, got a file.",
+    "notebooks out --with-solutions": "--with-solutions must come with --archive",
     "runs list --dir=": "dir must have a value, got an empty one.",
     "runs collect a --out=": "out must have a value, got an empty one.",
-    f"train --width {10**22} --data {SUBSET_DIR} --out out": "width must be at most 4,096",
+    f"train --width {10**22} --data {SUBSET_DIR} --out out": "width must be at most 1,024",
     f"train --num-timesteps 100 --data {SUBSET_DIR} --out out": "alpha_bar would still be 0.36",
     f"train --variant simple --num-timesteps 500 --data {SUBSET_DIR} --out out": (
         "num_timesteps must be 1000 for simple, whose clock counts to that, got 500."
@@ -179,7 +191,8 @@ def test_help_tells_every_option(monkeypatch, capsys):
     names += ["outputs", "device", "threads"]
     assert {option.split()[0] for option in options} == {n.replace("_", "-") for n in names}
     assert [option for option in options if "default" not in option] == []
-    assert "--learning-rate X of Adam; default: 0.0002" in text
+    assert "--learning-rate X of Adam; default: 0.001 (quick), 0.0002 (small)," in text
+    assert "--num-timesteps N T, the steps of the noise schedule; default: 1000 --" in text
 
 
 def test_what_is_recorded_is_not_trained_again(recorded, capsys):

@@ -129,6 +129,8 @@ NOT_RECORDS = {
     "a number": "3",
     "an empty object": "{}",
     "nothing but a checksum": '{"sha256": "0"}',
+    "a key twice": '{"sha256": "0", "val_loss": [1.0], "val_loss": [2.0]}',
+    "brackets without end": "[" * 100_000,
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from condlesson.experiment import verifying
+from condlesson.experiment import plan, verifying
 from condlesson.experiment.plan import FAMILIES
 from condlesson.experiment.recording import record
 from condlesson.experiment.runs import expected_runs, list_runs, run_name
@@ -134,3 +134,28 @@ def test_all_planned_runs_need_few_canaries(original):
     shown = replace(runs[-1], outputs={"file": "x"})
     assert shown.name not in chosen
     assert shown.name in verifying._representatives([*runs, shown], set())
+
+
+@pytest.mark.fault(
+    "a file or folder that belongs to no run lies among the book's runs", "it is named"
+)
+@pytest.mark.parametrize("name", ["stray.npz", "extra", "adagn-seed42-12800x5 copy.json"])
+def test_what_belongs_to_no_run_is_named(monkeypatch, tmp_path, name):
+    monkeypatch.setattr(verifying, "FOLDERS", (tmp_path,))
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "judges").mkdir()
+    assert verifying._strangers() == []
+    (tmp_path / name).touch()
+    (message,) = verifying._strangers()
+    assert message.startswith(f"{name} in {tmp_path.name} belongs to no run")
+
+
+@pytest.mark.fault("the pilot of the plan is changed or cut short", "it is told")
+@pytest.mark.parametrize("change", [("-0.0028", "-0.9028"), ("}", "")])
+def test_a_changed_pilot_is_told(monkeypatch, tmp_path, change):
+    assert verifying._pilot() == []
+    copy = tmp_path / "pilot.json"
+    copy.write_text(plan.PILOT.read_text().replace(*change))
+    monkeypatch.setattr(plan, "PILOT", copy)
+    (message,) = verifying._pilot()
+    assert message.startswith("the pilot of the plan: ")

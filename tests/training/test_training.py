@@ -36,7 +36,7 @@ REFUSED = {
     "width": (0, r"width must be at least 1, got 0\."),
     "val_images": (0, r"val_images must be at least 1, got 0\."),
     "seed": (-1, r"seed must be 0 or more, got -1\."),
-    "learning_rate": (0.0, r"learning_rate must be above 0 and finite, got 0\.0\."),
+    "learning_rate": (0.0, r"learning_rate must be above 0 and at most 1e38, got 0\.0\."),
     "images": (127, r"images must be at least batch_size, 128, got 127\."),
     "dataset": ("cifar", r"dataset must be one of mnist, glyphs, got 'cifar'\."),
     "image_size": (14, r"image_size must be one of 28, 16, 8, 4, got 14\."),
@@ -54,7 +54,7 @@ def test_config_refuses(name):
 
 
 def test_config_refuses_a_learning_rate_that_is_no_number():
-    with pytest.raises(ValueError, match="learning_rate must be above 0 and finite, got nan"):
+    with pytest.raises(ValueError, match="learning_rate must be above 0 and at most 1e38, got nan"):
         TrainConfig(learning_rate=float("nan"))
 
 

@@ -37,9 +37,15 @@ HIDDEN = {  # code whose failure nobody would see, and what to say of it
     r"^\s*(?:[\w, ]+=\s*)?%{1,2}(?:sx|system)\b|\bos\.(?:system|popen)\(": (
         f"a command of the system may fail, and nobody would see it. {CURE}"
     ),
+    r"--no-raise-error\b": "--no-raise-error hides an exception. Take it out.",
+    r"\bget_ipython\(\)\.(?:system|getoutput)\(": (
+        f"a command of the system may fail, and nobody would see it. {CURE}"
+    ),
     r"^\s*%%capture\b": "%%capture hides an exception as well. Take it out.",
     r"^\s*%?(?:exit|quit)(?:\(\))?\s*;?$": "this ends the kernel before the page. Take it out.",
 }
+FRONT = {"execution", "html_meta", "jupytext", "kernelspec", "myst", "mystnb", "notebook", "orphan"}
+READ = {"file_format", "source_map", "language_info"}  # what reading a page adds
 COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
@@ -106,6 +112,11 @@ def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
 
 def wrong_front(path: Path, notebook: NotebookNode) -> Iterator[str]:
     """What the front matter says and nothing hears, or could not use."""
+    for key in sorted(set(notebook.metadata) - FRONT - READ):
+        yield (
+            f"{path.name}: {key} in the front matter is not known. There are "
+            f"{', '.join(sorted(FRONT))}."
+        )
     for key in ("execution", "mystnb"):
         if not isinstance(notebook.metadata.get(key, {}), dict):
             yield f"{path.name}: {key} in the front matter must hold settings of its own."

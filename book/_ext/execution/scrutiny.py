@@ -24,13 +24,13 @@ TAGS = {
     *(RAISES, "skip-execution", "full-width", "margin", "scroll-output"),
     *("remove-stdout", ALLOWS_STDERR, ALLOWS_NAN, ALLOWS_EMPTY),
 }
-GLUED_TEXT = "application/papermill.record/text/plain"
+GLUED = "application/papermill.record/"  # before the type of what is glued, and not shown there
 VALUE = re.compile(r"[-+]?[\d.]+(?:e[-+]?\d+)?|nan|-?inf|True|False|(['\"]).+\1", re.S)
 NO_NUMBER = re.compile(
     r"(?<![\w.\\-])-?(?:nan|NaN|NaT|inf|Infinity)(?![\w-])|(?:<|&lt;)NA(?:>|&gt;)"
     r"|\[(?:[^][\n]*[\s,])?--[],\s]"  # a masked number in an array of NumPy
 )
-ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
+ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>|<\w+ object of \d+ ")
 MARKUP = re.compile(r"<[^<>]*>")
 
 
@@ -59,10 +59,16 @@ def faults(cell: NotebookNode) -> Iterator[str]:
             f"it prints to the standard error stream: {told.strip()} | Mend what it warns of, or "
             f"give the cell the tag {ALLOWS_STDERR}."
         )
-    if RAISES in tags and all(output.output_type != "error" for output in cell.outputs):
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    if RAISES in tags and not errors:
         yield f"it has the tag {RAISES}, and raises nothing. Take the tag away."
+    if errors and RAISES not in tags:  # that it goes on from, as behind %run
+        yield (
+            f"it shows {errors[0].ename}: {errors[0].evalue}. Mend it, or, where that is what the "
+            f"page is about, give the cell the tag {RAISES}."
+        )
     if any(map(ADDRESS.search, shown)):
-        yield "it shows an object's address, another one in each build. End the line with `;`."
+        yield "it shows what an object is, and not what is in it. End the line with `;`."
     found = next(filter(None, map(NO_NUMBER.search, shown)), None)
     if found and ALLOWS_NAN not in tags:
         yield (
@@ -70,7 +76,7 @@ def faults(cell: NotebookNode) -> Iterator[str]:
             f"or, where that is what the page is about, give the cell the tag {ALLOWS_NAN}."
         )
     for name, value in _glued(cell):
-        if not VALUE.fullmatch(value):
+        if not VALUE.fullmatch(value) or value.strip(" '\"") in ("", "None"):
             yield f"it glues {value[:60]} as {name}. Glue a number or a text, such as x.item()."
     yield from _faults_of_figures(cell)
 
@@ -78,19 +84,20 @@ def faults(cell: NotebookNode) -> Iterator[str]:
 def _glued(cell: NotebookNode) -> Iterator[tuple[str, str]]:
     """Names and values that it hands to the page's text; a figure is no value."""
     for output in cell.outputs:
-        shown = {mime.rpartition("papermill.record/")[2] for mime in output.get("data", {})}
+        shown = {mime.removeprefix(GLUED) for mime in output.get("data", {})}
         if "scrapbook" in output.get("metadata", {}) and shown == {"text/plain"}:
-            yield output.metadata.scrapbook.name, output.data[GLUED_TEXT].strip()
+            [value] = output.data.values()
+            yield output.metadata.scrapbook.name, value.strip()
 
 
 def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
     """A figure that was promised is drawn, and none is empty."""
     options = cell.metadata.get("mystnb") or {}
     pictures = [
-        (mime, value)
+        (mime.removeprefix(GLUED), value)
         for output in cell.outputs
         for mime, value in output.get("data", {}).items()
-        if mime.startswith("image/")
+        if mime.removeprefix(GLUED).startswith("image/")
     ]
     if (options.get("figure") or options.get("image")) and not pictures:
         yield (

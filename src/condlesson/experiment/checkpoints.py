@@ -131,6 +131,8 @@ def awaiting_signals() -> Iterator[list[int]]:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} must be the name of a file, got a folder.")
     partial = _partial(path)
     partial.write_bytes(content)
     partial.replace(path)

@@ -63,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             choices=CHOICES.get(f.name),
             default=argparse.SUPPRESS,  # to tell what is given from what is the tier's
             metavar=None if f.name in CHOICES else "X" if f.type is float else "N",
-            help=f"{HELP[f.name]}; default: {f.default}",
+            help=f"{HELP[f.name]}; default: {_default(f.name)}",
         )
     add("--data", metavar="DIR", help="torchvision root, or folder of the four IDX files, or "
         f"{SUBSET}: the images that ship with the package; default: {SUBSET} for the quick tier, "
@@ -78,6 +78,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, metavar="N", help="CPU threads; default: all")
 
 
+def _default(name: str) -> str:
+    """The default of an option, or those of the tiers where they differ."""
+    values = {tier: getattr(config, name) for tier, config in TIERS.items()}
+    if len(set(values.values())) == 1:
+        return str(values["small"])
+    return ", ".join(f"{value} ({tier})" for tier, value in values.items())
+
+
 def config_of(args: argparse.Namespace) -> TrainConfig:
     """The configuration that the options describe: a tier, and what is given besides."""
     given = {name: value for name, value in vars(args).items() if name in HELP}
@@ -90,6 +98,15 @@ def _train(args: argparse.Namespace) -> int:
         if args.tier != "quick" and config.dataset == "mnist":
             args.refuse("the following arguments are required: --data")
         args.data = SUBSET
+    elif config.dataset != "mnist":
+        raise ValueError(
+            f"--data must be left out with --dataset {config.dataset}, got {args.data}."
+        )
+    if args.download and args.data == SUBSET:
+        raise ValueError(
+            f"--data must name a folder for --download, got {SUBSET}, the images that ship with "
+            "the package."
+        )
     _check(args, config)
     if args.threads is not None:
         torch.set_num_threads(args.threads)

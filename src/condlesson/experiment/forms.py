@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 
+from condlesson.arguments import check_choice
 from condlesson.config import TrainConfig
 from condlesson.experiment.canaries import CANARY_TOLERANCES, WEIGHTS_TOLERANCE
 from condlesson.experiment.outputs import OUTPUTS_TOLERANCE
@@ -103,8 +104,11 @@ def _check_provenance(provenance: object) -> None:
     for field in texts:
         if not isinstance(provenance[field], str) or not provenance[field]:
             raise TypeError(f"provenance.{field} must be a text, got {provenance[field]!r}")
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", provenance["recorded"]):
-        raise ValueError(f"provenance.recorded must be a date, got {provenance['recorded']!r}")
+    recorded = provenance["recorded"]
+    if not recorded.isascii() or not re.fullmatch(r"\d{4}-\d\d-\d\d", recorded):
+        raise ValueError(f"provenance.recorded must be a date, got {recorded!r}")
+    date.fromisoformat(recorded)
+    check_choice("provenance.device_type", provenance["device_type"], ("cpu", "cuda", "mps"))
     if "started" in provenance:
         datetime.fromisoformat(provenance["started"])
     for field in ("threads", "processes"):

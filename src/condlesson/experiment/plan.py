@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from condlesson.config import TIERS, TrainConfig
+from condlesson.experiment.records import RunError, canonical, digest
 from condlesson.networks import VARIANTS
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
 
 MATRIX_DIR = Path(__file__).parent / "recorded" / "matrix"
 PILOT = Path(__file__).parent / "pilot.json"
+PILOT_SHA256 = "afe419be72fe7a5bb194c874dc53130dc58c3057a744d386d213c8b815fcb3a3"
 
 MARGIN = 0.02  # of the loss: two networks that differ by less are called the same
 LEVEL = 0.95  # of all intervals of a family together
@@ -135,5 +137,13 @@ def pilot() -> dict:
         their loss, and for each way to end a run the differences of b and a for ``seeds``.
         ``narrow``: for each run of a narrow network, ``variant-seedN``, its loss with each way.
         ``runs``: the same at the small size, of networks with group norm.
+
+    Raises:
+        OSError: The file cannot be read.
+        RunError: It was changed after it was recorded.
+        ValueError: It is no JSON.
     """
-    return json.loads(PILOT.read_text())
+    found = json.loads(PILOT.read_text())
+    if digest(canonical(found)) != PILOT_SHA256:
+        raise RunError(f"{PILOT.name} was changed after it was recorded. Take it from the history.")
+    return found

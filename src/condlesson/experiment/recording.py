@@ -114,6 +114,10 @@ def record(
     """
     if data.name != config.dataset:
         raise ValueError(f"data must be {config.dataset}, as dataset says, got {data.name}.")
+    if config.final_images > len(data.test_images):  # or all epochs would be trained for nothing
+        raise ValueError(
+            f"final_images must be at most {len(data.test_images)}, got {config.final_images}."
+        )
     device = _usable(device) if accelerator is None else accelerator.device
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

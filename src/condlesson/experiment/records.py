@@ -48,11 +48,22 @@ def read(path: Path) -> tuple[dict, bool]:
         TypeError: It holds no record.
         ValueError: It is no JSON, or holds a number that is none.
     """
-    record = json.loads(path.read_text())
+    try:
+        record = json.loads(path.read_text(), object_pairs_hook=_object)
+    except RecursionError as error:
+        raise ValueError("a record must be flat, got brackets in thousands of brackets") from error
     if not isinstance(record, dict):
         raise TypeError(f"a record must be an object, got {type(record).__name__}")
     sha256 = record.pop("sha256")
     return record, sha256 == digest(canonical(record))
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict:
+    """An object of JSON, which would keep the last of two keys of one name."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"each key must stand once, got {', '.join(key for key, _ in pairs)}")
+    return found
 
 
 def check_keys(name: str, value: object, required: Collection[str], optional: str = "") -> None:

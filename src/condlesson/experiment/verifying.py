@@ -8,6 +8,7 @@ until the code, torch or the record changes, so that a second look takes no time
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 from condlesson.config import TrainConfig
+from condlesson.experiment import plan
 from condlesson.experiment.canaries import canary_drift, canary_losses, subset, weights_loss
 from condlesson.experiment.judge_records import verify_judges
 from condlesson.experiment.outputs import outputs_canary
@@ -111,7 +113,35 @@ def verify_book(*, every: bool = False) -> list[str]:
     paths: set[TrainConfig] = set()
     plans_first = [_verify(folder, None, paths, every=every) for folder in reversed(FOLDERS)]
     problems = [problem for found in reversed(plans_first) for problem in found]
-    return [*problems, *verify_judges(), *verify_classes()]
+    return [*problems, *_pilot(), *_strangers(), *verify_judges(), *verify_classes()]
+
+
+def _pilot() -> list[str]:
+    try:
+        plan.pilot()
+    except (RunError, OSError, ValueError) as error:
+        return [f"the pilot of the plan: {error}"]
+    return []
+
+
+def _strangers() -> list[str]:
+    """Files and folders among the book's runs that belong to none of them."""
+    known = {"matrix", "judges", "classes"}
+    problems = []
+    for folder in FOLDERS:
+        names = known | {run_name(config) for config in expected_runs(folder)}
+        for path in sorted(folder.glob("[!.]*")):
+            if _owner(path.name) not in names:
+                problems.append(
+                    f"{path.name} in {folder.name} belongs to no run that the book reads. Take it "
+                    "out of the folder."
+                )
+    return problems
+
+
+def _owner(file: str) -> str:
+    """The name of the run that a file is of, or says it is."""
+    return re.sub(r"(?:-outputs)?\.(?:json|npz|checkpoint)$", "", file)
 
 
 def _representatives(runs: Iterable[Run], paths: set[TrainConfig]) -> set[str]:

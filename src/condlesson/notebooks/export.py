@@ -74,7 +74,10 @@ def write_notebooks(
         RuntimeError: A cell of a page raises.
         ModuleNotFoundError: jupytext is missing.
         FileExistsError: A notebook is there and differs; then nothing is written.
+        NotADirectoryError: folder is a file.
     """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise NotADirectoryError(f"{folder} must be a folder, got a file.")
     book = book or Book()
     setup = first_cell(installed_hash() if wheel_hash is None else wheel_hash)
 
