@@ -16,6 +16,17 @@ WRONG = {
         {PROJECT: "self.project = nn.Linear(D, C)"},
         "gamma is (3, 6, 1, 1), for half of the channels: the projection has 12 outputs",
     ),
+    "layers that are named as a method": (
+        {
+            PROJECT: "self.to = nn.ModuleDict({'gamma': nn.Linear(D, C), 'beta': nn.Linear(D, C)})",
+            SCORES: "scores = torch.cat([self.to['gamma'](t_emb), self.to['beta'](t_emb)], -1)",
+        },
+        "to is a method of every nn.Module: self.to gives that method, and not your layer",
+    ),
+    "a layer that is named as a method": (
+        {PROJECT: "self.to = nn.Linear(D, 2 * C)", SCORES: "scores = self.to(t_emb)"},
+        "Give the layer another name, such as to_layer",
+    ),
     "split along the batch": ({"dim=-1": "dim=0"}, "raised"),
     "groups and channels swapped": ({"(G, C, affine": "(C, G, affine"}, "groups first"),
     "32 groups whatever was asked for": (

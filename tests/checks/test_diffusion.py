@@ -124,6 +124,10 @@ WRONG_DRAWS = {
         "t = torch.randint(0, T, (B,)); return t if T < 100 else t // 2 * 2 + (t == T - 1)",
         "timesteps never came in 20,000 draws",
     ),
+    "drawn in float16": (
+        "return (torch.rand(B, dtype=torch.float16) * T).long()",
+        "With T = 1000 some timesteps are more likely than others",
+    ),
     "in half precision": (
         "return (torch.rand(B) * T).bfloat16().long().clamp(max=T - 1)",
         "timesteps never came in 20,000 draws",

@@ -227,7 +227,12 @@ WRONG = {
     ),
     "right at 256 only": (
         lambda t, d: clock(lambda d: 1e4 ** (-torch.arange(d // 2) / 128))(t, d),
-        "With d_emb = 256 it is right, with d_emb = 64 it is wrong.",
+        "With d_emb = 256 it is right, with d_emb = 64 it is wrong. The frequencies are the first "
+        "32 of those of the width 256: the exponents are divided by 128 here, too",
+    ),
+    "kept from 256, half_minus_one": (
+        lambda t, d: clock(lambda d: 1e4 ** (-torch.arange(d // 2) / 127))(t, d),
+        "of those of the width 256: the exponents are divided by 127 here, too",
     ),
     "frequencies cut to whole numbers": (
         lambda t, d: joined(t.ger(wheel(d).to(t.dtype))),

@@ -106,6 +106,7 @@ ERRORS = {
     check_timestep_embedding: (
         MLP,
         ("self.one(s)", "one(s)", "Your object has one. Write self.one."),
+        ("self.one", "self.half", "half is a method of every nn.Module: self.half gives that"),
         ("self.one(s)", "self.one", "That is the layer, not its result"),
         ("self.one(s)", "self.one(t)", "self.one gets t itself. Give it the sinusoid of t"),
         ("self.one(s)", "self.one(t.float())", "self.one gets t itself"),

@@ -69,6 +69,34 @@ class Swapped(nn.Module):
         self.register_buffer(torch.randn(d_emb // 2), "frequencies")
 
 
+class LateZeros(features(lambda n, scale: torch.zeros(n))):
+    ready = False
+
+    def forward(self, t):
+        if not self.ready:
+            self.w.normal_(std=self.scale)
+            self.ready = True
+        return super().forward(t)
+
+
+class LateNone(features(lambda n, scale: None)):
+    def __init__(self, d_emb, **options):
+        super().__init__(d_emb, **options)
+        self.d_emb = d_emb
+
+    def forward(self, t):
+        if self.w is None:
+            self.w = self.scale * torch.randn(self.d_emb // 2)
+        return super().forward(t)
+
+
+class LateParameter(LateZeros):
+    def __init__(self, d_emb, **options):
+        super().__init__(d_emb, **options)
+        del self.w
+        self.w = nn.Parameter(torch.zeros(d_emb // 2), requires_grad=False)
+
+
 WRONG = {
     "a keyword that is refused": (
         lambda d, scale=16.0: features()(d) if scale == 16 else 1 / 0,
@@ -116,6 +144,9 @@ WRONG = {
         features(keep=partial(nn.Module.register_buffer, persistent=False)),
         "The frequencies are lost when the weights are",
     ),
+    "zeros, filled in the first call": (LateZeros, "self.w gets its numbers in the first call"),
+    "None, filled in the first call": (LateNone, "self.w gets its numbers in the first call"),
+    "a parameter, filled in the first call": (LateParameter, "changes the numbers of the param"),
     "not kept": (features(lambda n, scale: torch.empty(n)), "self.w was never filled"),
     "filled elsewhere": (
         features(lambda n, scale: (e := torch.empty(n), nn.init.normal_(e.clone()))[0]),
@@ -160,7 +191,7 @@ WRONG = {
         "where nn.init.trunc_normal_ cuts by itself",
     ),
     "log-normal": (
-        features(lambda n, scale: torch.randn(n).exp()),
+        features(lambda n, scale: scale * (2 * torch.randn(n)).exp()),
         "A few are much larger than the others",
     ),
     "pi alone": (features(angles=lambda t, w: math.pi * t * w), "Is it pi alone?"),

@@ -51,11 +51,17 @@ RIGHT = {
     },
     "the model's device": {TOLD: f"{TOLD}.to(next(model.parameters()).device)"},
     "int32": {TOLD: f"{TOLD}.int()"},
-    "in evaluation mode": {BOTH: f"model.eval(); {BOTH}"},
+    "in evaluation mode, and back": {
+        BOTH: f"was = model.training; model.eval(); {BOTH}; model.train(was)"
+    },
     "by view": {SPLIT: "cond, uncond = both.view(2, *x.shape)"},
     "without gradient": {BOTH: f"with torch.no_grad(): {BOTH}"},
 }
 NOTED = {
+    "left in evaluation mode": (
+        {BOTH: f"model.eval(); {BOTH}"},
+        ["the model came in training mode, and is left in evaluation mode"],
+    ),
     "two calls": (TWO_CALLS, [NOTE_TWO]),
     "two calls, None for no class": (
         {**TWO_CALLS, SPLIT: "uncond, cond = model(x, t, None), model(x, t, labels)"},
@@ -78,6 +84,14 @@ NOTED = {
 }
 AWAY = "cond and uncond have changed places"
 WRONG = {
+    "left in training mode": (
+        {BOTH: f"model.train(); {BOTH}"},
+        "The model came in evaluation mode, and is left in training mode",
+    ),
+    "asked in training mode": (
+        {BOTH: f"was = model.training; model.train(); {BOTH}; model.train(was)"},
+        "The model came in evaluation mode, and is asked in training mode",
+    ),
     "one null label for all": (
         TWO_CALLS | {SPLIT: TWO.replace("torch.full_like(labels, null)", "torch.tensor(null)")},
         "Each image has a label: torch.full_like(labels, null_label)",

@@ -84,6 +84,14 @@ WRONG = {
         },
         "which is the prediction without a class",
     ),
+    "a little too much": (
+        {END: "return torch.where(inside, scale * (1 + 4e-4 * (t > 300)), 1.0)"},
+        "at t = 301 the scale is 3.001 and must be 3.",
+    ),
+    "hardly too much": (
+        {END: "return torch.where(inside, scale * (1 + 2e-5 * (t > 300)), 1.0)"},
+        "at t = 301 the scale is 3.0001 and must be 3.",
+    ),
     "a ramp": (
         {INSIDE: "share = (t - low) / (high - low)", END: "return 1 + share.clamp(0, 1) * scale"},
         "at t = 300 the scale is",

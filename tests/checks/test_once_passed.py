@@ -3,10 +3,12 @@
 import pytest
 
 from condlesson import checks
+from condlesson.embeddings import sinusoidal_embedding
 from tests.checks import test_additive_block, test_ddim_update, test_guidance, test_interval_scale
 from tests.checks import test_time_and_class as told
 from tests.checks import test_told_batch as batches
 from tests.checks.layers import ADAGN, NORM, NORMED, PROJECT, by_hand
+from tests.checks.test_first_call import LAYERS, MLP
 from tests.checks.variants import assert_accepted, assert_wrong, cell, edited
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,6 +33,7 @@ CODES = {
     "guided_prediction": test_guidance.CODE,
     "interval_scale": test_interval_scale.CODE,
     "draw_timesteps": DRAW,
+    "timestep_embedding": MLP,
     "ddim_update": test_ddim_update.STEP,
     "additive_block": test_additive_block.BLOCK,
 }
@@ -38,6 +41,8 @@ MADE = "def embed(t, d):"
 OFF, SEED = "torch.set_grad_enabled(False)", "torch.manual_seed(0)"
 WIDE, NARROW = "nn.Embedding(C + 1, d)", "self.C, self.d = C, d"
 ZERO = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
+ONE = "KEPT.setdefault(d, nn.Linear(d, d))"
+SAME = "has the parameter b.weight of another object that was made before"
 WRONG = [  # check, what is written, and what is said
     (
         "sinusoidal_embedding",
@@ -63,6 +68,39 @@ WRONG = [  # check, what is written, and what is said
         "adagn",
         {PROJECT: PROJECT.replace("= ", "= KEPT.setdefault((C, D), ", 1) + ")"},
         "has the parameter project.weight of another object that was made before",
+    ),
+    (
+        "time_and_class",
+        {
+            "nn.Embedding(C + 1, d)": "KEPT.setdefault(d, nn.Embedding(C + 1, d)) if d < 9 else "
+            "nn.Embedding(C + 1, d)"
+        },
+        "has the parameter rows.weight of another object that was made before",
+    ),
+    *(
+        ("timestep_embedding", {"nn.Linear(d, d)": f"{ONE} if d == {d} else nn.Linear(d, d)"}, SAME)
+        for d in (512, 32, 16)
+    ),
+    (
+        "timestep_embedding",
+        {LAYERS: f"{LAYERS}; self.b.bias = self.a.bias"},
+        "a.bias and b.bias are one parameter: a step of the one moves the other",
+    ),
+    (
+        "timestep_embedding",
+        {
+            LAYERS: f"{LAYERS}; self.b = nn.Linear(d, d, bias=False); "
+            "self.net = nn.Sequential(self.a, self.b)"
+        },
+        "A bias is missing: leave bias=False out",
+    ),
+    (
+        "timestep_embedding",
+        {
+            "s = sinusoidal_embedding(t, self.n)": "w = 1e4 ** (-torch.arange(self.n // 2) / 128)"
+            "; s = torch.as_tensor(t).reshape(-1, 1) * w; s = torch.cat([s.sin(), s.cos()], 1)"
+        },
+        "The frequencies are the first 24 of those of the width 256",
     ),
     (
         "zero_init_adagn",
@@ -179,7 +217,7 @@ def ids(rows):
 @pytest.mark.parametrize(("check", "edits", "fragment"), WRONG, ids=ids(WRONG))
 def test_it_is_wrong_and_named(check, edits, fragment):
     assert FORWARD in ADAGN
-    answer = cell(edited(CODES[check], edits), KEPT={})
+    answer = cell(edited(CODES[check], edits), KEPT={}, sinusoidal_embedding=sinusoidal_embedding)
     assert_wrong(getattr(checks, f"check_{check}")(answer), fragment)
 
 

@@ -304,7 +304,22 @@ WRONG_MATRIX = {
     "columns with columns": (lambda x: x.T @ x, "shape (5, 5), got (8, 8). Rows are vectors"),
     "neighbours only": (lambda x: F.cosine_similarity(x[:-1], x[1:]), "for each pair of rows"),
     "identity": (lambda x: torch.eye(len(x)), "is 0.000, which must be"),
-    "one half": (lambda x: (unit(x) @ unit(x).T).triu(), "is 0.000, which must be"),
+    "one half": (
+        lambda x: (unit(x) @ unit(x).T).triu(),
+        "The lower half, below the diagonal, is missing. Leave .triu() out",
+    ),
+    "the other half": (
+        lambda x: (unit(x) @ unit(x).T).tril(),
+        "The upper half, above the diagonal, is missing. Leave .tril() out",
+    ),
+    "one half without the diagonal": (
+        lambda x: (unit(x) @ unit(x).T).triu(1),
+        "The lower half and the diagonal are missing",
+    ),
+    "the other half without the diagonal": (
+        lambda x: (unit(x) @ unit(x).T).tril(-1),
+        "The upper half and the diagonal are missing",
+    ),
     "in place": (lambda x: x.div_(x.norm(dim=1, keepdim=True)) @ x.T, "changes the tensor"),
     "a list": (lambda x: (unit(x) @ unit(x).T).tolist(), "must return one tensor, got a list"),
 }

@@ -207,7 +207,7 @@ WRONG = {
             ROWS: "pass",
             SUM: "self.rows = nn.Embedding(self.C + 1, self.d)\n        " + SUM,
         },
-        "Is the layer made in forward",
+        "its layer is made in forward",
     ),
     "dropout on the rows": (
         {ROWS: "self.rows = nn.Sequential(nn.Embedding(C + 1, d), nn.Dropout(0.5))"},

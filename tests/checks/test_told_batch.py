@@ -197,6 +197,21 @@ WRONG = {
         {ROWS: "start = torch.randint(0, len(images), ()); rows = (start + torch.arange(B)) % 60"},
         "a batch is a block of it",
     ),
+    "a block, permuted": (
+        {
+            ROWS: "start = torch.randint(0, len(images), ()); "
+            "rows = (start + torch.randperm(B)) % len(images)"
+        },
+        "a batch is a block of it, in another order. It leaves out 40 of 60 images in a row",
+    ),
+    "two blocks, permuted": (
+        {
+            ROWS: "half = torch.cat([torch.randint(0, 60, ()) + torch.arange(B // 2) for _ in "
+            "'ab']); half = torch.cat([half, torch.randint(0, 60, (B % 2,))]); "
+            "rows = half[torch.randperm(B)] % len(images)"
+        },
+        "a batch is a block of it, in another order",
+    ),
     "every second of a block": (
         {
             ROWS: "start = torch.randint(0, 60, ()); rows = (start + 2 * torch.arange(B)) % 60",

@@ -12,6 +12,7 @@ ZEROED = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)
 ONES = "nn.init.ones_(self.project.bias[:C])"
 ZERO_INIT = edited(ADAGN, {"# more": f"{ZEROED}; {ONES}", "(1 + gamma)": "gamma"})
 START = f"{ZEROED}; {ONES}"
+ONES_AND_ZEROS = "torch.cat([torch.ones(C), torch.zeros(C)])"
 ZERO_INIT_RIGHT = {
     "as the task": {},
     "beta first": {
@@ -255,6 +256,21 @@ NOTED = {
         },
         "the projection has no bias",
     ),
+    **{
+        f"a bias that is {kept}": (
+            {
+                PROJECT: f"self.project = nn.Linear(D, 2 * C, bias=False); {keep}",
+                START: "nn.init.zeros_(self.project.weight)",
+                SCORES: "scores = self.project(t_emb) + self.shift",
+            },
+            "Note: shift is part of gamma or beta, and no optimiser trains it",
+        )
+        for kept, keep in {
+            "a buffer": f"self.register_buffer('shift', {ONES_AND_ZEROS})",
+            "an attribute": f"self.shift = {ONES_AND_ZEROS}",
+            "frozen": f"self.shift = nn.Parameter({ONES_AND_ZEROS}, requires_grad=False)",
+        }.items()
+    },
 }
 
 

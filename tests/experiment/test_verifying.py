@@ -158,4 +158,4 @@ def test_a_changed_pilot_is_told(monkeypatch, tmp_path, change):
     copy.write_text(plan.PILOT.read_text().replace(*change))
     monkeypatch.setattr(plan, "PILOT", copy)
     (message,) = verifying._pilot()
-    assert message.startswith("the pilot of the plan: ")
+    assert message.startswith("the pilot of the plan, pilot.json, was changed")

@@ -20,6 +20,8 @@ __all__ = ["check_ddim_update", "check_draw_timesteps"]
 ARGUMENTS = "x_t, noise_pred, alpha_bar_t, alpha_bar_prev"
 MANY = 20_000  # draws, in which each of ten timesteps is expected 2000 times, give or take 42
 UNEVEN = 90.0  # chi-square of ten counts, far beyond chance, even of draws in pairs t, T - 1 - t
+EACH = 100_000  # draws, in which each of 1000 timesteps is expected 100 times
+UNEVEN_EACH = 1400.0  # chi-square of 1000 counts, which pairs t, T - 1 - t exceed once in 10**8
 DRAW = "torch.randint(0, num_timesteps, (batch_size,))"
 NOW, BEFORE = 0.22, 0.58  # levels at which no two known mistakes give nearly the same step
 
@@ -76,7 +78,21 @@ def _draw_timesteps(answer: object) -> list[str]:
             f"The 64 images of a batch share {len(first.unique())} timesteps, with T = 1000. Each "
             f"image must draw its own: {DRAW}."
         )
+    _check_each(fn)
     return []
+
+
+def _check_each(fn: Callable) -> None:
+    """Of many timesteps, too, each single one must be as likely as another."""
+    counts = torch.bincount(_draw(fn, EACH, 1000), minlength=1000)
+    if unevenness(counts) > UNEVEN_EACH:
+        much, little = int(counts.argmax()), int(counts.argmin())
+        raise Wrong(
+            f"With T = 1000 some timesteps are more likely than others: in {EACH:,} draws t = "
+            f"{much} came {int(counts[much])} times, and t = {little} {int(counts[little])} times. "
+            "Are the numbers that are drawn too coarse? In float16 torch.rand has 2048 different "
+            f"ones, which 1000 timesteps cannot share evenly. Take {DRAW}."
+        )
 
 
 def _check_places(fn: Callable) -> None:

@@ -118,22 +118,53 @@ def _check_kept(factory: Callable, module: nn.Module, features: Tensor) -> None:
             f"{', '.join(trained)} is trained, as a parameter. Random Fourier features are drawn "
             "once and not trained. Keep them with self.register_buffer(...)."
         )
-    other = build(factory, D, text=f"{name_of(factory)}({D})")
+    loaded, other = (build(factory, D, text=f"{name_of(factory)}({D})") for _ in range(2))
+    late = _drawn_late(other)
     if torch.equal(_features(other, DRAWN), features):
         raise Wrong(
             "Two objects have the same frequencies. Draw them anew for each object, from a "
             "normal distribution, without a fixed seed."
         )
-    call(
-        other.load_state_dict,
-        module.state_dict(),
-        what="Loading the weights of one object into another",
-    )
-    if not torch.allclose(_features(other, DRAWN), features, atol=1e-5):
-        raise Wrong(
-            "The frequencies are lost when the weights are saved and loaded: they are not in "
-            "state_dict(). A plain attribute is not saved; self.register_buffer makes it so."
+    try:  # into an object that was never called, as a sampler's is
+        call(
+            loaded.load_state_dict,
+            module.state_dict(),
+            what="Loading the weights of one object into another",
         )
+    except Wrong:
+        if late:
+            raise Wrong(_LATE.format(name=late)) from None
+        raise
+    if torch.allclose(_features(loaded, DRAWN), features, atol=1e-5):
+        return
+    raise Wrong(
+        _LATE.format(name=late)
+        if late
+        else "The frequencies are lost when the weights are saved and loaded: they are not in "
+        "state_dict(). A plain attribute is not saved; self.register_buffer makes it so."
+    )
+
+
+_LATE = (
+    "self.{name} gets its numbers in the first call, in forward. Frequencies that are loaded into "
+    "a new object are lost there, since its first call sets others. Draw them in __init__: "
+    'self.register_buffer("{name}", ...).'
+)
+
+
+def _drawn_late(module: nn.Module) -> str:
+    """Name of the buffer that the first call makes or fills, or ""."""
+    before = {name: value.clone() for name, value in module.named_buffers()}
+    _features(module, DRAWN)
+    return next(
+        (
+            name
+            for name, value in module.named_buffers()
+            if value.is_floating_point()
+            and not (name in before and torch.equal(value, before[name]))
+        ),
+        "",
+    )
 
 
 def _turns(factory: Callable, **options: float) -> Tensor:

@@ -39,10 +39,12 @@ class Model(nn.Module):
         self.null = null
         self.calls: list[list[Asked]] = []
         self.misfit = ""  # what of a call did not fit together
+        self.modes: set[bool] = set()  # in which it was asked: True while it trains
         self.weight = nn.Parameter(torch.zeros(1))  # whose device may be asked for
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
         """Predict, or note that images, timesteps and labels of a call do not fit together."""
+        self.modes.add(self.training)
         labels = torch.full((len(x_t),), self.null) if labels is None else torch.as_tensor(labels)
         if labels.dtype not in (torch.int64, torch.int32):
             self.misfit = (
@@ -117,7 +119,7 @@ def _guided_prediction(answer: object) -> list[str]:
             "model anew in each."
         )
     _check_others(fn, offset)
-    return [*_notes(offset, model.calls), *_scale_note(fn, offset)]
+    return [*_mode_note(model), *_notes(offset, model.calls), *_scale_note(fn, offset)]
 
 
 def _check_others(fn: Callable, offset: int) -> None:
@@ -158,15 +160,31 @@ def _guide(
 ) -> Tensor:
     shown = f"{scale:g}" if isinstance(scale, float) else f"a tensor {shape(scale)}"
     what = f"{name_of(fn)}({ARGUMENTS}) with x_t {shape(x_t)} and scale = {shown}"
-    told = (model or Model(told[2])), x_t, *told, scale
+    model = model or Model(told[2]).eval()
+    was_training = model.training
     with cured(_cure):
-        got = call_on(fn, *told, what=what)
+        got = call_on(fn, model, x_t, *told, scale, what=what)
+    _check_mode(model, was_training)
     if got.shape != x_t.shape:
         raise Wrong(
             f"{what} must return the shape of x_t, got {shape(got)}. Take the batch of twice the "
             "size apart along its first dimension: .chunk(2)."
         )
     return got.detach().float()
+
+
+def _check_mode(model: Model, was_training: bool) -> None:
+    """Who calls the function has set the mode; training mode changes what is predicted."""
+    if model.training and not was_training:
+        raise Wrong(
+            "The model came in evaluation mode, and is left in training mode. Who calls the "
+            "function has set the mode, and goes on with it: leave out model.train()."
+        )
+    if True in model.modes and not was_training:
+        raise Wrong(
+            "The model came in evaluation mode, and is asked in training mode, in which a dropout "
+            "changes its predictions. Leave out model.train()."
+        )
 
 
 def _cure(failure: Failure) -> str:
@@ -180,6 +198,16 @@ def _cure(failure: Failure) -> str:
             "dim=1; .split takes the size of a part."
         )
     return ""
+
+
+def _mode_note(model: Model) -> list[str]:
+    """Of a model that came in training mode."""
+    if model.training:
+        return []
+    return [
+        "Note: the model came in training mode, and is left in evaluation mode. Who trains it with "
+        "samples in between would go on so. A sampler sets the mode, and puts it back."
+    ]
 
 
 def _check_asked(calls: list[list[Asked]]) -> None:

@@ -147,8 +147,15 @@ def _mistake(got: Tensor, right: Tensor) -> str:
 
 
 def _first(t: Tensor, got: Tensor, right: Tensor) -> str:
-    k = int((got - right).abs().gt(1e-4).nonzero()[0])
-    return f"at t = {t[k]} the scale is {got[k]:.3g} and must be {right[k]:.3g}."
+    k = int((~torch.isclose(got, right)).nonzero()[0])
+    found, wanted = _apart(got[k].item(), right[k].item())
+    return f"at t = {t[k]} the scale is {found} and must be {wanted}."
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with three digits, or as many more as tell them apart."""
+    pairs = ((f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(3, 10))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (str(one), str(other)))
 
 
 def _cut(got: Tensor, scale: float) -> str:

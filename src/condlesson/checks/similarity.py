@@ -279,6 +279,12 @@ def _compare(got: Tensor, x: Tensor, what: str) -> None:
          "itself as can be: 1."),
         (_centred(x) @ _centred(x).T, "The mean of the rows was subtracted. Cosine similarity "
          "takes the rows as they are."),
+        (cosines.tril(), "The upper half, above the diagonal, is missing. Leave .tril() out: rows "
+         "i and j are as similar as rows j and i."),
+        (cosines.triu(), "The lower half, below the diagonal, is missing. Leave .triu() out: rows "
+         "i and j are as similar as rows j and i."),
+        (cosines.tril(-1), "The upper half and the diagonal are missing. Leave .tril(-1) out."),
+        (cosines.triu(1), "The lower half and the diagonal are missing. Leave .triu(1) out."),
         (cosines + torch.eye(len(x)), "The diagonal is counted twice, as in s.triu() + s.triu().T. "
          "Write s.triu() + s.triu(1).T, or u @ u.T as it is."),
         (1 - cosines, "This is the cosine distance, 1 - similarity."),

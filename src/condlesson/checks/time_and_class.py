@@ -63,7 +63,7 @@ def _time_and_class(answer: object) -> list[str]:
                 _check_own(module, t_emb, labels)
         _check_timestep(module, t_emb, labels)
         notes = _check_learning(module, t_emb, labels)
-    build(factory, num_classes, d_emb, text=text)  # another one shares nothing
+        build(factory, num_classes, d_emb, text=text)  # another one shares nothing
     return notes
 
 

@@ -79,8 +79,10 @@ def _timestep_embedding(answer: object) -> list[str]:
     notes = []
     for d_sinusoidal, d_emb in ((256, 512), (48, 32)):
         notes = _examine(factory, d_sinusoidal, d_emb)
-    build(factory, 48, 32, text=f"{name_of(factory)}(48, 32)")  # another one shares nothing
-    return [*notes, *_other_timesteps(factory)]
+    notes = [*notes, *_other_timesteps(factory)]
+    for sizes in ((256, 512), (48, 32), (32, 16)):  # another one of each shares nothing
+        build(factory, *sizes, text=f"{name_of(factory)}{sizes}")
+    return notes
 
 
 def _examine(factory: Callable, d_sinusoidal: int, d_emb: int) -> list[str]:

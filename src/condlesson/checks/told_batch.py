@@ -327,6 +327,13 @@ def _check_reach(numbers: Tensor) -> None:
             f"{int(steps.mode().values)} further in the data set: a batch is a block of it, and no "
             f"rows are drawn. {draw}"
         )
+    gap = _largest_gap(numbers)
+    if gap > 15:  # 9.8 of 20 draws from 60, give or take 0.4
+        raise Wrong(
+            "The images of a batch are neighbours in the data set: a batch is a block of it, in "
+            f"another order. It leaves out {gap:.0f} of {IMAGES} images in a row on average, and "
+            f"rows that are drawn one by one leave out 10. {draw}"
+        )
     counts = torch.bincount(numbers.flatten(), minlength=IMAGES)
     never = int((counts == 0).sum())
     if never:
@@ -342,3 +349,10 @@ def _check_reach(numbers: Tensor) -> None:
             f"Images are not equally likely: in {numbers.numel()} draws one came "
             f"{int(counts.max())} times and another {int(counts.min())} times. {draw}"
         )
+
+
+def _largest_gap(numbers: Tensor) -> float:
+    """How many images in a row a batch leaves out, on average; the first follows the last."""
+    rows = numbers.sort(dim=1).values
+    turned = torch.cat([rows, rows[:, :1] + IMAGES], dim=1)
+    return (turned.diff(dim=1).amax(dim=1) - 1).double().mean().item()

@@ -106,6 +106,7 @@ def _examine(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
     notes = _wake(model)
     deaf = _check_backward(model, x, t)
     switch(model, "eval")
+    _predict(model, x[:1], t[:1])  # the first call in this mode changes no parameter either
     check_head(model, x[:1])
     check_input(model, x[:1])
     _check_items(model)

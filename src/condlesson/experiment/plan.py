@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 
 from condlesson.config import TIERS, TrainConfig
-from condlesson.experiment.records import RunError, canonical, digest
 from condlesson.networks import VARIANTS
 
 __all__ = [
@@ -137,13 +136,5 @@ def pilot() -> dict:
         their loss, and for each way to end a run the differences of b and a for ``seeds``.
         ``narrow``: for each run of a narrow network, ``variant-seedN``, its loss with each way.
         ``runs``: the same at the small size, of networks with group norm.
-
-    Raises:
-        OSError: The file cannot be read.
-        RunError: It was changed after it was recorded.
-        ValueError: It is no JSON.
     """
-    found = json.loads(PILOT.read_text())
-    if digest(canonical(found)) != PILOT_SHA256:
-        raise RunError(f"{PILOT.name} was changed after it was recorded. Take it from the history.")
-    return found
+    return json.loads(PILOT.read_text())

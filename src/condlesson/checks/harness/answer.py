@@ -17,7 +17,7 @@ from condlesson.checks.harness.cures import applied
 from condlesson.checks.harness.failure import Cure, Failure, failure_of
 from condlesson.checks.harness.location import frames_of_error, place_of_error
 from condlesson.checks.harness.run import PASSING, NotDone, Raised, Wrong, name_of, say
-from condlesson.checks.harness.shared import apart, state_kept
+from condlesson.checks.harness.shared import apart, parameters_kept, state_kept
 
 __all__ = [
     "HALVES",
@@ -77,7 +77,7 @@ def as_factory(answer: object, call_text: str) -> Callable:
 def call(function: Callable, *args: object, what: str) -> object:
     """Result of function(*args); what it raises becomes `Wrong` or `NotDone`."""
     try:
-        with state_kept(what):
+        with state_kept(what), parameters_kept(function):
             return function(*args)
     except (*PASSING, Wrong):
         raise

@@ -252,6 +252,17 @@ def _attribute(failure: Failure) -> str:
     )
 
 
+def _hidden(failure: Failure) -> str:
+    """A layer of the learner's that has the name of a method, which is found before it."""
+    if not failure.hidden:
+        return ""
+    name = failure.hidden[0]
+    return (
+        f"{name} is a method of every nn.Module: self.{name} gives that method, and not your "
+        f"layer. Give the layer another name, such as {name}_layer."
+    )
+
+
 def _function(failure: Failure) -> str:
     """A function of another module, or nearly its name."""
     match = re.search(r"(?:module 'torch'|'Tensor' object) has no attribute '(\w+)'", failure.text)
@@ -331,6 +342,7 @@ def _spread(what: str, name: str) -> str:
 
 _LOOKS = (
     _handed_over,
+    _hidden,
     _activation,
     _tuple,
     _nothing,

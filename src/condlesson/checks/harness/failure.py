@@ -28,6 +28,7 @@ class Failure(NamedTuple):
         attributes: Names that the learner's object has.
         layer: The learner's name of torch's layer that raised it, such as self.projection, or "".
         numbers: Whole numbers that this layer was made or called with, by torch's names.
+        hidden: Names of its parts that methods of nn.Module have, too, and so hide.
         is_begun: Whether the learner's object, if there is one, has called super().__init__().
     """
 
@@ -38,6 +39,7 @@ class Failure(NamedTuple):
     attributes: tuple[str, ...] = ()
     layer: str = ""
     numbers: dict[str, int] = {}  # noqa: RUF012
+    hidden: tuple[str, ...] = ()
     is_begun: bool = True
 
     @property
@@ -70,7 +72,8 @@ def failure_of(error: BaseException, text: str) -> Failure:
     root = known.get("self")
     layer, numbers = _layer(places[places.index(own) + 1 :], root)
     begun = not isinstance(root, nn.Module) or "_modules" in vars(root)
-    return Failure(kind, text, code, named, tuple(_attributes(root)), layer, numbers, begun)
+    attributes, hidden = tuple(_attributes(root)), tuple(_hidden(root))
+    return Failure(kind, text, code, named, attributes, layer, numbers, hidden, begun)
 
 
 def _line(place: Place) -> str:
@@ -116,6 +119,14 @@ def _attributes(thing: object) -> dict[str, object]:
     for kind in ("_parameters", "_buffers", "_modules"):
         parts |= parts.get(kind) or {}
     return {k: v for k, v in parts.items() if k[0] != "_" and k != "training"}
+
+
+def _hidden(root: object) -> list[str]:
+    """Parts of an nn.Module that self.name does not give, but a method of the class."""
+    if not isinstance(root, nn.Module):
+        return []
+    parts = (vars(root).get(kind) or {} for kind in ("_parameters", "_buffers", "_modules"))
+    return [name for names in parts for name in names if hasattr(nn.Module, name)]
 
 
 def _layer(places: list[Place], root: object) -> tuple[str, dict[str, int]]:

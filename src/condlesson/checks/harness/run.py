@@ -15,12 +15,13 @@ from condlesson.checks.harness.result import CheckResult, note_result
 from condlesson.checks.harness.session import own_state, untouched
 from condlesson.scaffold import begun
 
-__all__ = ["MADE", "NotDone", "Raised", "Wrong", "name_of", "run_check", "say"]
+__all__ = ["CALLED", "MADE", "NotDone", "Raised", "Wrong", "name_of", "run_check", "say"]
 
 SECONDS = 10.0
 PASSING = (KeyboardInterrupt, TooSlow)  # what no check may hold back on its way
 
 MADE: list[object] = []  # by the answer's class, since the check began
+CALLED: set[tuple[int, bool]] = set()  # which of them, by id, and whether in training mode
 
 Outcome = tuple[str, list[str]]  # status and messages
 
@@ -115,6 +116,7 @@ def _in_time(work: Callable[[], Outcome]) -> Outcome:
 
 def _outcome(answer: object, examine: Callable[[object], list[str]], exercise: object) -> Outcome:
     MADE.clear()
+    CALLED.clear()
     with own_state():
         try:
             other = not_the_learners(answer, exercise)

@@ -1,15 +1,21 @@
-"""What an answer must not share: torch's own state, and what its objects have to themselves."""
+"""What calls of an answer must leave alone: torch's own state, other objects, its own parameters.
+
+A layer that is made in the first call, or values that are set there, come too late: an optimiser
+was made before, or weights were loaded. A lazy layer registers its parameters in __init__, and only
+their numbers come with the first call, so it is allowed. Buffers may change, as in a batch norm.
+"""
 
 import dis
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from condlesson.checks.harness.run import MADE, Wrong
+from condlesson.checks.harness.run import CALLED, MADE, Wrong
 
-__all__ = ["apart", "state_kept"]
+__all__ = ["apart", "parameters_kept", "state_kept"]
 
 
 @contextmanager
@@ -85,3 +91,69 @@ def _check_shared(made: list[nn.Module], text: str) -> None:
                 "each object."
             )
     MADE.extend(made)
+
+
+@contextmanager
+def parameters_kept(function: Callable) -> Iterator[None]:
+    """Refuse a module whose first call, in either mode, makes or changes parameters."""
+    mode = (id(function), bool(vars(function).get("training"))) if _is_module(function) else None
+    if mode is None or mode in CALLED:
+        yield
+        return
+    before = _parameters(function)
+    values = {n: p.detach().clone() for n, p in before.items() if not is_lazy(p)}
+    yield
+    CALLED.add(mode)
+    known = {id(p) for p in before.values()}
+    for name, p in _parameters(function).items():
+        if before.get(name, p) is not p or id(p) not in known:
+            raise Wrong(_made(name, is_new=name not in before))
+        if name in values and not _same(values[name], p.detach()):
+            raise Wrong(_changed(name, _owner(function, name)))
+
+
+def _is_module(function: Callable) -> bool:
+    return isinstance(function, nn.Module) and "_parameters" in vars(function)
+
+
+def _parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    return dict(nn.Module.named_parameters(module, remove_duplicate=False))
+
+
+def _same(before: Tensor, after: Tensor) -> bool:
+    if before.shape != after.shape or before.is_meta or after.is_meta:
+        return before.shape == after.shape
+    after = after.to(before)
+    return torch.equal(before, after) or torch.allclose(before, after, 0, 0, equal_nan=True)
+
+
+def _owner(module: nn.Module, name: str) -> nn.Module:
+    for part in name.split(".")[:-1]:
+        module = module._modules[part]
+    return module
+
+
+def _made(name: str, *, is_new: bool) -> str:
+    start = (
+        f"The first call makes the parameter {name}"
+        if is_new
+        else f"The first call puts another parameter in the place of {name}"
+    )
+    return (
+        f"{start}: its layer is made in forward. An optimiser that was made before does not have "
+        "it, so it would never learn, and weights that were loaded would not be in it. Make it in "
+        "__init__; forward only uses it."
+    )
+
+
+def _changed(name: str, owner: nn.Module) -> str:
+    if getattr(owner, "max_norm", None) is not None:
+        return (
+            f"A call changes the parameter {name}: max_norm shortens the rows that it reads, and "
+            "with them weights that were loaded. Leave max_norm out."
+        )
+    return (
+        f"The first call changes the numbers of the parameter {name}: they are set in forward. "
+        "Weights that were loaded, or learned, would be lost there. Set them in __init__; forward "
+        "only reads them."
+    )

@@ -32,6 +32,7 @@ def find_layers(module: nn.Module, d_sinusoidal: int, d_emb: int, text: str) -> 
     biases = [p for p in found.values() if squeezed(p) == (d_emb,)]
     if len(found) == 4 and (len(weights_1), len(weights_2), len(biases)) == (1, 1, 2):
         return Layers(weights_1[0], biases[0], weights_2[0], biases[1])
+    _check_tied(module)
     check_frozen(module, {(d_emb, d_sinusoidal), (d_sinusoidal, d_emb), (d_emb, d_emb), (d_emb,)})
     wanted = d_emb * (d_sinusoidal + d_emb + 2)
     count = sum(p.numel() for p in found.values())
@@ -40,6 +41,20 @@ def find_layers(module: nn.Module, d_sinusoidal: int, d_emb: int, text: str) -> 
         f"{d_sinusoidal} -> {d_emb} and {d_emb} -> {d_emb}, {wanted:,} parameters in all; it has "
         f"{count:,}: {listed(found)}."
     )
+
+
+def _check_tied(module: nn.Module) -> None:
+    """Refuse one parameter in two layers; one layer may well have two names."""
+    known: dict[tuple[int, str], str] = {}
+    for layer, part in module.named_modules():
+        for kind, p in part.named_parameters(recurse=False):
+            name = f"{layer}.{kind}" if layer else kind
+            first = known.setdefault((id(p), kind), name)
+            if first != name:
+                raise Wrong(
+                    f"{first} and {name} are one parameter: a step of the one moves the other. "
+                    f"Give each layer a {kind} of its own, as nn.Linear makes it."
+                )
 
 
 def _is_matrix(p: Tensor, first: int, second: int) -> bool:

@@ -320,9 +320,10 @@ def examine_scores(layer: nn.Module, sizes: Sizes) -> list[str]:
     _check_dependence(scores, sizes[0])
     check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
     notes = check_linear(scores, t_emb)
-    check_free(layer, lambda: _named(measure(layer, sizes, t_emb)), sizes[0])
+    read = partial(measure, layer, sizes, t_emb)
+    check_free(layer, lambda: _named(read()), sizes[0])
     check_learns(layer, sizes)
-    return [*notes, *parameter_notes(layer, sizes)]
+    return [*notes, *parameter_notes(layer, sizes, read)]
 
 
 def _named(scores: Scores) -> dict[str, Tensor]:

@@ -1,12 +1,21 @@
 """How gamma and beta come of the embedding: by one linear layer, or by something else."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.modulation import FORMULA, Scores
-from condlesson.checks.instruments.parameters import ACTIVATIONS, SILU, listed, trainable
+from condlesson.checks.instruments.parameters import (
+    ACTIVATIONS,
+    SILU,
+    listed,
+    overwritten,
+    slices,
+    trainable,
+)
 
 __all__ = ["activation_note", "check_linear", "is_linear", "parameter_notes"]
 
@@ -88,8 +97,16 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
     )
 
 
-def parameter_notes(layer: nn.Module, sizes: tuple[int, int, int]) -> list[str]:
-    """Notes on parameters that the page's layer has not, or has more."""
+def parameter_notes(
+    layer: nn.Module, sizes: tuple[int, int, int], read: Callable[[], Scores]
+) -> list[str]:
+    """Notes on parameters that the page's layer has not, or has more.
+
+    Args:
+        layer: A conditioned norm.
+        sizes: Its num_channels, d_emb and num_groups.
+        read: Its scores, as its tensors are now.
+    """
     num_channels, d_emb, _ = sizes
     found = trainable(layer)
     extra = sum(p.numel() for p in found.values()) - 2 * num_channels * (d_emb + 1)
@@ -101,9 +118,36 @@ def parameter_notes(layer: nn.Module, sizes: tuple[int, int, int]) -> list[str]:
             "fine. affine=False leaves them out, since gamma and beta can do the same."
         ]
     if extra == -2 * num_channels:
+        fixed = _fixed_bias(layer, num_channels, read)
+        if fixed:
+            return [
+                f"Note: {fixed} is part of gamma or beta, and no optimiser trains it: it is no "
+                "parameter, or frozen. The page's projection has a bias that is trained."
+            ]
         return ["Note: the projection has no bias. The page's has one; nn.Linear has by default."]
     wanted = 2 * num_channels * (d_emb + 1)
     return [
         f"Note: with {num_channels} channels and d_emb = {d_emb} the page's layer has {wanted:,} "
         f"parameters; yours has {wanted + extra:,}: {listed(found)}."
     ]
+
+
+def _fixed_bias(layer: nn.Module, num_channels: int, read: Callable[[], Scores]) -> str:
+    """Name of a tensor, one number for each gamma and beta, that counts and is not trained."""
+    tensors = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
+    for path, part in layer.named_modules():
+        prefix = f"{path}." * bool(path)
+        tensors |= {prefix + n: v for n, v in vars(part).items() if isinstance(v, Tensor)}
+    before = read()
+    for name, value in tensors.items():
+        if value.requires_grad or not value.is_floating_point() or not slices(value, num_channels):
+            continue
+        with overwritten({value: value.detach() + 1.0}):
+            after = read()
+        if not (_alike(before.scale, after.scale) and _alike(before.shift, after.shift)):
+            return name
+    return ""
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, atol=1e-3)

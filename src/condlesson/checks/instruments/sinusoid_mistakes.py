@@ -12,6 +12,9 @@ from condlesson.checks.instruments.sinusoid_fit import BASE, wheel
 __all__ = ["Wheel", "base_text", "known_wheels"]
 
 
+PAGE = 256  # the page's width, which every check reads first
+
+
 class Wheel(NamedTuple):
     """Frequencies of a mistake, and its message."""
 
@@ -26,6 +29,8 @@ def known_wheels(d: int, fastest: float) -> list[Wheel]:
     half = d // 2
     i, ones = torch.arange(half, dtype=torch.float64), torch.ones(half, dtype=torch.float64)
     found = []
+    for steps in (PAGE // 2, PAGE // 2 - 1) if d < PAGE else ():
+        found.append(Wheel(wheel(PAGE, steps=steps)[:half], _KEPT.format(steps=steps)))
     for steps in (half, half - 1):
         right = wheel(d, steps=steps)
         found += [Wheel(factor * right, text) for factor, text in _FACTORS.items()]
@@ -90,6 +95,11 @@ _SHIFTS = ((1.0, "+ 1"), (-1.0, "- 1"))
 _SHIFTED = (
     "t is shifted: your row of t is the formula's row of t {shift}. Timesteps "
     "count from 0, and at t = 0 every sine is 0 and every cosine 1."
+)
+_KEPT = (
+    "The frequencies are the first {{half}} of those of the width 256: the exponents are divided "
+    "by {steps} here, too. Is a width written down, or are frequencies kept from an earlier call? "
+    "Take half of the width that is asked for, in each call."
 )
 _RISING = (
     "The frequencies rise from 1 to {w:,.0f} radians a step instead of falling, so that "
