@@ -72,7 +72,7 @@ book: $(STAMP) ## run the pages that changed, and build the book, with all that 
 	@$(BIN)/python -m tools.build
 
 live: $(STAMP) ## serve the book, and rebuild and reload it on each save; PORT=8000
-	$(BIN)/python -m tools.live $(PORT)
+	$(BIN)/python -m tools.live "$(PORT)"
 
 page: $(STAMP) ## begin a page that builds; name=my-page
 	@$(BIN)/python -m tools.new page "$(name)"
@@ -155,7 +155,8 @@ audit: $(STAMP) ## look for known vulnerabilities of what is pinned (needs a net
 	$(BIN)/uv tool run pip-audit --strict --disable-pip --no-deps --requirement _build/pins.txt
 
 preview: $(STAMP) ## set the pages beside those of an earlier site, and list what differs; BASE=dir
-	@test -n "$(BASE)" || { echo "BASE must be given: make preview BASE=dir" >&2; exit 1; }
+	@test -f "$(BASE)/index.html" || { \
+	  echo "BASE must be the folder of a built site, got '$(BASE)': make preview BASE=dir" >&2; exit 1; }
 	$(MAKE) --no-print-directory html
 	$(BIN)/python -m tools.preview "$(BASE)" $(SITE) _build/preview
 	@echo "The preview is at $(CURDIR)/_build/preview/index.html"

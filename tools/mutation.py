@@ -74,6 +74,10 @@ def main(*modules: str, sample: str = "") -> int:
         modules: Names such as condlesson.embeddings; all of the settings, if there are none.
         sample: The word of a sample; all changes, if there is none.
     """
+    for module in modules:
+        path = ROOT / "src" / module.replace(".", "/")
+        if not path.is_dir() and not path.with_name(f"{path.name}.py").is_file():
+            sys.exit(f"MODULES must be names such as condlesson.embeddings, got {module!r}.")
     copy_tree()
     if not TOOL.is_dir():
         command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", MUTMUT]

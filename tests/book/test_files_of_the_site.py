@@ -66,6 +66,27 @@ def test_a_broken_style_sheet_fails_the_build(tmp_path, added, told):
     assert re.search(told, result.stdout + result.stderr)
 
 
+@pytest.mark.fault(
+    "a script or a picture that pages share is broken",
+    "the build fails before anything runs, and names file and line",
+)
+def test_shared_files_that_are_broken_are_named(tmp_path):
+    static = tiny_book(tmp_path, "Sound.") / "book" / "_static"
+    with (static / "lesson.js").open("a") as script:
+        script.write("function ( {\n")
+    pad = tmp_path / "book" / "desk" / "pad.js"
+    pad.write_text(pad.read_text()[:-20])
+    (static / "logo.svg").write_text((static / "logo.svg").read_text()[:200])
+    (static / "card.png").write_bytes((static / "card.png").read_bytes()[:3000])
+    result = make_html(tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert re.search(r"lesson\.js:\d+: it is no JavaScript: .*, at: function \( \{", output)
+    assert re.search(r"pad\.js:\d+: it is no JavaScript", output)
+    for name in ("logo.svg", "card.png"):
+        assert f"{name} is no picture that can be read" in output
+
+
 def test_a_page_in_a_folder_keeps_its_figure(tmp_path):
     tiny_book(tmp_path, "Sound.")
     with (tmp_path / "_toc.yml").open("a") as toc:
