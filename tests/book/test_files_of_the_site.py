@@ -99,3 +99,20 @@ def test_a_page_in_a_folder_keeps_its_figure(tmp_path):
     shown = re.findall(r'src="\.\./(_images/[^"]+)"', (site / "more" / "sub.html").read_text())
     assert shown
     assert all((site / name).is_file() for name in shown)
+
+
+@pytest.mark.fault(
+    "somebody deletes a page, a picture or a script of the built site", "the next build makes it"
+)
+def test_what_is_gone_from_the_site_is_made_again(tmp_path):
+    tiny_book(tmp_path, FIGURE)
+    assert make_html(tmp_path).returncode == 0
+    site = tmp_path / "_build" / "html"
+    gone = [site / "index.html", *site.glob("_images/*"), site / "_static" / "book.js"]
+    before = [path.read_bytes() for path in gone]
+    for path in gone:
+        path.unlink()
+    result = make_html(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert [path.read_bytes() for path in gone] == before
+    assert "Executing" not in result.stdout + result.stderr

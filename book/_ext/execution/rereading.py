@@ -2,11 +2,11 @@
 
 Sphinx keeps what it read, and forgets what it complained about. So a page is read again after a
 warning about it; and every page, after a warning about none, after a build that broke off while it
-read or that wrote no pages, and when code changed that shapes pages. Sphinx knows a page by the
-time when it read it, and so misses one that was saved meanwhile or put back; here its content
-counts. Each is written again when something changed that stands on other pages as well: titles,
-labels, numbers of figures, questions, citations, the table of contents, scripts and styles. Nor
-does Sphinx take a page from the site that is gone from the book.
+read or that wrote no pages, when a file of the site is gone, and when code changed that shapes
+pages. Sphinx knows a page by the time when it read it, and so misses one that was saved meanwhile
+or put back; here its content counts. Each is written again when something changed that stands on
+other pages as well: titles, labels, numbers of figures, questions, citations, the table of
+contents, scripts and styles. Nor does Sphinx take a page from the site that is gone from the book.
 """
 
 import hashlib
@@ -54,6 +54,8 @@ def read_again(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
     unsound = _mark(app)
     noted = unsound.read_text().split() if unsound.exists() else []
     unsound.write_text(ALL)
+    kept = _list(app).read_text("utf-8").splitlines() if _list(app).exists() else []
+    noted += [ALL] if not all(Path(app.outdir, name).is_file() for name in kept) else []
     read = getattr(env, "sources", {})
     changed = {name for name in env.found_docs if name in read and read[name] != _source(env, name)}
     return env.found_docs if ALL in noted else env.found_docs.intersection(noted) | changed
@@ -73,6 +75,8 @@ def end(app: Sphinx, exception: Exception | None) -> None:
     """Remember how this build ended."""
     if app.builder.name != "html":  # what it has read, it did not write
         return
+    if exception is None:
+        _list(app).write_text("\n".join(_written(Path(app.outdir))), "utf-8")
     if exception is None and not app._warncount:
         _mark(app).unlink(missing_ok=True)
     elif exception is None and app.complaints.pages:
@@ -108,6 +112,16 @@ def drop_gone(app: Sphinx, env: BuildEnvironment, *_: object) -> list[str]:
 
 def _mark(app: Sphinx) -> Path:
     return Path(app.doctreedir, "unsound")
+
+
+def _list(app: Sphinx) -> Path:
+    return Path(app.doctreedir, "written")
+
+
+def _written(out: Path) -> list[str]:
+    """Pages, and what they are shown with; what is published beside them, other tools write."""
+    found = [*out.glob("*.html"), *out.glob("_static/**/*"), *out.glob("_images/*")]
+    return sorted(path.relative_to(out).as_posix() for path in found if path.is_file())
 
 
 def _version() -> int:
