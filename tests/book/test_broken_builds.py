@@ -69,6 +69,16 @@ BROKEN = {  # pages, and what is named
         ASKED.format(name="d", options=":right: 1\n:cells: 2", choices=CHOICES),
         "cells and whole-section say what stop folds, and need it",
     ),
+    "folds-too-few": (
+        ASKED.format(name="e", options=":right: 1\n:stop:\n:cells: 9", choices=CHOICES)
+        + "\n\nText.",
+        "cells says that stop folds 9 cells, and 0 follow",
+    ),
+    "question-name": (
+        ASKED.format(name="a><b>", options=":right: 1", choices=CHOICES),
+        "a name has small letters, digits and hyphens",
+    ),
+    "no-mistake": ("```{predict} f\n:mistake: nope\n```", "mistake must be one of "),
     "rounded-away": (GLUED, "a number of a cell shows as 0.00: its format takes more digits away"),
     "html-picture": (
         '<div><img src="nothing.png" alt="Nothing."></div>',

@@ -35,6 +35,7 @@ A question is a `details` element with everything in it. Where scripts run, `pre
 """
 
 import math
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -49,8 +50,10 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
+from condlesson.arguments import check_choice
 from condlesson.notebooks.predictions import take_apart
 
+NAME = re.compile(r"[a-z][a-z0-9-]*")
 logger = logging.getLogger(__name__)
 
 
@@ -83,8 +86,12 @@ class Predict(SphinxDirective):
         name = self.arguments[0]
         try:
             question, choices, right = self._asked()
-        except (KeyError, ValueError) as error:
+        except ValueError as error:
             raise self.error(f"{{predict}} {name}: {error}") from error
+        if not NAME.fullmatch(name):
+            raise self.error(
+                f"{{predict}} {name}: a name has small letters, digits and hyphens, as in two-fans."
+            )
         known = self.env.__dict__.setdefault("predictions", {})
         if "stop" not in self.options and {"cells", "whole-section"} & set(self.options):
             raise self.error(
@@ -94,6 +101,7 @@ class Predict(SphinxDirective):
             raise self.error(f"{{predict}} {name}: there is another question of that name.")
         cells = math.inf if "whole-section" in self.options else self.options.get("cells", 1)
         node = predict(name=name, right=right, cells=cells, stops="stop" in self.options)
+        node["wanted"] = self.options.get("cells", 0)
         node["ids"] = [f"predict-{name}"]
         summary = predict_part("", tag="summary", classes=["predict-question"])
         summary += question
@@ -112,7 +120,6 @@ class Predict(SphinxDirective):
 
         Raises:
             ValueError: something is missing or wrong.
-            KeyError: there is no such mistake.
         """
         if "mistake" in self.options:
             if self.content or "right" in self.options:
@@ -124,6 +131,7 @@ class Predict(SphinxDirective):
                 MISTAKES,  # loads torch, which takes longer than a build
             )
 
+            check_choice("mistake", self.options["mistake"], MISTAKES)
             asked = MISTAKES[self.options["mistake"]].question
             choices = [(_plain(c.text), _plain(c.feedback)) for c in asked.choices]
             right = [choice.is_right for choice in asked.choices].index(True) + 1
@@ -181,6 +189,14 @@ class TakeAnswers(SphinxTransform):
             if ends or cells > question["cells"]:
                 break
             taken.append(node)
+        if cells < question["wanted"]:
+            logger.warning(
+                "{predict} %s: cells says that stop folds %d cells, and %d follow. Count again.",
+                question["name"],
+                question["wanted"],
+                cells,
+                location=question,
+            )
         for node in taken:
             parent.remove(node)
         return taken
