@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from xml.etree import ElementTree
+from xml.etree.ElementTree import ParseError
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -106,11 +107,14 @@ def test_a_figure_s_size_is_that_of_its_drawing(tmp_path):
     assert figures._size(tmp_path / "a.svg") == (3 * 96, 2 * 96, "dark-light")
     Image.new("L", (30, 20)).save(tmp_path / "a.png")
     assert figures._size(tmp_path / "a.png") == (30, 20, "")
-    (tmp_path / "b.svg").write_text('<svg viewBox="0 0 64 32">')
+    (tmp_path / "b.svg").write_text('<svg viewBox="0 0 64 32"></svg>')
     assert figures._size(tmp_path / "b.svg") == (64, 32, "")
-    (tmp_path / "c.svg").write_text('<svg role="img">')
+    (tmp_path / "c.svg").write_text('<svg role="img"></svg>')
     with pytest.raises(ExtensionError, match=r"c\.svg must say its width and height"):
         figures._size(tmp_path / "c.svg")
+    (tmp_path / "d.svg").write_text('<svg viewBox="0 0 64 32"><g>')
+    with pytest.raises(ParseError):
+        figures._size(tmp_path / "d.svg")
 
 
 def test_a_suited_figure_is_whole_and_smaller():
