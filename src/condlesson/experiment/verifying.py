@@ -144,7 +144,7 @@ def _strangers() -> list[str]:
 
 def _owner(file: str) -> str:
     """The name of the run that a file is of, or says it is."""
-    return re.sub(r"(?:-outputs)?\.(?:json|npz|checkpoint)$", "", file)
+    return re.sub(r"(?:-outputs)?\.(?:json|npz|checkpoint)(?:\.partial)?$", "", file)
 
 
 def _representatives(runs: Iterable[Run], paths: set[TrainConfig]) -> set[str]:
