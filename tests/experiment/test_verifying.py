@@ -144,7 +144,7 @@ def test_what_belongs_to_no_run_is_named(monkeypatch, tmp_path, name):
     monkeypatch.setattr(verifying, "FOLDERS", (tmp_path,))
     (tmp_path / ".DS_Store").touch()
     (tmp_path / "judges").mkdir()
-    (tmp_path / "adagn-seed42-12800x5.checkpoint.partial").touch()  # of a training that was ended
+    assert verifying._owner("adagn-seed42-12800x5.checkpoint.partial") == "adagn-seed42-12800x5"
     assert verifying._strangers() == []
     (tmp_path / name).touch()
     (message,) = verifying._strangers()
