@@ -249,6 +249,7 @@ class FourierTimestepEmbedding(TimestepEmbedding):
 
     def forward(self, t: float | Tensor) -> Tensor:
         """Embed t, as `sinusoidal_embedding` takes it; returns shape (B, d_emb)."""
+        t = as_batch(t).to(self.features.frequencies.device)
         features = self.features(t).to(self.linear_1.weight)  # the layers' device and dtype
         return self.linear_2(F.gelu(self.linear_1(features)))
 

@@ -101,6 +101,7 @@ def test_a_page_in_a_folder_keeps_its_figure(tmp_path):
     assert all((site / name).is_file() for name in shown)
 
 
+@pytest.mark.weekly
 @pytest.mark.fault(
     "somebody deletes a page, a picture or a script of the built site", "the next build makes it"
 )
