@@ -16,6 +16,7 @@ from condlesson.training import TrainConfig, make_model
 from tests.browser.desk import FIRST, SHARED
 from tests.browser.firefox import firefox
 from tests.browser.site import as_file
+from tests.conftest import weekly_but
 
 pytestmark = pytest.mark.slow
 
@@ -243,7 +244,7 @@ def shift(desk):
 
 
 @pytest.mark.parametrize("name, tool", [("index", "first"), ("inside", "lie"), ("desk", "break")])
-@pytest.mark.parametrize("width", [1300, 390])
+@pytest.mark.parametrize("width", weekly_but([390], [1300, 390]))
 def test_a_button_starts_and_stops_the_network_and_nothing_shifts(
     open_desk, site, name, tool, width
 ):

@@ -128,7 +128,10 @@ def test_going_back_while_it_draws_shows_what_is_drawn(open_desk):
     desk.says("sample", "Stopped")
 
 
-@pytest.mark.parametrize("steps, said", [("100", "Drawing in 100"), ("5", "5 steps took")])
+@pytest.mark.parametrize(
+    "steps, said",
+    [("100", "Drawing in 100"), pytest.param("5", "5 steps took", marks=pytest.mark.weekly)],
+)
 def test_another_network_has_drawn_nothing_yet(open_desk, steps, said):
     desk = open_desk().start()
     desk.tool("sample").locator("[name='steps']").select_option(steps)

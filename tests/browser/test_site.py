@@ -130,7 +130,7 @@ def test_axe_finds_nothing(desktop, name, views):
         assert found == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", weekly_but(SOME_PAGES, PAGES))
 def test_a_page_can_be_read_without_scripts(chromium, name):
     context = chromium.new_context(java_script_enabled=False, viewport=DESKTOP, color_scheme="dark")
     page = context.new_page()
