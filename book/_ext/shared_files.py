@@ -33,9 +33,8 @@ for (const file of process.argv.slice(1)) {
 def look(app: Sphinx) -> None:
     """Refuse what is broken, before anything runs."""
     folders = Path(app.srcdir), PACKAGE
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    scripts = [path for path in files if path.suffix == ".js"]
-    pictures = [path for path in files if path.parent == folders[0] / "_static"]
+    scripts = [path for folder in folders for path in sorted(folder.rglob("*.js"))]
+    pictures = sorted((folders[0] / "_static").iterdir())
     if wrong := [*_no_scripts(scripts), *_no_pictures(pictures)]:
         raise ExtensionError("\n".join(wrong))
 

@@ -26,6 +26,7 @@ __all__ = [
     "stream_seed",
     "training_images",
     "validation_batches",
+    "validation_count",
     "withheld",
 ]
 
@@ -109,12 +110,9 @@ def validation_batches(
     Raises:
         ValueError: The data set holds too few test images.
     """
+    n = validation_count(config, data, final=final)
     by_seed = config.final_images > 0
     purpose = "final" if final and by_seed else "validation"
-    field = "final_images" if purpose == "final" else "val_images"
-    n = getattr(config, field)
-    if n > len(data.test_images):
-        raise ValueError(f"{field} must be at most {len(data.test_images)}, got {n}.")
     generator = stream(config.seed if by_seed else 0, purpose)
     chosen = torch.randperm(len(data.test_images), generator=generator)[:n]
     x_0 = clean_images(config, data.test_images[chosen])
@@ -125,6 +123,15 @@ def validation_batches(
     batch = make_batch(x_0, t, noise, schedule, labels)
     parts = [range(k, min(k + config.batch_size, n)) for k in range(0, n, config.batch_size)]
     return [batch.each(lambda x, p=p: x[p.start : p.stop].to(device)) for p in parts]
+
+
+def validation_count(config: TrainConfig, data: Mnist, *, final: bool = False) -> int:
+    """How many test images `validation_batches` has; ValueError if there are not so many."""
+    field = "final_images" if final and config.final_images else "val_images"
+    n = getattr(config, field)
+    if n > len(data.test_images):
+        raise ValueError(f"{field} must be at most {len(data.test_images)}, got {n}.")
+    return n
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:

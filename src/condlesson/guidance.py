@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from condlesson.arguments import check_choice, check_number
-from condlesson.inputs import one_for_each
+from condlesson.inputs import check_labels, one_for_each
 
 __all__ = ["CONVENTIONS", "GuidedModel", "guidance_scale", "guided_prediction", "interval_scale"]
 
@@ -152,11 +152,7 @@ class GuidedModel(nn.Module):
         t, labels, scale = one_for_each(t, x_t), self.labels, self.scale
         if labels is None:  # without a class, which needs no guidance
             labels, scale = torch.full((len(x_t),), self.null_label, device=x_t.device), 1
-        if labels.shape != x_t.shape[:1]:
-            raise ValueError(
-                f"labels must have the shape ({len(x_t)},), one class for each image, got "
-                f"{tuple(labels.shape)}. One class for all: torch.full(({len(x_t)},), 7)."
-            )
+        check_labels(labels, len(x_t))
         if self.interval is not None and scale != 1:
             scales = interval_scale(t, scale, *self.interval)
             scale = scales.reshape(-1, *[1] * (x_t.ndim - 1)) if (scales != 1).any() else 1

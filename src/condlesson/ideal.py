@@ -16,6 +16,7 @@ from torch import Tensor
 
 from condlesson.arguments import check_integer
 from condlesson.diffusion import check_alphas_cumprod, gather
+from condlesson.inputs import check_labels
 
 __all__ = ["IdealModel"]
 
@@ -78,11 +79,7 @@ class IdealModel:
                 f"x_t must have the shape {('B', *self.images.shape[1:])} and the type of the "
                 f"images, {self.images.dtype}, got {tuple(x_t.shape)} and {x_t.dtype}."
             )
-        if labels.shape != x_t.shape[:1]:
-            raise ValueError(
-                f"labels must have the shape ({len(x_t)},), one for each image, got "
-                f"{tuple(labels.shape)}."
-            )
+        check_labels(labels, len(x_t))
         known = (labels[:, None] == self.labels) | (labels == self.null_label)[:, None]
         if not known.any(dim=1).all():
             raise ValueError(

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from condlesson.embeddings import check_timesteps
 
-__all__ = ["autocasts", "check_image", "one_for_each"]
+__all__ = ["autocasts", "check_image", "check_labels", "one_for_each"]
 
 
 def check_image(x_t: Tensor, weights: Tensor) -> None:
@@ -39,6 +39,15 @@ def autocasts(like: Tensor) -> bool:
     """Whether autocast is on where this tensor lies; some devices, such as `meta`, have none."""
     device = like.device.type
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def check_labels(labels: Tensor, count: int) -> None:
+    """Refuse labels that are not one for each of so many images, with a ValueError."""
+    if labels.shape != (count,):
+        raise ValueError(
+            f"labels must have the shape ({count},), one class for each image, got "
+            f"{tuple(labels.shape)}. One class for all: torch.full(({count},), 7)."
+        )
 
 
 def one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:

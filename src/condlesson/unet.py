@@ -25,7 +25,7 @@ from condlesson.embeddings import (
     TimestepEmbedding,
     sinusoidal_embedding,
 )
-from condlesson.inputs import autocasts, check_image, one_for_each
+from condlesson.inputs import autocasts, check_image, check_labels, one_for_each
 
 __all__ = [
     "ConditionedBlock",
@@ -323,11 +323,8 @@ class UNetAdaGN(UNet):
         t_emb = self.time_embedding(t)
         if self.class_embedding is not None:
             class_emb = self.class_embedding(labels)  # (B, 512), or (1, 512) for no class
-            if labels is not None and len(labels) != len(t):
-                raise ValueError(
-                    f"labels must have the shape ({len(t)},), one class for each image, got "
-                    f"{tuple(labels.shape)}. One class for all: torch.full(({len(t)},), 7)."
-                )
+            if labels is not None:
+                check_labels(labels, len(t))
             return t_emb + class_emb
         if labels is not None:
             raise ValueError(

@@ -34,13 +34,11 @@ PAGES = {".md", ".markdown", ".rst", ".ipynb"}  # what somebody may take for a p
 CURE = "Use subprocess.run([...], check=True)."
 HIDDEN = {  # code whose failure nobody would see, and what to say of it
     r"^\s*(?:[\w, ]+=\s*)?!(?!=)": f"a command behind ! may fail, and nobody would see it. {CURE}",
-    r"^\s*(?:[\w, ]+=\s*)?%{1,2}(?:sx|system)\b|\bos\.(?:system|popen)\(": (
+    r"^\s*(?:[\w, ]+=\s*)?%{1,2}(?:sx|system)\b|\bos\.(?:system|popen)\("
+    r"|\bget_ipython\(\)\.(?:system|getoutput)\(": (
         f"a command of the system may fail, and nobody would see it. {CURE}"
     ),
     r"--no-raise-error\b": "--no-raise-error hides an exception. Take it out.",
-    r"\bget_ipython\(\)\.(?:system|getoutput)\(": (
-        f"a command of the system may fail, and nobody would see it. {CURE}"
-    ),
     r"^\s*%%capture\b": "%%capture hides an exception as well. Take it out.",
     r"^\s*%?(?:exit|quit)(?:\(\))?\s*;?$": "this ends the kernel before the page. Take it out.",
 }

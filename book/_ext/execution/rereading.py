@@ -54,8 +54,7 @@ def read_again(app: Sphinx, env: BuildEnvironment, *_: object) -> set[str]:
     unsound = _mark(app)
     noted = unsound.read_text().split() if unsound.exists() else []
     unsound.write_text(ALL)
-    kept = _list(app).read_text("utf-8").splitlines() if _list(app).exists() else []
-    noted += [ALL] if not all(Path(app.outdir, name).is_file() for name in kept) else []
+    noted += [ALL] if _is_something_gone(app) else []
     read = getattr(env, "sources", {})
     changed = {name for name in env.found_docs if name in read and read[name] != _source(env, name)}
     return env.found_docs if ALL in noted else env.found_docs.intersection(noted) | changed
@@ -118,9 +117,17 @@ def _list(app: Sphinx) -> Path:
     return Path(app.doctreedir, "written")
 
 
+def _is_something_gone(app: Sphinx) -> bool:
+    """Whether the site lacks a file of the last build; another builder writes no site."""
+    if app.builder.name != "html" or not _list(app).exists():
+        return False
+    names = _list(app).read_text("utf-8").splitlines()
+    return not all(Path(app.outdir, name).is_file() for name in names)
+
+
 def _written(out: Path) -> list[str]:
     """Pages, and what they are shown with; what is published beside them, other tools write."""
-    found = [*out.glob("*.html"), *out.glob("_static/**/*"), *out.glob("_images/*")]
+    found = {*out.rglob("*.html"), *out.glob("_static/**/*"), *out.glob("_images/*")}
     return sorted(path.relative_to(out).as_posix() for path in found if path.is_file())
 
 

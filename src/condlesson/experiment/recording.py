@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from condlesson.batches import clean_images, make_batch
+from condlesson.batches import clean_images, make_batch, validation_count
 from condlesson.data import Mnist, load_subset
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.experiment import plan
@@ -114,10 +114,8 @@ def record(
     """
     if data.name != config.dataset:
         raise ValueError(f"data must be {config.dataset}, as dataset says, got {data.name}.")
-    if config.final_images > len(data.test_images):  # or all epochs would be trained for nothing
-        raise ValueError(
-            f"final_images must be at most {len(data.test_images)}, got {config.final_images}."
-        )
+    if config.final_images:  # or all epochs would be trained for nothing
+        validation_count(config, data, final=True)
     device = _usable(device) if accelerator is None else accelerator.device
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ import torch
 from condlesson.config import TrainConfig
 from condlesson.experiment import plan
 from condlesson.experiment.canaries import canary_drift, canary_losses, subset, weights_loss
-from condlesson.experiment.judge_records import verify_judges
+from condlesson.experiment.judge_records import JUDGES_DIR, verify_judges
 from condlesson.experiment.outputs import outputs_canary
 from condlesson.experiment.records import RunError, canonical, digest
 from condlesson.experiment.runs import (
@@ -38,7 +38,7 @@ from condlesson.experiment.runs import (
     read_run,
     run_name,
 )
-from condlesson.experiment.told_classes import verify_classes
+from condlesson.experiment.told_classes import CLASSES_DIR, verify_classes
 
 __all__ = ["verify", "verify_book"]
 
@@ -129,7 +129,7 @@ def _pilot() -> list[str]:
 
 def _strangers() -> list[str]:
     """Files and folders among the book's runs that belong to none of them."""
-    known = {"matrix", "judges", "classes"}
+    known = {path.name for path in (plan.MATRIX_DIR, JUDGES_DIR, CLASSES_DIR)}
     problems = []
     for folder in FOLDERS:
         names = known | {run_name(config) for config in expected_runs(folder)}
