@@ -167,6 +167,7 @@ lint: $(STAMP) ## check style and format of the code, the pages, and the workflo
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m tools.lint.pages
 	$(BIN)/python -m tools.lint.faults
+	$(BIN)/python -m tests.checks.messages
 	! grep -q '^ *language: en' _config.yml || $(BIN)/typos --format brief book/*.md *.md
 	$(BIN)/zizmor --quiet --offline --pedantic .github
 	@! command -v actionlint >/dev/null || actionlint

@@ -1,8 +1,10 @@
 """All sentences that the checks and the lesson's code can say, in one list, to be read in one go.
 
-``python -m tests.checks.messages`` writes the list anew after a sentence was changed.
+``python -m tests.checks.messages --write`` writes the list anew after a sentence was changed; without
+the option it says whether that is needed.
 """
 
+import argparse
 import ast
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,5 +70,16 @@ def _shown(part: ast.FormattedValue) -> str:
     return "{" + ast.unparse(part.value) + "}"
 
 
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help=f"write {RECORD.name} anew")
+    if parser.parse_args().write:
+        RECORD.write_text(listed(), "utf-8")
+    if RECORD.read_text("utf-8") == listed():
+        return 0
+    print(f"{RECORD.name} is not what the code says. Write it anew: python -m {__spec__.name} --write")
+    return 1
+
+
 if __name__ == "__main__":
-    RECORD.write_text(listed(), "utf-8")
+    raise SystemExit(main())

@@ -14,7 +14,7 @@ LONGEST = 34  # words of a sentence
 
 def test_the_record_is_what_the_code_says():
     recorded = messages.RECORD.read_text("utf-8")
-    assert messages.listed() == recorded, "write it anew: python -m tests.checks.messages"
+    assert messages.listed() == recorded, "python -m tests.checks.messages --write"
 
 
 def test_sentences_are_plain_and_short():
