@@ -1,6 +1,7 @@
 """AdaGN against diffusers, torch.nn.GroupNorm and a float64 loop; the addition; what is refused."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -142,6 +143,28 @@ def test_additive_gn_refuses_what_does_not_fit(draw):
         AdditiveGN(8, 4, 3)
     with pytest.raises(ValueError, match=r"t_emb must have the shape \(B, 4\)"):
         AdditiveGN(8, 4, 2)(draw(2, 8, 3, 3), draw(2, 5))
+
+
+@pytest.mark.parametrize("layer", [AdaGN(8, 4, 2), AdditiveGN(8, 4, 2)])
+@pytest.mark.parametrize("name", ["h", "t_emb"])
+def test_another_type_than_the_weights_is_refused(draw, layer, name):
+    inputs = {"h": draw(2, 8, 3, 3), "t_emb": draw(2, 4)}
+    inputs[name] = inputs[name].double()
+    message = (
+        f"{name} must have the type of the weights, torch.float32, got torch.float64. "
+        f"Convert it: {name}.to(torch.float32)."
+    )
+    with pytest.raises(TypeError, match=re.escape(message)):
+        layer(**inputs)
+    inputs[name] = inputs[name].bfloat16()
+    with torch.autocast("cpu"):  # which converts what it has to
+        assert layer(**inputs).isfinite().all()
+
+
+@pytest.mark.parametrize("layer", [AdaGN(8, 4, 2), AdditiveGN(8, 4, 2)])
+def test_another_device_than_that_of_the_weights_is_refused(draw, layer):
+    with pytest.raises(ValueError, match="h must be on the device of the weights, cpu, got meta"):
+        layer(draw(2, 8, 3, 3).to("meta"), draw(2, 4).to("meta"))
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _refuse_empty(args)
         return args.call(args)
-    except (RunError, ValueError, OSError, ModuleNotFoundError, RuntimeError) as error:
+    except (RunError, ValueError, MemoryError, OSError, ModuleNotFoundError, RuntimeError) as error:
         print(f"condlesson: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson.arguments import check_count, check_integer
+from condlesson.inputs import check_like
 
 __all__ = ["AdaGN", "AdditiveGN", "add_to_channels"]
 
@@ -32,9 +33,9 @@ class AdaGN(nn.Module):
         zero_init: Start with gamma = beta = 0, so that the layer starts as GroupNorm exactly.
 
     Raises:
-        TypeError: In the call, h or t_emb is not floating.
+        TypeError: In the call, h or t_emb has another type than the weights.
         ValueError: num_channels is not a multiple of num_groups, or one of the three is below 1;
-            in the call, h or t_emb has another shape, or they are on two devices.
+            in the call, h or t_emb has another shape, or is on another device than the weights.
 
     Source: Dhariwal and Nichol 2021, section 3, arXiv:2105.05233; zero-init as in adaLN-Zero,
     Peebles and Xie 2023, section 3.2, arXiv:2212.09748.
@@ -65,7 +66,7 @@ class AdaGN(nn.Module):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then scale and shift it by t_emb (B, d_emb)."""
-        check_inputs(h, t_emb, self.num_channels, self.d_emb)
+        check_inputs(h, t_emb, self.num_channels, self.d_emb, *self.parameters())
         # TODO 3: project t_emb, and split the result along its last dimension (.chunk).
         gamma, beta = self.projection(t_emb).chunk(2, dim=-1)  # (B, C) each
         # END TODO
@@ -91,9 +92,9 @@ class AdditiveGN(nn.Module):
         num_groups: Groups of the norm; num_channels is a multiple of it.
 
     Raises:
-        TypeError: In the call, h or t_emb is not floating.
+        TypeError: In the call, h or t_emb has another type than the weights.
         ValueError: num_channels is not a multiple of num_groups, or one of the three is below 1;
-            in the call, h or t_emb has another shape, or they are on two devices.
+            in the call, h or t_emb has another shape, or is on another device than the weights.
     """
 
     def __init__(self, num_channels: int, d_emb: int, num_groups: int = 32) -> None:
@@ -109,7 +110,7 @@ class AdditiveGN(nn.Module):
 
     def forward(self, h: Tensor, t_emb: Tensor) -> Tensor:
         """Normalise h (B, C, H, W), then shift it by t_emb (B, d_emb)."""
-        check_inputs(h, t_emb, self.num_channels, self.d_emb)
+        check_inputs(h, t_emb, self.num_channels, self.d_emb, *self.parameters())
         # TODO 3: normalise h, and then add the projected embedding to every channel.
         return add_to_channels(self.norm(h), self.projection(t_emb))
         # END TODO
@@ -154,8 +155,8 @@ def check_groups(num_channels: int, num_groups: int, d_emb: int = 1) -> None:
     check_count(num_channels, "num_channels")
 
 
-def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> None:
-    """Refuse a feature map or an embedding of another shape, of whole numbers, or elsewhere."""
+def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int, *weights: Tensor) -> None:
+    """Refuse a feature map or an embedding of another shape or type, or elsewhere."""
     for name, value in (("h", h), ("t_emb", t_emb)):
         if not value.is_floating_point():
             raise TypeError(f"{name} must be floating, got {value.dtype}.")
@@ -175,3 +176,6 @@ def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int) -> Non
             f"embedding for each of the {len(h)} feature maps, or one for all. "
             "Add a batch dimension to a single embedding: t_emb[None]."
         )
+    for weight in weights:
+        check_like("h", h, weight)
+        check_like("t_emb", t_emb, weight)

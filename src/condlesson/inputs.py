@@ -5,7 +5,7 @@ from torch import Tensor
 
 from condlesson.embeddings import check_timesteps
 
-__all__ = ["autocasts", "check_image", "check_labels", "one_for_each"]
+__all__ = ["autocasts", "check_image", "check_labels", "check_like", "one_for_each"]
 
 
 def check_image(x_t: Tensor, weights: Tensor) -> None:
@@ -22,16 +22,26 @@ def check_image(x_t: Tensor, weights: Tensor) -> None:
         )
     if not x_t.numel():
         raise ValueError(f"x_t must hold at least one pixel, got shape {tuple(x_t.shape)}.")
-    if x_t.device != weights.device:
+    check_like("x_t", x_t, weights)
+
+
+def check_like(name: str, value: Tensor, weights: Tensor) -> None:
+    """Refuse what lies on another device than the weights, or that they cannot be applied to.
+
+    Raises:
+        TypeError: The value has another type, and no autocast to change that.
+        ValueError: It is on another device.
+    """
+    if value.device != weights.device:
         raise ValueError(
-            f"x_t must be on the network's device, {weights.device}, got {x_t.device}. "
-            f"Move it: x_t.to({str(weights.device)!r})."
+            f"{name} must be on the device of the weights, {weights.device}, got {value.device}. "
+            f"Move it: {name}.to({str(weights.device)!r})."
         )
-    is_cast = autocasts(x_t) and x_t.is_floating_point()
-    if x_t.dtype != weights.dtype and not is_cast:
+    is_cast = autocasts(value) and value.is_floating_point()
+    if value.dtype != weights.dtype and not is_cast:
         raise TypeError(
-            f"x_t must have the type of the weights, {weights.dtype}, got {x_t.dtype}. "
-            f"Convert it: x_t.to({weights.dtype})."
+            f"{name} must have the type of the weights, {weights.dtype}, got {value.dtype}. "
+            f"Convert it: {name}.to({weights.dtype})."
         )
 
 

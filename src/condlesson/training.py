@@ -36,8 +36,10 @@ from condlesson.batches import (
 from condlesson.config import PRECISIONS, TIERS, TrainConfig
 from condlesson.data import Mnist
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
+from condlesson.machine import free_memory
 from condlesson.networks import NETWORKS
 from condlesson.sampling import evaluating
+from condlesson.unet import count_parameters
 
 if TYPE_CHECKING:
     from accelerate import Accelerator  # of the training extras; one process needs none of it
@@ -88,7 +90,12 @@ class TrainState:
 
     @classmethod
     def start(cls, config: TrainConfig, device: torch.device | str = "cpu") -> "TrainState":
-        """A fresh run: `make_model`'s network and its optimiser."""
+        """A fresh run: `make_model`'s network and its optimiser.
+
+        Raises:
+            MemoryError: They do not fit into the memory that is free.
+        """
+        _check_memory(config)
         model = make_model(config).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
         average = copy.deepcopy(model).requires_grad_(False) if config.ema_decay else None
@@ -190,6 +197,22 @@ def train(
             state.train_loss.append(torch.stack(state.losses).mean().item())
             state.val_loss.append(losses.mean().item())
         yield state
+
+
+def _check_memory(config: TrainConfig) -> None:
+    """Refuse a network that does not fit: the system would kill whoever asks for the memory."""
+    with torch.device("meta"):
+        count = count_parameters(NETWORKS[config.variant].make(config.width))
+    copies = (
+        5 if config.ema_decay else 4
+    )  # weights, gradients, two averages of Adam; and of its own
+    needed, free = copies * count * torch.float32.itemsize, free_memory()
+    if needed > free:
+        raise MemoryError(
+            f"width must be one whose network fits into the free memory, got {config.width}: "
+            f"its {count:,} weights take at least {needed / 1e9:.1f} GB in training, and "
+            f"{free / 1e9:.1f} GB are free. Make it narrower."
+        )
 
 
 def make_model(config: TrainConfig) -> nn.Module:

@@ -1,7 +1,7 @@
 """All sentences that the checks and the lesson's code can say, in one list, to be read in one go.
 
-``python -m tests.checks.messages --write`` writes the list anew after a sentence was changed; without
-the option it says whether that is needed.
+``python -m tests.checks.messages --write`` writes the list anew after a sentence was changed;
+without the option it says whether that is needed.
 """
 
 import argparse
@@ -77,7 +77,9 @@ def main() -> int:
         RECORD.write_text(listed(), "utf-8")
     if RECORD.read_text("utf-8") == listed():
         return 0
-    print(f"{RECORD.name} is not what the code says. Write it anew: python -m {__spec__.name} --write")
+    print(
+        f"{RECORD.name} is not what the code says. Write it anew: python -m {__spec__.name} --write"
+    )
     return 1
 
 

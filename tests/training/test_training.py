@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from condlesson import count_parameters, training
 from condlesson.data import to_model_range
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 from condlesson.training import (
@@ -74,6 +75,18 @@ def test_what_is_left_of_an_epoch_is_dropped():
 def test_config_counts_in_integers(name, value):
     with pytest.raises(TypeError, match=f"{name} must be an integer, got {value!r}"):
         TrainConfig(**{name: value})
+
+
+@pytest.mark.fault("a network wider than the memory", "refused at once: how much it needs")
+def test_a_network_that_does_not_fit_is_refused(monkeypatch):
+    count = count_parameters(make_model(TINY))
+    monkeypatch.setattr(training, "free_memory", lambda: 16 * count - 1)
+    with pytest.raises(MemoryError, match=f"got {TINY.width}: its {count:,} weights take at least"):
+        TrainState.start(TINY)
+    monkeypatch.setattr(training, "free_memory", lambda: 16 * count)
+    TrainState.start(TINY)
+    with pytest.raises(MemoryError):
+        TrainState.start(replace(TINY, ema_decay=0.9))
 
 
 # --- evaluate ---------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sqlalchemy.exc import DatabaseError
 
-from condlesson.notebooks.machine import cores
+from condlesson.machine import cores
 from execution import inputs, scrutiny
 from execution.form import FormError, not_in_contents, read_page, wrong_cells, wrong_front
 from execution.worker import INPUTS, Worker, run_changed, run_side_by_side

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from condlesson.notebooks.machine import processes
+from condlesson.machine import processes
 from condlesson.notebooks.pages import Page
 
 __all__ = ["measure", "run_page"]

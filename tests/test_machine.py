@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from condlesson.notebooks import machine
+from condlesson import machine
 
 GIGA = 10**9
 
