@@ -203,9 +203,7 @@ def _check_memory(config: TrainConfig) -> None:
     """Refuse a network that does not fit: the system would kill whoever asks for the memory."""
     with torch.device("meta"):
         count = count_parameters(NETWORKS[config.variant].make(config.width))
-    copies = (
-        5 if config.ema_decay else 4
-    )  # weights, gradients, two averages of Adam; and of its own
+    copies = 5 if config.ema_decay else 4  # weights, gradients, Adam's two averages; the average
     needed, free = copies * count * torch.float32.itemsize, free_memory()
     if needed > free:
         raise MemoryError(
