@@ -26,6 +26,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 import condlesson
+import templates
 
 ENGINE = ("layers", "unet", "diffusion", "network-file", "jobs")
 TOOLS = (
@@ -98,11 +99,11 @@ class DeskTools(SphinxPostTransform):
 
 def render(app: Sphinx, name: str, figure: str, **context: object) -> str:
     """HTML of a tool; `figure` begins the ids in it."""
-    templates = Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(app.srcdir, "desk")), autoescape=True, trim_blocks=True
     )
     about = read_about(files(app))
-    return templates.get_template(f"{name}.html").render(figure=figure, **about, **context)
+    return templates.render(environment, f"{name}.html", figure=figure, **about, **context)
 
 
 def read_about(folder: Path) -> dict:

@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import reading
+import templates
 from condlesson.notebooks import addresses
 
 
@@ -43,7 +44,9 @@ def write_parts(app: Sphinx, doctree: nodes.document, page: str) -> None:
             "minutes": lambda other: reading.minutes(app.env, other),
             "colab": base and addresses.colab_address("exercise-1", base.rstrip("/")),
         }
-        markup = app.builder.templates.render(f"landing/{node['template']}.html", context)
+        markup = templates.render(
+            app.builder.templates.environment, f"landing/{node['template']}.html", **context
+        )
         node.replace_self(nodes.raw("", markup, format="html"))
 
 

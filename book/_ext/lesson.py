@@ -16,6 +16,8 @@ from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from myst_nb.ext.glue.roles import PasteTextRole
+from myst_nb.ext.glue.utils import retrieve_glue_data
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -35,7 +37,6 @@ PAGE_OF = {
     "block": "exercise-4",
 }
 SOLVED = re.compile(r'<details class="check-solved">.*?</details>', re.S)
-ROUNDED_AWAY = re.compile(r"[-+]?0\.0(?:0+%?|%)")  # 0.0 is what 0 shows without a format
 logger = logging.getLogger(__name__)
 
 
@@ -126,6 +127,27 @@ class ChecksWithSolutions(SphinxPostTransform):
             behind[0].parent.append(nodes.raw("", opened, format="html"))
 
 
+class PastedText(PasteTextRole):
+    """A number that a cell glued, in the text; its format must not show as 0 what is none."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        found, messages = super().run()
+        key = self.text.partition(":")[0]
+        for inline in found if key != self.text else ():
+            value = retrieve_glue_data(self.document, key).data["text/plain"]
+            if _number(inline.astext()) == 0 and _number(value) not in (0, None):
+                told = "a number of a cell shows as %s and is %s. Have its format show more digits."
+                logger.warning(told, inline.astext(), value, location=inline)
+        return found, messages
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.strip("%").replace(",", ""))
+    except ValueError:
+        return None
+
+
 class TrueMinus(SphinxPostTransform):
     """Gives numbers that a page glues into its text a minus sign in the place of a hyphen."""
 
@@ -135,13 +157,6 @@ class TrueMinus(SphinxPostTransform):
         """Do so for each number."""
         for inline in self.document.findall(nodes.inline):
             if "pasted-text" in inline["classes"]:
-                if ROUNDED_AWAY.fullmatch(inline.astext()):
-                    logger.warning(
-                        "a number of a cell shows as %s: its format takes more digits away than it "
-                        "has. Give it more of them, or write 0.",
-                        inline.astext(),
-                        location=inline,
-                    )
                 inline.children = [nodes.Text(true_minus(inline.astext()))]
 
 
@@ -157,6 +172,7 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("source", Source)
     app.add_directive("scaffold", Scaffold)
     app.add_directive("solution", Solution)
+    app.add_role_to_domain("glue", "text", PastedText(), override=True)
     app.add_post_transform(ChecksWithSolutions)
     app.add_post_transform(TrueMinus)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,6 +20,7 @@ from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 import condlesson
+import templates
 
 FOLDER = Path(condlesson.__file__).parent / "figures" / "moving"
 SHARED = "moving"  # the script that all of them use
@@ -52,7 +53,8 @@ class MovingFigures(SphinxPostTransform):
         figure = before[-1]
         image = figure.next_node(nodes.image)
         context = {"figure": figure["ids"][0], "data": values}
-        controls = self.app.builder.templates.render(f"moving/{name}/{name}.html", context)
+        environment = self.app.builder.templates.environment
+        controls = templates.render(environment, f"moving/{name}/{name}.html", **context)
         shipped = html.escape(IMAGE.sub(self._as_file, json.dumps(values, separators=(",", ":"))))
         # No script in our pages; and no text, in which a search would find words.
         kept = f'<template data-moving="{name}" data-values="{shipped}"></template>'

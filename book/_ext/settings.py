@@ -27,6 +27,20 @@ logger = logging.getLogger(__name__)
 CONFIG, TOC = "_config.yml", "_toc.yml"
 UNLISTED = {("project",), ("parse", "myst_substitutions")}  # read, though in no list
 SUFFIXES = ("", ".md", ".ipynb", ".rst")
+KEPT = {  # by their place; with others faults would pass a build without a word
+    ("only_build_toc_files",): True,
+    ("execute", "execute_notebooks"): "cache",
+    ("execute", "allow_errors"): False,
+    ("execute", "stderr_output"): "show",
+    ("execute", "exclude_patterns"): [],
+    ("sphinx", "config", "nb_execution_mode"): "cache",
+    ("sphinx", "config", "nb_execution_allow_errors"): False,
+    ("sphinx", "config", "nb_execution_raise_on_error"): True,
+    ("sphinx", "config", "nb_execution_excludepatterns"): [],
+    ("sphinx", "config", "nitpicky"): True,
+    ("sphinx", "config", "nitpick_ignore"): [],
+    ("sphinx", "config", "suppress_warnings"): [],
+}
 
 
 def wrong_files(root: Path) -> list[str]:
@@ -71,6 +85,7 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
     settings = yaml.safe_load((root / CONFIG).read_text("utf-8"))
     for error in get_validator().iter_errors(settings):
         yield f"{CONFIG}: {': '.join(map(str, error.path))}: {error.message}. Give it such a value."
+    yield from _weakened(settings)
     sphinx = settings.get("sphinx") or {}
     local = sphinx.get("local_extensions") or {}
     sys.path.extend(str(root / folder) for folder in local.values())  # as Jupyter Book will
@@ -81,6 +96,27 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
             near = pkgutil.iter_modules(parent and parent.submodule_search_locations)
             cure = _cure(last if parent else name.partition(".")[0], {it.name for it in near})
             yield f"{CONFIG}: there is no Sphinx extension {name}. {cure}"
+            return
+    for path in sorted((root / "book" / "_ext").rglob("*.py")):
+        inside = path.relative_to(root / "book" / "_ext").with_suffix("")
+        name = ".".join(inside.parts).removesuffix(".__init__")
+        if name not in local and "\ndef setup(" in path.read_text("utf-8"):
+            yield (
+                f"{CONFIG}: sphinx: local_extensions: {name} is missing, and what it sees to would "
+                f"not be seen to. Enter it: {name}: book/_ext."
+            )
+
+
+def _weakened(settings: dict) -> Iterator[str]:
+    for place, kept in KEPT.items():
+        value = settings
+        for name in place:
+            value = value.get(name, kept) if isinstance(value, dict) else kept
+        if value != kept:
+            yield (
+                f"{CONFIG}: {': '.join(place)} must be {kept!r}, got {value!r}: faults would pass "
+                "without a word. Mend what it would pass over."
+            )
 
 
 def _spec(module: str) -> ModuleSpec | None:

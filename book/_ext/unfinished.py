@@ -10,6 +10,7 @@ for the first.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
+from pathlib import Path
 
 from docutils import nodes
 from markdown_it import MarkdownIt
@@ -103,7 +104,8 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
     for title in doctree.findall(nodes.title):
         if not title.astext().strip() and not any(True for _ in title.findall(nodes.image)):
             logger.warning("a heading has no words. Write some, or delete it.", location=title)
-    for fault, cure, node in _literal_markup(doctree):
+    lines = Path(app.env.doc2path(app.env.docname)).read_text("utf-8").splitlines()
+    for fault, cure, node in _literal_markup(doctree, lines):
         logger.warning("%s is shown as it stands. %s", fault, cure, location=node)
     for link in doctree.findall(nodes.reference):
         if not link.astext().strip() and not any(True for _ in link.findall(nodes.image)):
@@ -133,18 +135,30 @@ def _is_drawn(image: nodes.image) -> bool:
     return around is not None
 
 
-def _literal_markup(doctree: nodes.document) -> Iterator[tuple[str, str, nodes.Element]]:
-    """What is shown, what to do, and where."""
+def _literal_markup(
+    doctree: nodes.document, lines: list[str]
+) -> Iterator[tuple[str, str, nodes.Element]]:
+    """What is shown though nobody escaped it, what to do, and where."""
     for text in doctree.findall(nodes.Text):
         around = text.parent
         if isinstance(around, AS_WRITTEN):
             continue
         for markup, cure in LITERAL.items():
-            if found := re.search(markup, text):
+            found = re.search(markup, text)
+            if found and f"\\{found[0].strip()[0]}" not in _source_of(text, lines):
                 yield found[0].strip(), cure, around
         behind = around[around.index(text) + 1 :]
         if behind and isinstance(behind[0], nodes.literal) and (found := ROLE.search(text)):
             yield found[0].strip(), "Write a role without a space: {role}`text`.", around
+
+
+def _source_of(text: nodes.Text, lines: list[str]) -> str:
+    """The lines of a page where a text stands."""
+    around = text.parent
+    while around.line is None and around.parent is not None:
+        around = around.parent
+    first = (around.line or 1) - 1
+    return "\n".join(lines[first : first + around.astext().count("\n") + 1])
 
 
 def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:
@@ -230,6 +244,8 @@ def _odd_rows(lines: list[str]) -> Iterator[tuple[int, str]]:
             columns = 0
         elif RULE.fullmatch(line) and number and "|" in lines[number - 1]:
             columns, above = _cells(line), _cells(lines[number - 1])
+            if "|" not in (lines[number + 1] if lines[number + 1 :] else ""):
+                yield number + 1, "below this rule the table has no row. Write one."
             if columns != above:
                 yield number + 1, f"this rule has {columns} columns, and the head above it {above}."
         elif columns and _cells(line) != columns:

@@ -79,7 +79,14 @@ BROKEN = {  # pages, and what is named
         "a name has small letters, digits and hyphens",
     ),
     "no-mistake": ("```{predict} f\n:mistake: nope\n```", "mistake must be one of "),
-    "rounded-away": (GLUED, "a number of a cell shows as 0.00: its format takes more digits away"),
+    "rounded-away": (
+        GLUED,
+        "a number of a cell shows as 0.00 and is 0.0004. Have its format show more",
+    ),
+    "rounded-to-0": (
+        GLUED.replace(":.2f", ":.0%"),
+        "a number of a cell shows as 0% and is 0.0004. Have its format show more",
+    ),
     "html-picture": (
         '<div><img src="nothing.png" alt="Nothing."></div>',
         "HTML shows nothing.png, and there is no such file",
@@ -116,6 +123,7 @@ BROKEN = {  # pages, and what is named
     "link-words": ("See [ ](https://a.example/).", "a link has no words"),
     "link-nowhere": ("See [us](mailto:).", "a link leads to mailto: and no further"),
     "no-alt": ("![](_static/card.png)", "a picture has no alt text"),
+    "no-rows": ("| a | b |\n|---|---|\n\nText.", "below this rule the table has no row"),
     "table": ("| a | b |\n| c | d |", "| is shown as it stands. Below the head of a table"),
     "role-bare": ("As {cite}vaswani2017 says.", "{cite}vaswani2017 is shown as it stands."),
     "cited": ("As [@vaswani2017] says.", "[@vaswani2017 is shown as it stands. Cite with"),
@@ -174,7 +182,7 @@ def make_html(
 
 
 def test_a_sound_book_builds_and_says_where_it_is(tmp_path):
-    result = make_html(tiny_book(tmp_path, GOOD))
+    result = make_html(tiny_book(tmp_path, f"{GOOD}\n\nIt is 2\\*3, with a 5\\*\\*2."))
     assert result.returncode == 0, result.stdout + result.stderr
     page = tmp_path / "_build" / "html" / "index.html"
     assert "42" in page.read_text()

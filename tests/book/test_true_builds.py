@@ -69,6 +69,12 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         "has a part without a single point",
     ),
     "white": (FIGURE, f'{DRAW}plt.plot([1, 2], color="white");', "draws is empty"),
+    "nearly-white": (FIGURE, f'{DRAW}plt.plot([1, 2], color="#fefefe");', "draws is empty"),
+    "under-another": (
+        FIGURE,
+        f"{DRAW}plt.plot([1, 2])\nplt.plot([1, 2]);",
+        "has a line that lies under another one, point for point. .* the upper one dashed",
+    ),
     "transparent": (FIGURE, f"{DRAW}plt.plot([1, 2], alpha=0);", "draws is empty"),
     "outside": (FIGURE, f"{DRAW}plt.plot([1, 2])\nplt.ylim(5, 6);", "draws is empty"),
     "title-alone": (FIGURE, f'{DRAW}plt.title("All of it");', "draws is empty"),
@@ -121,7 +127,18 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         "import asyncio\nasync def late():\n    [][0]\ntask = asyncio.ensure_future(late())",
         "what it starts fails unseen: IndexError: list index out of range. Await it",
     ),
+    "thread": (
+        "",
+        "import threading, time\ndef late():\n    time.sleep(0.5)\n    {}[0]\n"
+        "threading.Thread(target=late).start()",
+        r"what it starts fails unseen: KeyError: 0. Await it, .* `thread.join\(\)`",
+    ),
     "long": ("", 'print("x" * 2_000_000)', "prints 2,000,001 characters, more than 100,000"),
+    "large": (
+        "",
+        'from IPython.display import HTML\nHTML("<p>word</p>" * 100_000)',
+        "shows [0-9,]+ characters, more than 500,000. Show less.",
+    ),
 }
 SOUND = {
     "warns": (":tags: [remove-stderr]\n\n", 'import sys\nprint("well", file=sys.stderr)'),
@@ -136,7 +153,8 @@ SOUND = {
         FIGURE,
         f'{DRAW}panels = plt.subplots(1, 4)[1]\npanels[0].hist([1, 2], histtype="step")\n'
         'panels[1].bar([1], [2], color="white", edgecolor="black", hatch="/")\n'
-        'panels[2].text(0.5, 0.5, "words")\npanels[3].plot([1, 2])\npanels[3].twinx();',
+        'panels[2].text(0.5, 0.5, "words")\npanels[3].plot([1, 2])\npanels[3].plot([1, 2], "--o")\n'
+        "panels[3].plot([1, 2], lw=3)\npanels[3].twinx();",
     ),
     "meant-to-be-empty": (
         FIGURE.replace("mystnb", "tags: [shows-empty]\nmystnb"),
@@ -181,7 +199,7 @@ def output(tmp_path_factory):
 
 @pytest.mark.fault(
     "a cell hangs, kills its kernel, warns, shows nan, draws no, an empty or an unseen figure or "
-    "panel, glues nothing, floods, starts a task that fails",
+    "panel, or a line under another, glues nothing, floods, starts a task or a thread that fails",
     "the build fails with page, line, cell and cure",
 )
 @pytest.mark.parametrize("name", FAULTS)
@@ -301,6 +319,14 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options="", code="1"),
         ": exection in the front matter is not known. There are execution, html_meta,",
     ),
+    "unseeded": (
+        CELL.format(options="", code="import numpy as np\nnp.random.default_rng()"),
+        ", line 10: default_rng() gives other numbers each time. Draw from a generator with a seed",
+    ),
+    "drawn": (
+        CELL.format(options="", code="import random\nrandom.shuffle([1, 2])"),
+        ", line 10: random.shuffle( draws other numbers each time. Seed them: random.seed(0), or",
+    ),
     "exit": (
         CELL.format(options="", code="exit()"),
         ", line 10: this ends the kernel before the page. Take it out.",
@@ -330,8 +356,8 @@ UNREADABLE = {  # its text, and what the build says of it
 
 @pytest.mark.fault(
     "an unknown tag or option, options that are no YAML or that YAML drops, a command of the "
-    "shell, what hides an exception, a glued value that no text shows, bytes that are no UTF-8, a "
-    "page without an entry",
+    "shell, what hides an exception, numbers without a seed, a glued value that no text shows, "
+    "bytes that are no UTF-8, a page without an entry",
     "the build fails before anything runs, with page, line and cure",
 )
 def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):

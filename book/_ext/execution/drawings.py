@@ -14,17 +14,20 @@ from functools import cached_property
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from PIL import Image
+from PIL import Image, ImageColor
 
 __all__ = ["empty_parts", "is_blank_image", "words"]
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
 PANEL = re.compile(r"axes_\d+")
+LINE = re.compile(r"line2d_\d+$")
 KIND = re.compile(r"(matplotlib\.axis|legend|patch|text)_\d+")  # as Matplotlib names parts of axes
 WORDS = re.compile(r"<!-- (.*?) -->|<text\b[^>]*>([^<]*)</text>", re.S)  # of Matplotlib
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 NEAR = 0.5  # points
+UNSEEN = 5  # of 255: so little between two colours is no difference to an eye
+FAINT = 0.02  # of 1: what lets more through than that is not seen
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -48,6 +51,8 @@ def empty_parts(svg: str) -> Iterator[str]:
             yield f"{which} is empty"
         elif panel.has_lost_points:
             yield f"{which} has a part without a single point"
+        elif panel.has_hidden_line:
+            yield f"{which} has a line that lies under another one, point for point"
 
 
 def words(svg: str) -> str:
@@ -172,17 +177,40 @@ class _Panel:
         return any(map(self._has_ink, _marks(artist)))
 
     @cached_property
-    def _paper(self) -> set[str]:
-        """Colours in which nothing is seen here."""
+    def _paper(self) -> str:
+        """The colour of its ground."""
         ground = next(self._ground.iter(f"{SVG}path"), None) if self._ground is not None else None
         colour = _style(ground).get("fill", "#000000") if ground is not None else "none"
-        return {"none", "#ffffff" if colour == "none" else colour}
+        return "#ffffff" if colour == "none" else colour
+
+    def _is_paper(self, colour: str) -> bool:
+        """Whether nobody tells a colour from that of the ground."""
+        if not colour.startswith("#"):  # none, or the address of a pattern
+            return colour == "none"
+        pairs = zip(ImageColor.getrgb(colour), ImageColor.getrgb(self._paper), strict=True)
+        return all(abs(a - b) <= UNSEEN for a, b in pairs)
+
+    @cached_property
+    def has_hidden_line(self) -> bool:
+        """Whether a line lies under another one that runs through the same points, as wide as it.
+
+        A wider one picks it out.
+        """
+        under = set()
+        for path in (p for a in self.artists if LINE.match(a.get("id", "")) for p in _marks(a)):
+            style = _style(path)
+            line = path.get("d", "").strip(), style.get("stroke-width")
+            if line in under and "stroke-dasharray" not in style:
+                return True
+            if line[0] and style.get("stroke", "none") != "none":
+                under.add(line)
+        return False
 
     def _has_ink(self, mark: Element) -> bool:
         style = _style(mark)
         kinds = {"fill": "#000000", "stroke": "none"}  # with what SVG takes where nothing is said
-        is_drawn = style.get("opacity") != "0" and any(
-            style.get(kind, usual) not in self._paper and style.get(f"{kind}-opacity") != "0"
+        is_drawn = _is_opaque(style, "opacity") and any(
+            _is_opaque(style, f"{kind}-opacity") and not self._is_paper(style.get(kind, usual))
             for kind, usual in kinds.items()
         )
         return is_drawn and self._is_inside(mark)
@@ -201,6 +229,10 @@ class _Panel:
 def _style(part: Element) -> dict[str, str]:
     pairs = (entry.partition(":") for entry in part.get("style", "").split(";"))
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _is_opaque(style: dict[str, str], kind: str) -> bool:
+    return float(style.get(kind, 1)) > FAINT
 
 
 def _box(path: str) -> Box | None:

@@ -42,6 +42,13 @@ HIDDEN = {  # code whose failure nobody would see, and what to say of it
     r"^\s*%%capture\b": "%%capture hides an exception as well. Take it out.",
     r"^\s*%?(?:exit|quit)(?:\(\))?\s*;?$": "this ends the kernel before the page. Take it out.",
 }
+BY_CHANCE = re.compile(  # what comes out another way each time, and cannot be seeded
+    r"\b(?:default_rng|RandomState|Random)\(\s*(?:None)?\s*\)|\b(?:os\.urandom|uuid\.uuid[14]"
+    r"|secrets\.\w+|SystemRandom|torch\.seed)\("
+)
+DRAWN = re.compile(  # from the state that all share; torch's begins the same in every process
+    r"(?<![\w.])(np\.random|numpy\.random|random)\.(?!default_rng|get_?state|set_?state)[a-z]\w*\("
+)
 FRONT = {"execution", "html_meta", "jupytext", "kernelspec", "myst", "mystnb", "notebook", "orphan"}
 READ = {"file_format", "source_map", "language_info"}  # what reading a page adds
 COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
@@ -100,11 +107,13 @@ def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
         for cell in notebook.cells
     )
     lines, written = notebook.metadata.source_map, path.read_text("utf-8").splitlines()
+    above = ""
     for cell, line in zip(notebook.cells, lines, strict=True):
         if cell.cell_type == "code":
             options = _written_options(written[line:])
             found = [*_lost_in_yaml(options), *_unknown_tags(cell), *_unknown_options(cell)]
-            found += [*_unused(cell, text), *_hidden(cell)]
+            above += f"{cell.source}\n"
+            found += [*_unused(cell, text), *_hidden(cell), *_unseeded(cell.source, above)]
             yield from (f"{path.name}, line {line + 1}: {told}" for told in found)
 
 
@@ -157,6 +166,18 @@ def _lost_in_yaml(options: list[str]) -> Iterator[str]:
 
 def _hidden(cell: NotebookNode) -> Iterator[str]:
     yield from (told for code, told in HIDDEN.items() if re.search(code, cell.source, re.M))
+
+
+def _unseeded(code: str, above: str) -> Iterator[str]:
+    if found := BY_CHANCE.search(code):
+        yield f"{found[0]} gives other numbers each time. Draw from a generator with a seed."
+    for found in DRAWN.finditer(code):
+        if f"{found[1]}.seed(" not in above:
+            yield (
+                f"{found[0]} draws other numbers each time. Seed them: {found[1]}.seed(0), or "
+                "draw from a generator with a seed."
+            )
+            return
 
 
 def _unknown_tags(cell: NotebookNode) -> Iterator[str]:

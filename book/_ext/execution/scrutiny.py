@@ -17,6 +17,7 @@ from execution.drawings import empty_parts, is_blank_image, words
 __all__ = ["faults", "unknown_tags"]
 
 LONGEST = 100_000  # characters that a cell may print; MyST-NB needs minutes for a few millions
+LARGEST = 500_000  # characters that it may show in all; a page is read on a phone, too
 RAISES = "raises-exception"
 ALLOWS_STDERR, ALLOWS_NAN, ALLOWS_EMPTY = "remove-stderr", "shows-nan", "shows-empty"
 TAGS = {
@@ -48,9 +49,10 @@ def faults(cell: NotebookNode) -> Iterator[str]:
     tags, shown = set(cell.metadata.get("tags", [])), _texts(cell)
     streams = [output for output in cell.outputs if output.output_type == "stream"]
     printed = sum(len(stream.text) for stream in streams)
-    if printed > LONGEST:
-        yield f"it prints {printed:,} characters, more than {LONGEST:,}. Print less."
-        return
+    for how, count, most in (("print", printed, LONGEST), ("show", sum(map(len, shown)), LARGEST)):
+        if count > most:
+            yield f"it {how}s {count:,} characters, more than {most:,}. {how.title()} less."
+            return
     stderr = [stream.text for stream in streams if stream.name == "stderr"]
     if stderr and ALLOWS_STDERR not in tags:
         lines = "".join(stderr).strip().splitlines() or [""]
@@ -111,8 +113,9 @@ def _faults_of_figures(cell: NotebookNode) -> Iterator[str]:
         return
     for part in empty if ALLOWS_EMPTY not in cell.metadata.get("tags", []) else ():
         yield (
-            f"{part}. Draw finite numbers, within the axes and in a colour that is seen; where it "
-            f"is meant to be empty, give the cell the tag {ALLOWS_EMPTY}."
+            f"{part}. Draw finite numbers, within the axes and in a colour that is seen, and of "
+            f"two lines in one place the upper one dashed; where it is meant to be empty, give the "
+            f"cell the tag {ALLOWS_EMPTY}."
         )
 
 

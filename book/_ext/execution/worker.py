@@ -166,7 +166,8 @@ def _wrong_outputs(uri: str, notebook: NotebookNode, lost: list[str]) -> list[st
     ]
     for failure in lost:
         told, _, source = failure.partition("\t")
-        told = f"what it starts fails unseen: {told}. Await it, as in `await task`, and mend it."
+        cure = "Await it, as in `await task` or `thread.join()`, and mend it."
+        told = f"what it starts fails unseen: {told}. {cure}"
         number, (cell, line) = next((c for c in cells if source in c[1][0].source), cells[-1])
         found.append(_said(uri, cell, line, number, told))
     return found

@@ -7,12 +7,13 @@ Kinds:
     import    a module was loaded, from its source or from what was compiled of it
     read      any other file was opened for reading
     list      names in a folder were looked through
-    failed    a task or callback of asyncio raised, which the kernel shows in no cell
+    failed    a task or callback of asyncio raised, or a thread, which the kernel shows in no cell
 """
 
 import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,9 @@ def watch(notes: str) -> None:
             os.write(file, line.encode("utf-8", "surrogateescape"))
 
     sys.addaudithook(note)
-    logging.getLogger("asyncio").addHandler(Lost(file))
+    lost = Lost(file)
+    logging.getLogger("asyncio").addHandler(lost)
+    threading.excepthook = lost.thread
 
 
 class Lost(logging.Handler):
@@ -54,8 +57,17 @@ class Lost(logging.Handler):
         self.file = file
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write what a record tells."""
+        self.note(record.getMessage(), record.exc_info and record.exc_info[1])
+
+    def thread(self, ended: threading.ExceptHookArgs) -> None:
+        """Write down what a thread raised; also one that goes on behind the last cell."""
+        if not issubclass(ended.exc_type, SystemExit):
+            self.note("", ended.exc_value)
+
+    def note(self, told: str, error: BaseException | None) -> None:
         """Write one line: what was raised, and behind a tab the page's line where it was."""
-        told, line, error = record.getMessage(), "", record.exc_info and record.exc_info[1]
+        line = ""
         if error:
             told = f"{type(error).__name__}: {error}"
             frames = traceback.extract_tb(error.__traceback__)
