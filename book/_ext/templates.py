@@ -12,7 +12,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from docutils import nodes
-from jinja2 import Environment, StrictUndefined, TemplateError, meta
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    meta,
+)
 from jinja2 import nodes as syntax
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -92,8 +99,22 @@ def _dead_links(site: Path, page: str) -> Iterator[str]:
 
 
 def begin(app: Sphinx) -> None:
-    """Nothing is written yet."""
+    """Refuse templates that cannot be used; nothing is written yet."""
     app.given_names, app.pages_written = set(), []
+    if app.builder.name == "html" and (told := list(_broken(app))):
+        raise ExtensionError("\n".join(told))
+
+
+def _broken(app: Sphinx) -> Iterator[str]:
+    environment: Environment = app.builder.templates.environment
+    for path in sorted(Path(app.srcdir, "_templates").rglob("*.html")):
+        try:
+            for name in meta.find_referenced_templates(environment.parse(path.read_text("utf-8"))):
+                environment.loader.get_source(environment, name)
+        except TemplateSyntaxError as error:
+            yield f"{path.name}, line {error.lineno}: {error.message} Mend the template."
+        except TemplateNotFound:
+            yield f"{path.name}: there is no template {name}. Mend its name."
 
 
 def setup(app: Sphinx) -> dict:

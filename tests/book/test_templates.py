@@ -11,6 +11,14 @@ FAULTS = {  # what of a template is replaced, by what, and what is told
         ("{{ author }}", "{{ auther }}", "book-footer.html: nothing is called auther"),
         ('href="{{ repository }}"', 'href="nowhere.html"', "around the text leads to nowhere.html"),
     ),
+    "404.html": (("{%- endblock %}", "", "404.html, line 7: Unexpected end of template."),),
+    "search.html": (
+        (
+            '"search-field.html"',
+            '"serch-field.html"',
+            "there is no template serch-field.html. Mend",
+        ),
+    ),
     "landing/start.html": (("minutes(", "minuts(", "start.html: 'minuts' is undefined. Mend the"),),
 }
 

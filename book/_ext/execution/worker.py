@@ -150,7 +150,10 @@ def _fault(uri: str, result: ExecutionResult, timeout: int) -> str:
         )
     elif isinstance(result.err, DeadKernelError):
         number = min(number + (not errors and bool(begun)), len(cells) - 1)
-        told = "the kernel died while it ran: killed from outside, or out of memory. Build again."
+        told = (
+            "the kernel died while it ran: killed from outside, out of memory, or ended by the "
+            "cell. Build again."
+        )
     elif isinstance(result.err, NoSuchKernel):
         told = f"there is no kernel {result.err.name}. Name python3 in the page's front matter."
     return _said(uri, *cells[number], number, told)
