@@ -110,11 +110,37 @@ def test_gather_shapes_its_values_for_the_batch(draw):
         ((10, 0.1, 0), "beta_end must lie between 0 and 1, got 0"),
         ((10, 0.1, 1.0), "beta_end must lie between 0 and 1, got 1.0"),
         ((10, 0.1, math.nan), "beta_end must lie between 0 and 1, got nan"),
+        ((10**30,), "num_timesteps must be at least 1 and at most 2147483647, got 1000"),
     ],
 )
 def test_schedules_out_of_range_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         linear_beta_schedule(*arguments)
+
+
+NO_TENSORS = {
+    "steps": (lambda: linear_beta_schedule(10.0), "num_timesteps must be an integer, got 10.0"),
+    "beta": (lambda: linear_beta_schedule(10, "0.1"), "beta_start must be a number, got '0.1'"),
+    "betas": (lambda: alphas_cumprod([0.1]), "betas must be a tensor, got list. Make one of"),
+    "whole betas": (
+        lambda: alphas_cumprod(torch.tensor([0, 0])),
+        "betas must be floating, got torch.int64",
+    ),
+    "images": (lambda: q_sample([1.0], 0, [1.0], ALPHAS), "x_0 must be a tensor, got list"),
+    "noise": (lambda: q_sample(ONE, 0, 1.0, ALPHAS), "noise must be a tensor, got float"),
+    "sparse": (
+        lambda: q_sample(ONE, 0, ONE.to_sparse(), ALPHAS),
+        r"noise must be dense, got the layout torch.sparse_coo. Convert it: noise.to_dense\(\)",
+    ),
+    "alphas": (lambda: q_sample(ONE, 0, ONE, [0.5]), "alphas_cumprod must be a tensor, got list"),
+}
+ONE, ALPHAS = torch.ones(1, 1), torch.tensor([0.9, 0.5])
+
+
+@pytest.mark.parametrize(("call", "message"), NO_TENSORS.values(), ids=NO_TENSORS)
+def test_what_is_no_tensor_is_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 @pytest.mark.parametrize(

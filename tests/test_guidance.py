@@ -168,6 +168,40 @@ def test_labels_that_are_not_one_for_each_image_are_refused(batch, labels):
             GuidedModel(Told(), labels, weight, null_label=NULL)(*batch)
 
 
+GUIDED = {  # an argument, and what is told of it
+    "t": (torch.zeros(3).long(), ValueError, r"t must have the shape \(4,\), one timestep for"),
+    "x_t": ([1.0], TypeError, "x_t must be a tensor, got list"),
+    "labels": ([1, 2], TypeError, "labels must be a tensor, got list"),
+    "null_label": (1.0, TypeError, "null_label must be an integer, got 1.0"),
+    "scale": (torch.ones(4), ValueError, r"shape \(4, 1, 1, 1\), .* scale.reshape\(4, 1, 1, 1\)"),
+}
+
+
+@pytest.mark.parametrize(("name", "given"), GUIDED.items(), ids=GUIDED)
+def test_what_is_not_one_for_each_image_is_refused(batch, name, given):
+    value, error, match = given
+    x_t, t = batch
+    right = {"x_t": x_t, "t": t, "labels": LABELS, "null_label": NULL, "scale": 2.0}
+    with pytest.raises(error, match=match):
+        guided_prediction(Told(), **{**right, name: value})
+    with pytest.raises(ValueError, match="scale must be finite, got nan"):
+        guided_prediction(Told(), **{**right, "scale": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ((5, 2.0, 0, 9), TypeError, "t must be a tensor, got int"),
+        ((LABELS, float("inf"), 0, 9), ValueError, "scale must be finite, got inf"),
+        ((LABELS, 2.0, 0.5, 9), TypeError, "low must be an integer, got 0.5"),
+        ((LABELS, 2.0, 0, "9"), TypeError, "high must be an integer, got '9'"),
+    ],
+)
+def test_an_interval_of_what_is_none_is_refused(arguments, error, match):
+    with pytest.raises(error, match=match):
+        interval_scale(*arguments)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8])
 def test_an_interval_beyond_a_small_integer_does_not_wrap(batch, dtype):
     t = torch.tensor([1, 100], dtype=dtype)

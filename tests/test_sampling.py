@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from condlesson import (
     alphas_cumprod,
     ddim_step,
+    ddpm_step,
     linear_beta_schedule,
     sample_ddim,
     sample_ddpm,
@@ -257,8 +258,30 @@ def test_sequences_out_of_range_are_refused(arguments, error, message):
         timestep_sequence(*arguments)
 
 
+@pytest.mark.parametrize("name", ["x_t", "noise_pred", "noise", "alphas_cumprod"])
+@pytest.mark.parametrize("step", [ddpm_step, ddim_step])
+def test_what_is_no_tensor_is_refused(draw, schedule, step, name):
+    x = draw(*SHAPE)
+    given = {"x_t": x, "t": 5, "t_prev": 4, "noise_pred": x, "noise": x, "alphas_cumprod": schedule}
+    options = {"eta": 1.0} if step is ddim_step else {}
+    with pytest.raises(TypeError, match=f"{name} must be a tensor, got list"):
+        step(**{**given, name: [0.5]}, **options)
+
+
+def test_samplers_look_at_what_they_are_given_before_they_draw(draw, schedule):
+    for sample in (sample_ddpm, sample_ddim):
+        with pytest.raises(TypeError, match="x_T must be a tensor, got list"):
+            sample(smooth_model, [0.5], schedule)
+        with pytest.raises(TypeError, match="alphas_cumprod must be a tensor, got list"):
+            sample(smooth_model, draw(*SHAPE), [0.5])
+        with pytest.raises(TypeError, match="clip_x_0 must be True or False, got 'no'"):
+            sample(smooth_model, draw(*SHAPE), schedule, clip_x_0="no")
+
+
 def test_unknown_options_are_refused(draw, schedule):
     x_t = draw(*SHAPE)
+    with pytest.raises(TypeError, match="eta must be a number, got '1'"):
+        sample_ddim(smooth_model, x_t, schedule, eta="1")
     with pytest.raises(ValueError, match="variance must be one of"):
         sample_ddpm(smooth_model, x_t, schedule, variance="fixed")
     with pytest.raises(ValueError, match="spacing must be one of leading, linspace, trailing, got"):

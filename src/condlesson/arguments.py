@@ -1,10 +1,18 @@
 """Refusals of arguments that are none of the choices, or no counts: the same words everywhere."""
 
-import sys
+import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-__all__ = ["check_choice", "check_count", "check_integer", "check_number", "check_positive"]
+__all__ = [
+    "check_choice",
+    "check_count",
+    "check_finite",
+    "check_flag",
+    "check_integer",
+    "check_number",
+    "check_positive",
+]
 
 LARGEST = 2**31 - 1  # of a count; torch takes no size far above
 
@@ -28,10 +36,30 @@ def check_number(value: object, name: str) -> None:
         raise TypeError(f"{name} must be a number, got {value!r}.")
 
 
+def check_finite(value: object, name: str) -> None:
+    """Refuse what is no real number (TypeError), or is nan or an infinity (ValueError)."""
+    check_number(value, name)
+    if not _is_finite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}.")
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:  # an integer of more than 308 digits
+        return False
+
+
+def check_flag(value: object, name: str) -> None:
+    """Refuse what is neither True nor False, with a TypeError: a "no" would count as True."""
+    if value is not True and value is not False:
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
 def check_positive(value: float, name: str) -> None:
     """Refuse what is no number (TypeError), or not positive and finite (ValueError)."""
     check_number(value, name)
-    if not 0 < value <= sys.float_info.max:  # nan is neither
+    if not (_is_finite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from condlesson.arguments import check_count, check_integer
 from condlesson.inputs import check_like
+from condlesson.tensors import check_floating, check_tensor
 
 __all__ = ["AdaGN", "AdditiveGN", "add_to_channels"]
 
@@ -130,8 +131,14 @@ def add_to_channels(h: Tensor, shift: Tensor) -> Tensor:
         Tensor of the shape of h.
 
     Raises:
-        ValueError: h has not four dimensions, shift has not two, or K is larger than C.
+        TypeError: h or shift is no tensor.
+        ValueError: h has not four dimensions, shift has not two, K is larger than C, or they are on
+            two devices.
     """
+    check_tensor(h, "h")
+    check_tensor(shift, "shift")
+    if h.device != shift.device:
+        raise ValueError(f"h and shift must be on one device, got {h.device} and {shift.device}.")
     fits = h.ndim == 4 and shift.ndim == 2 and shift.shape[1] <= h.shape[1]
     if not fits or len(shift) not in (1, len(h)):
         raise ValueError(
@@ -158,8 +165,7 @@ def check_groups(num_channels: int, num_groups: int, d_emb: int = 1) -> None:
 def check_inputs(h: Tensor, t_emb: Tensor, num_channels: int, d_emb: int, *weights: Tensor) -> None:
     """Refuse a feature map or an embedding of another shape or type, or elsewhere."""
     for name, value in (("h", h), ("t_emb", t_emb)):
-        if not value.is_floating_point():
-            raise TypeError(f"{name} must be floating, got {value.dtype}.")
+        check_floating(value, name)
     if h.device != t_emb.device:
         raise ValueError(
             f"h and t_emb must be on one device, got {h.device} and {t_emb.device}. "

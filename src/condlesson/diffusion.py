@@ -13,6 +13,9 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from condlesson.arguments import check_count, check_number
+from condlesson.tensors import check_floating
+
 __all__ = ["NUM_TIMESTEPS", "alphas_cumprod", "gather", "linear_beta_schedule", "q_sample"]
 
 NUM_TIMESTEPS = 1000
@@ -37,13 +40,14 @@ def linear_beta_schedule(
         Float32 tensor of shape (T,).
 
     Raises:
+        TypeError: num_timesteps is not an integer, or a beta is no number.
         ValueError: An argument is out of range.
 
     Source: Ho, Jain and Abbeel 2020, section 4, arXiv:2006.11239.
     """
-    if num_timesteps < 1:
-        raise ValueError(f"num_timesteps must be at least 1, got {num_timesteps}.")
+    check_count(num_timesteps, "num_timesteps")
     for name, beta in (("beta_start", beta_start), ("beta_end", beta_end)):
+        check_number(beta, name)
         if not 0 < beta < 1:
             raise ValueError(f"{name} must lie between 0 and 1, got {beta}.")
     return torch.linspace(beta_start, beta_end, num_timesteps, dtype=torch.float64).float()
@@ -62,10 +66,12 @@ def alphas_cumprod(betas: Tensor) -> Tensor:
         in float64. Of very many steps it is too small for the dtype, and 0.
 
     Raises:
+        TypeError: betas is no floating tensor.
         ValueError: betas is not 1-d, or a value lies outside [0, 1).
 
     Source: Ho, Jain and Abbeel 2020, equation 4, arXiv:2006.11239.
     """
+    check_floating(betas, "betas")
     if betas.ndim != 1:
         raise ValueError(f"betas must be 1-d, got shape {tuple(betas.shape)}.")
     if not ((betas >= 0) & (betas < 1)).all():
@@ -90,39 +96,42 @@ def q_sample(x_0: Tensor, t: int | Tensor, noise: Tensor, alphas_cumprod: Tensor
         x_t, of the shape and dtype of x_0, computed in float32 at least.
 
     Raises:
-        TypeError: t is not integer, or x_0 is not floating.
+        TypeError: t is not integer, or x_0, noise or alphas_cumprod is no floating tensor.
         ValueError: A shape does not fit, a timestep lies outside 0 .. T - 1, or alphas_cumprod
             does not fall or leaves (0, 1).
 
     Source: Ho, Jain and Abbeel 2020, equation 4, arXiv:2006.11239.
     """
+    wide = widened(x_0, "x_0")
+    check_floating(noise, "noise", " Draw it: randn_like(x_0).")
     if noise.shape != x_0.shape:
         raise ValueError(
             f"noise must have the shape of x_0, {tuple(x_0.shape)}, got {tuple(noise.shape)}."
         )
-    if not noise.is_floating_point():
-        raise TypeError(f"noise must be floating, got {noise.dtype}. Draw it: randn_like(x_0).")
     if noise.device != x_0.device:
         raise ValueError(f"noise must be on the device of x_0, {x_0.device}, got {noise.device}.")
     check_alphas_cumprod(alphas_cumprod)
-    wide = widened(x_0, "x_0")
     alpha_bar = gather(alphas_cumprod, t, wide)
     return (alpha_bar.sqrt() * wide + (1 - alpha_bar).sqrt() * noise).to(x_0.dtype)
 
 
 def widened(x: Tensor, name: str) -> Tensor:
     """Images in float32 at least: in half precision 1 - alpha_bar would lose all its digits."""
-    if not x.is_floating_point():
-        raise TypeError(
-            f"{name} must be floating, got {x.dtype}. Scale bytes first: to_model_range(images)."
-        )
+    check_floating(x, name, " Scale bytes first: to_model_range(images).")
     if x.ndim == 0:
         raise ValueError(f"{name} must have a batch dimension, got a single number.")
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def check_alphas_cumprod(alphas_cumprod: Tensor) -> None:
-    """Refuse what cannot be alpha_bar of every timestep, betas above all."""
+def check_alphas_cumprod(alphas_cumprod: Tensor, dtype: torch.dtype | None = None) -> None:
+    """Refuse what cannot be alpha_bar of every timestep, betas above all.
+
+    Args:
+        alphas_cumprod: alpha_bar of shape (T,).
+        dtype: In which it is used; by default its own.
+    """
+    check_floating(alphas_cumprod, "alphas_cumprod")
+    alphas_cumprod = alphas_cumprod.to(dtype or alphas_cumprod.dtype)
     if alphas_cumprod.ndim != 1 or not len(alphas_cumprod):
         raise ValueError(
             "alphas_cumprod must have the shape (T,) with T at least 1, "

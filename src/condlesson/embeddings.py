@@ -12,13 +12,14 @@ Ho, Jain and Abbeel 2020, appendix B, arXiv:2006.11239 (for timesteps).
 """
 
 import math
-from numbers import Real
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from condlesson.arguments import check_choice, check_count, check_positive
+from condlesson.inputs import as_batch
+from condlesson.tensors import check_tensor
 
 __all__ = [
     "DENOMINATORS",
@@ -358,52 +359,13 @@ def cosine_similarity_at(
     )
     if d_emb % 2:
         raise ValueError(f"d_emb must be even for the closed form, got {d_emb}.")
-    if not isinstance(distance, Tensor) or distance.is_complex():
-        raise TypeError(
-            f"distance must be a tensor of real numbers, got {type(distance).__name__}."
-        )
-    if not distance.is_meta and not distance.isfinite().all():
+    check_tensor(distance, "distance")
+    if distance.is_complex():
+        raise TypeError(f"distance must hold real numbers, got {distance.dtype}.")
+    if not distance.is_meta and not distance.double().isfinite().all():
         raise ValueError("distance must be finite, got a nan or an infinity.")
     frequencies = frequencies.to(distance.device)
     return torch.cos(distance.double()[..., None] * frequencies).mean(dim=-1)
-
-
-def check_timesteps(t: Tensor) -> None:
-    """Refuse what is no real number (TypeError) or not finite (ValueError)."""
-    if t.dtype == torch.bool or t.is_complex():
-        raise TypeError(
-            f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long()."
-        )
-    if t.is_floating_point() and not t.is_meta and not torch.isfinite(t).all():  # or a GPU waits
-        raise ValueError(
-            "t must be finite, got a nan or an infinity. Is there a division by 0 or a log of 0 "
-            "where t is made?"
-        )
-
-
-def as_batch(t: float | Tensor) -> Tensor:
-    """Make t a floating tensor of shape (B,), in float32 at least."""
-    if isinstance(t, Real) and not isinstance(t, bool):
-        t = torch.tensor(_as_float(t), dtype=torch.float32)
-    if not isinstance(t, Tensor):
-        raise TypeError(
-            f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
-            "Make a tensor of it: torch.as_tensor(t)."
-        )
-    check_timesteps(t)
-    if t.ndim > 1:
-        raise ValueError(
-            f"t must be a number, a 0-d or a 1-d tensor, got shape {tuple(t.shape)}. "
-            "Give one timestep for each image of the batch: t.flatten()."
-        )
-    return t.reshape(-1).to(torch.float64 if t.dtype == torch.float64 else torch.float32)
-
-
-def _as_float(t: Real) -> float:
-    try:
-        return float(t)
-    except OverflowError:  # an integer of more than 308 digits
-        return math.inf
 
 
 def check_options(d_emb: int, max_period: float, denominator: str) -> None:

@@ -11,14 +11,14 @@ Guidance may be kept to a part of the clock: `interval_scale`.
 Source: Ho and Salimans 2022, equation 6, arXiv:2207.12598.
 """
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from condlesson.arguments import check_choice, check_number
+from condlesson.arguments import check_choice, check_finite, check_integer
 from condlesson.inputs import check_labels, one_for_each
+from condlesson.tensors import check_tensor
 
 __all__ = ["CONVENTIONS", "GuidedModel", "guidance_scale", "guided_prediction", "interval_scale"]
 
@@ -41,9 +41,7 @@ def guidance_scale(weight: float, convention: str = "conditional_at_1") -> float
         ValueError: weight is not finite, or convention is unknown.
     """
     check_choice("convention", convention, CONVENTIONS)
-    check_number(weight, "weight")
-    if not math.isfinite(weight):
-        raise ValueError(f"weight must be finite, got {weight}. It is 0 to 10 as a rule.")
+    check_finite(weight, "weight")
     return weight + CONVENTIONS[convention]
 
 
@@ -66,8 +64,14 @@ def guided_prediction(
     Returns:
         The guided prediction, of the shape of x_t.
 
+    Raises:
+        TypeError: x_t, t or labels is no tensor, or null_label or scale no number.
+        ValueError: There is not one timestep, label and scale for each image, or a scale is not
+            finite.
+
     Source: Ho and Salimans 2022, equation 6, arXiv:2207.12598.
     """
+    check_guided(x_t, t, labels, null_label, scale)
     # TODO 1: one batch of twice the size. Each image and each timestep is in it two
     # times, once with its label and once with null_label. torch.cat joins along dim 0.
     told = torch.cat([labels, torch.full_like(labels, null_label)])  # (2 B,)
@@ -93,14 +97,51 @@ def interval_scale(t: Tensor, scale: float, low: int, high: int) -> Tensor:
         Scales of shape (B,), which are scale where low <= t < high, and elsewhere 1, the class
         alone.
 
+    Raises:
+        TypeError: t is no tensor, scale no number, or low or high no integer.
+        ValueError: scale is not finite.
+
     Source: Kynkäänniemi et al. 2024, arXiv:2404.07724.
     """
+    check_interval(t, scale, low, high)
     t = t.long()  # or small integers would wrap: in uint8, 300 is 44
     # TODO 1: which timesteps lie in the interval? There the scale is scale. Outside,
     # the prediction with the class is used as it is: which scale is that?
     inside = (t >= low) & (t < high)  # (B,)
     return torch.where(inside, scale, 1.0)
     # END TODO
+
+
+def check_guided(
+    x_t: Tensor, t: Tensor, labels: Tensor, null_label: int, scale: float | Tensor
+) -> None:
+    """Refuse what is not one for each image, and a scale that would spread over the pixels."""
+    for name, value in (("x_t", x_t), ("t", t)):
+        check_tensor(value, name)
+    check_labels(labels, len(x_t))
+    check_integer(null_label, "null_label")
+    if t.shape != labels.shape:
+        raise ValueError(
+            f"t must have the shape ({len(x_t)},), one timestep for each image, got "
+            f"{tuple(t.shape)}."
+        )
+    if not isinstance(scale, Tensor):
+        check_finite(scale, "scale")
+        return
+    shape = (len(x_t), *[1] * (x_t.ndim - 1))
+    if scale.ndim and scale.shape != shape:
+        raise ValueError(
+            f"scale must be a number or have the shape {shape}, one for each image, got "
+            f"{tuple(scale.shape)}. Reshape it: scale.reshape{shape}."
+        )
+
+
+def check_interval(t: Tensor, scale: float, low: int, high: int) -> None:
+    """Refuse timesteps that are no tensor, a scale that is not finite, and ends between steps."""
+    check_tensor(t, "t")
+    check_finite(scale, "scale")
+    check_integer(low, "low")
+    check_integer(high, "high")
 
 
 class GuidedModel(nn.Module):
@@ -134,6 +175,8 @@ class GuidedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.scale = guidance_scale(weight, convention)
+        if labels is not None:
+            check_tensor(labels, "labels")
         self.interval = interval
         self.network = network
         labels = None if labels is None else labels.long()  # a uint8 holds no null_label of 300

@@ -17,6 +17,7 @@ from torch import Tensor
 from condlesson.arguments import check_integer
 from condlesson.diffusion import check_alphas_cumprod, gather
 from condlesson.inputs import check_labels
+from condlesson.tensors import check_floating, check_tensor
 
 __all__ = ["IdealModel"]
 
@@ -40,17 +41,10 @@ class IdealModel:
     def __init__(
         self, images: Tensor, labels: Tensor, alphas_cumprod: Tensor, null_label: int
     ) -> None:
-        if not images.is_floating_point():
-            raise TypeError(
-                f"images must be floating, got {images.dtype}. Scale bytes: to_model_range(images)."
-            )
-        check_alphas_cumprod(alphas_cumprod.to(images.dtype))  # as it is used
+        check_floating(images, "images", " Scale bytes: to_model_range(images).")
+        check_alphas_cumprod(alphas_cumprod, images.dtype)
         check_integer(null_label, "null_label")
-        if labels.shape != images.shape[:1]:
-            raise ValueError(
-                f"labels must have the shape ({len(images)},), one for each image, got "
-                f"{tuple(labels.shape)}."
-            )
+        check_labels(labels, len(images))
         if (labels == null_label).any():
             raise ValueError(
                 f"null_label must be the label of no image, got {null_label}. Take the number "
@@ -74,6 +68,7 @@ class IdealModel:
             t: Integer timesteps of shape (B,), or one for all; 0 is the least noise.
             labels: Classes of shape (B,); null_label leaves all images in question.
         """
+        check_tensor(x_t, "x_t")
         if x_t.shape[1:] != self.images.shape[1:] or x_t.dtype != self.images.dtype:
             raise ValueError(
                 f"x_t must have the shape {('B', *self.images.shape[1:])} and the type of the "

@@ -1,11 +1,22 @@
 """What a network takes: images on its own device, and timesteps for them."""
 
+import math
+from numbers import Real
+
 import torch
 from torch import Tensor
 
-from condlesson.embeddings import check_timesteps
+from condlesson.tensors import check_tensor
 
-__all__ = ["autocasts", "check_image", "check_labels", "check_like", "one_for_each"]
+__all__ = [
+    "as_batch",
+    "autocasts",
+    "check_image",
+    "check_labels",
+    "check_like",
+    "check_timesteps",
+    "one_for_each",
+]
 
 
 def check_image(x_t: Tensor, weights: Tensor) -> None:
@@ -15,6 +26,7 @@ def check_image(x_t: Tensor, weights: Tensor) -> None:
         TypeError: The images have another type than the weights, and no autocast to change that.
         ValueError: They have another shape, or are on another device.
     """
+    check_tensor(x_t, "x_t")
     if x_t.ndim != 4 or x_t.shape[1] != 1 or x_t.shape[2] % 4 or x_t.shape[3] % 4:
         raise ValueError(
             "x_t must have the shape (B, 1, H, W) with H and W multiples of 4, "
@@ -52,7 +64,8 @@ def autocasts(like: Tensor) -> bool:
 
 
 def check_labels(labels: Tensor, count: int) -> None:
-    """Refuse labels that are not one for each of so many images, with a ValueError."""
+    """Refuse labels that are no tensor (TypeError), or not one for each of so many images."""
+    check_tensor(labels, "labels")
     if labels.shape != (count,):
         raise ValueError(
             f"labels must have the shape ({count},), one class for each image, got "
@@ -82,3 +95,42 @@ def one_for_each(t: float | Tensor, x_t: Tensor) -> Tensor:
             f"got shape {tuple(t.shape)}."
         )
     return t
+
+
+def check_timesteps(t: Tensor) -> None:
+    """Refuse what is no real number (TypeError) or not finite (ValueError)."""
+    check_tensor(t, "t")
+    if t.dtype == torch.bool or t.is_complex():
+        raise TypeError(
+            f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long()."
+        )
+    if t.is_floating_point() and not t.is_meta and not t.double().isfinite().all():  # a GPU waits
+        raise ValueError(
+            "t must be finite, got a nan or an infinity. Is there a division by 0 or a log of 0 "
+            "where t is made?"
+        )
+
+
+def as_batch(t: float | Tensor) -> Tensor:
+    """Make t a floating tensor of shape (B,), in float32 at least."""
+    if isinstance(t, Real) and not isinstance(t, bool):
+        t = torch.tensor(_as_float(t), dtype=torch.float32)
+    if not isinstance(t, Tensor):
+        raise TypeError(
+            f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
+            "Make a tensor of it: torch.as_tensor(t)."
+        )
+    check_timesteps(t)
+    if t.ndim > 1:
+        raise ValueError(
+            f"t must be a number, a 0-d or a 1-d tensor, got shape {tuple(t.shape)}. "
+            "Give one timestep for each image of the batch: t.flatten()."
+        )
+    return t.reshape(-1).to(torch.float64 if t.dtype == torch.float64 else torch.float32)
+
+
+def _as_float(t: Real) -> float:
+    try:
+        return float(t)
+    except OverflowError:  # an integer of more than 308 digits
+        return math.inf

@@ -20,8 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condlesson.arguments import check_choice, check_count
+from condlesson.arguments import check_choice, check_count, check_flag, check_number
 from condlesson.diffusion import check_alphas_cumprod, gather, whole_timesteps, widened
+from condlesson.tensors import check_floating, check_tensor
 
 __all__ = [
     "SPACINGS",
@@ -64,7 +65,7 @@ def predict_x_0(x_t: Tensor, t: int | Tensor, noise_pred: Tensor, alphas_cumprod
     """
     _check_shape(noise_pred, "noise_pred", x_t)
     wide = widened(x_t, "x_t")
-    check_alphas_cumprod(alphas_cumprod.to(wide.dtype))  # as it is used
+    check_alphas_cumprod(alphas_cumprod, wide.dtype)
     alpha_bar = gather(alphas_cumprod, t, wide)
     return _estimate_x_0(x_t, noise_pred, alpha_bar, clip=False).to(x_t.dtype)
 
@@ -118,6 +119,7 @@ def ddpm_step(
     Source: Ho, Jain and Abbeel 2020, equations 6, 7 and 11 and algorithm 2, arXiv:2006.11239.
     """
     check_choice("variance", variance, VARIANCES)
+    check_flag(clip_x_0, "clip_x_0")
     _check_shape(noise_pred, "noise_pred", x_t)
     _check_shape(noise, "noise", x_t)
     if t_prev is None:
@@ -178,6 +180,9 @@ def ddim_step(
 
     Source: Song, Meng and Ermon 2021, equations 12 and 16, arXiv:2010.02502.
     """
+    check_number(eta, "eta")
+    check_flag(clip_x_0, "clip_x_0")
+    check_flag(noise_from_x_0, "noise_from_x_0")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie between 0 and 1, got {eta}.")
     if eta > 0 and noise is None:
@@ -185,8 +190,8 @@ def ddim_step(
             f"noise must be given if eta is above 0, got eta {eta} and no noise. "
             "Draw it: torch.randn_like(x_t)."
         )
-    noise = torch.zeros_like(x_t) if eta == 0 else noise
     _check_shape(noise_pred, "noise_pred", x_t)
+    noise = torch.zeros_like(x_t) if eta == 0 else noise
     _check_shape(noise, "noise", x_t)
     alpha_bar, alpha_bar_prev = _alpha_bars(x_t, t, t_prev, alphas_cumprod)
     x_0 = _estimate_x_0(x_t, noise_pred, alpha_bar, clip=clip_x_0)
@@ -265,10 +270,13 @@ def sample_ddpm(
         Images of the shape and dtype of x_T. With clipping they lie in [-1, 1].
 
     Raises:
+        TypeError: As `ddpm_step`.
         ValueError: As `ddpm_step`.
 
     Source: Ho, Jain and Abbeel 2020, algorithm 2, arXiv:2006.11239.
     """
+    check_floating(x_T, "x_T")
+    check_alphas_cumprod(alphas_cumprod)
     x = x_T
     with torch.no_grad(), evaluating(model):
         for t in reversed(range(len(alphas_cumprod))):
@@ -319,6 +327,9 @@ def sample_ddim(
 
     Source: Song, Meng and Ermon 2021, section 4, arXiv:2010.02502.
     """
+    check_floating(x_T, "x_T")
+    check_alphas_cumprod(alphas_cumprod)
+    check_number(eta, "eta")
     sequence = timestep_sequence(len(alphas_cumprod), num_steps, spacing)
     x = x_T
     with torch.no_grad(), evaluating(model):
@@ -342,11 +353,15 @@ def _alpha_bars(
 ) -> tuple[Tensor, Tensor]:
     """alpha_bar at t and at t_prev, each of shape (B, 1, ...) or (1, 1, ...)."""
     wide = widened(x_t, "x_t")
-    check_alphas_cumprod(alphas_cumprod.to(wide.dtype))  # as it is used
+    check_alphas_cumprod(alphas_cumprod, wide.dtype)
     alpha_bar = gather(alphas_cumprod, t, wide)
     t = whole_timesteps(t, "t", x_t)
     t_prev = whole_timesteps(t_prev, "t_prev", x_t).to(t.device)
-    _check_t_prev(t_prev, t)
+    if not ((t_prev >= -1) & (t_prev < t)).all():
+        raise ValueError(
+            f"t_prev must lie between -1 (the clean image) and t - 1, got t_prev {t_prev.tolist()} "
+            f"for t {t.tolist()}."
+        )
     with_clean = F.pad(alphas_cumprod, (1, 0), value=1.0)  # index 0 is t_prev = -1
     return alpha_bar, gather(with_clean, t_prev + 1, wide)
 
@@ -374,17 +389,11 @@ def evaluating(model: Model) -> Iterator[None]:
 
 
 def _check_shape(value: Tensor, name: str, x_t: Tensor) -> None:
+    check_tensor(x_t, "x_t")
+    check_tensor(value, name)
     if value.shape != x_t.shape:
         raise ValueError(
             f"{name} must have the shape of x_t, {tuple(x_t.shape)}, got {tuple(value.shape)}."
         )
     if x_t.is_floating_point() and not value.is_floating_point():
         raise TypeError(f"{name} must be floating, got {value.dtype}.")
-
-
-def _check_t_prev(t_prev: Tensor, t: Tensor) -> None:
-    if not ((t_prev >= -1) & (t_prev < t)).all():
-        raise ValueError(
-            f"t_prev must lie between -1 (the clean image) and t - 1, got t_prev {t_prev.tolist()} "
-            f"for t {t.tolist()}."
-        )

@@ -20,6 +20,7 @@ MODULES = [
     "guidance",
     "inputs",
     "sampling",
+    "tensors",
     "unet",
 ]
 SOURCES = [*sorted(CHECKS.rglob("*.py")), *(LESSON / f"{name}.py" for name in MODULES)]

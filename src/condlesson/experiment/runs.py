@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from condlesson.arguments import check_choice
+from condlesson.arguments import check_choice, check_integer
 from condlesson.experiment import plan
 from condlesson.experiment.forms import check_record
 from condlesson.experiment.records import RunError, arrays_of, canonical, digest, read, shown
@@ -243,10 +243,12 @@ def load_run(
 
     Raises:
         RunError: The run is missing or damaged.
+        TypeError: The seed is no integer.
         ValueError: There is no such tier.
     """
     tier = tier or ("study" if seed in plan.SEEDS else "small")
     check_choice("tier", tier, TIERS)
+    check_integer(seed, "seed")
     wanted = replace(TIERS[tier], variant=variant, seed=seed, **config)
     return read_expected(wanted, Path(folder or folder_of(wanted)))
 
@@ -319,6 +321,9 @@ def load_outputs(run: Run, folder: str | Path | None = None) -> dict[str, np.nda
 
 def _bytes_of(run: Run, folder: str | Path | None, part: str) -> tuple[bytes, str]:
     """Content of a run's file for a part, checked, and the remedy for what is wrong inside."""
+    if not isinstance(run, Run):
+        told = "run must be a recorded run, as load_run gives it"
+        raise TypeError(f"{told}, got {type(run).__name__}.")
     folder = folder or folder_of(run.config)
     about, remedy = getattr(run, part), cure(run.config, folder, **{part: True})
     if about is None:
