@@ -132,10 +132,11 @@ class PastedText(PasteTextRole):
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         found, messages = super().run()
-        key = self.text.partition(":")[0]
-        for inline in found if key != self.text else ():
+        key, _, form = self.text.partition(":")
+        for inline in found if form else ():
             value = retrieve_glue_data(self.document, key).data["text/plain"]
-            if _number(inline.astext()) == 0 and _number(value) not in (0, None):
+            number = _number(value) or 0
+            if (_number(inline.astext()) == 0 and number) or (form[-1] == "d" and number % 1):
                 told = "a number of a cell shows as %s and is %s. Have its format show more digits."
                 logger.warning(told, inline.astext(), value, location=inline)
         return found, messages

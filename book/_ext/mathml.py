@@ -13,11 +13,17 @@ logger = logging.getLogger(__name__)
 convert = LatexToMathML().convert_with_local_state
 # A channel's scale and shift have a colour each; the schedule's variances have an index.
 MODULATION = re.compile(r"(?<!<msub>)<mi>([γβ])</mi>")
+WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z][a-z]{2,}")
+NO_WORDS = re.compile(r"\\(?:text|math|operatorname|begin|end)\w*\s*\{[^}]*\}|\\\w+")
 NAMES = {"γ": "gamma", "β": "beta"}
 
 
 def visit_inline(translator: HTML5Translator, node: nodes.math) -> None:
-    """Write inline maths."""
+    """Write inline maths; two words in it are a text between two prices, as a rule."""
+    words = WORD.findall(NO_WORDS.sub("", node.astext()))
+    if len(words) > 1:
+        told = "the formula $%s$ holds words. Write them as \\text{words}, and a price as \\$5."
+        logger.warning(told, node.astext(), location=node)
     translator.body.append(_mathml(node, node.astext(), displaystyle=False))
     raise nodes.SkipNode
 

@@ -15,10 +15,13 @@ from pathlib import Path
 from docutils import nodes
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from as_typed import literal_markup
 
 VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
 VOID |= {"source", "track", "wbr"}
@@ -29,30 +32,16 @@ FENCE = re.compile(BEGIN + r"(`{3,}|~{3,}|:{3,}) *([^`]*)")
 CODE = re.compile(r"$|[\w.+-]|\{(?:code|code-block|code-cell|literalinclude|math|raw)\b")
 RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 BAR = re.compile(r"(?<!\\)\|")
-LITERAL = {  # markup that stands in the text as it was written, and the cure
-    r"\[\^[^\]\s]+\]": "There is no such footnote. Write it, or take its mark away.",
-    r"\]\s+\([^\s()]+\)": "Write a link without a space: [text](address).",
-    r"\]\[[^\]]*\]": "There is no such address. Write a link as [text](address).",
-    r"::\{\w*": "A directive begins with three colons or more.",
-    r"(?<![\w*])\*{1,2}(?=\w)|(?<=\w)\*{1,2}(?![\w*])": "Close it, without a space inside.",
-    r"~~": "Nothing is struck through here. Take it away.",
-    r"`": "Close the code, with as many backticks as it begins with.",
-    r"\$(?=[A-Za-z\\])": "Close the formula.",
-    r"&#?\w+;": "There is no such character. Write the character itself.",
-    r"^\[[ x]\] ": "There are no boxes to tick here. Write a list.",
-    r"^\|.*\|$": "Below the head of a table stands a rule: |---|---|.",
-    r"\{[a-z][\w:-]*\}\w[\w-]*": "Put what a role is given in backticks: {role}`text`.",
-    r"\[@[\w:-]+": "Cite with a role: {cite}`key`.",
-    r"^\[!\w+\]": "Write an admonition with a fence: ```{note}.",
-    r"\[\[": "Write a reference with a role: {doc}`page`.",
-}
+COMMENT = re.compile(r"% (?:claim: \w+|answered)$")  # what reads the comments of pages
 CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7}) ")
 UNSEEN = re.compile(
-    "[\x01-\x08\x0b\x0e-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffd]"
+    "[\x01-\x08\x0b\x0e-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffd\u00ad\u2028\u2029]"
 )
-NOWHERE = re.compile(r"(?:mailto|tel|https?|ftp):/*", re.I)  # addresses without one
-ROLE = re.compile(r"\{[a-z][\w:-]*\}\s*$")  # of text in front of code
-AS_WRITTEN = nodes.FixedTextElement, nodes.literal, nodes.math, addnodes.literal_strong
+NOWHERE = re.compile(  # addresses without one, or of the reader's own machine
+    r"(?:mailto|tel|https?|ftp):/*|(?:file:|https?://(?:localhost|127\.)).*", re.I
+)
+LATEX = re.compile(r"\\\(.+?\\\)|\\\[[^\]]*[=^_\\][^\]]*\\\]")
+QUOTED = re.compile(r"(`+).*?\1|\$[^$]*\$", re.S)  # code and formulas in a text
 logger = logging.getLogger(__name__)
 
 
@@ -105,7 +94,7 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
         if not title.astext().strip() and not any(True for _ in title.findall(nodes.image)):
             logger.warning("a heading has no words. Write some, or delete it.", location=title)
     lines = Path(app.env.doc2path(app.env.docname)).read_text("utf-8").splitlines()
-    for fault, cure, node in _literal_markup(doctree, lines):
+    for fault, cure, node in literal_markup(doctree, lines):
         logger.warning("%s is shown as it stands. %s", fault, cure, location=node)
     for link in doctree.findall(nodes.reference):
         if not link.astext().strip() and not any(True for _ in link.findall(nodes.image)):
@@ -121,10 +110,26 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
     for node in doctree.findall(nodes.raw):
         if node.get("format") == "html":
             html.read(node)
+        else:
+            logger.warning("raw %s is shown on no page.", node.get("format"), location=node)
+    for node, told in _empty_parts(doctree):
+        logger.warning("%s. Write some, or delete it.", told, location=node)
     for fault, node in html.faults:
         logger.warning("%s. Mend it.", fault, location=node)
     for tag, node in html.open:
         logger.warning("<%s> is opened in its HTML and not closed. Close it.", tag, location=node)
+
+
+def _empty_parts(doctree: nodes.document) -> Iterator[tuple[nodes.Element, str]]:
+    """What holds nothing, or is there for other builders than ours only."""
+    for node in doctree.findall(addnodes.only):
+        yield node, f"what is `only` for {node['expr']} is not shown as a page of its own"
+    for item in doctree.findall(nodes.list_item):
+        if not item.children:
+            yield item, "an item of a list has no words"
+    for section in doctree.findall(nodes.section):
+        if len(section) == 1:
+            yield section, "nothing stands below this heading"
 
 
 def _is_drawn(image: nodes.image) -> bool:
@@ -133,32 +138,6 @@ def _is_drawn(image: nodes.image) -> bool:
     while around is not None and "nb_element" not in around:
         around = around.parent
     return around is not None
-
-
-def _literal_markup(
-    doctree: nodes.document, lines: list[str]
-) -> Iterator[tuple[str, str, nodes.Element]]:
-    """What is shown though nobody escaped it, what to do, and where."""
-    for text in doctree.findall(nodes.Text):
-        around = text.parent
-        if isinstance(around, AS_WRITTEN):
-            continue
-        for markup, cure in LITERAL.items():
-            found = re.search(markup, text)
-            if found and f"\\{found[0].strip()[0]}" not in _source_of(text, lines):
-                yield found[0].strip(), cure, around
-        behind = around[around.index(text) + 1 :]
-        if behind and isinstance(behind[0], nodes.literal) and (found := ROLE.search(text)):
-            yield found[0].strip(), "Write a role without a space: {role}`text`.", around
-
-
-def _source_of(text: nodes.Text, lines: list[str]) -> str:
-    """The lines of a page where a text stands."""
-    around = text.parent
-    while around.line is None and around.parent is not None:
-        around = around.parent
-    first = (around.line or 1) - 1
-    return "\n".join(lines[first : first + around.astext().count("\n") + 1])
 
 
 def look_at_source(app: Sphinx, page: str, source: list[str]) -> None:
@@ -181,9 +160,33 @@ def _unseen(lines: list[str]) -> Iterator[tuple[int, str]]:
 def _dropped(text: str) -> Iterator[tuple[int, str]]:
     """Footnotes that no mark calls, and numbers of lists that would be others."""
     known: dict = {}
-    tokens = MarkdownIt().use(footnote_plugin).parse(text, known)
+    tokens = MarkdownIt().use(footnote_plugin).use(deflist_plugin).parse(text, known)
+    yield from _lost_lines(tokens)
+    for label in known.get("references", {}):
+        if len(re.findall(rf"\[{re.escape(label)}\]", text, re.I)) == 1:
+            line = text[: re.search(rf"\[{re.escape(label)}\]:", text, re.I).start()].count("\n")
+            yield (
+                line + 1,
+                f"no text has the link [{label.lower()}]. Set it, or delete its address.",
+            )
     yield from _unused_footnotes(text, known.get("footnotes", {}).get("refs", {}))
     yield from _renumbered(tokens)
+
+
+def _lost_lines(tokens: Iterable[Token]) -> Iterator[tuple[int, str]]:
+    """Lines that are code since they are indented, comments within a text, and LaTeX's formulas."""
+    for token in tokens:
+        if token.type == "code_block":
+            yield token.map[0] + 1, "what is indented so far is shown as code. Indent it less."
+        lines = token.content.splitlines() if token.type == "inline" and token.map else []
+        for number, line in enumerate(lines):
+            if line.startswith("%") and number and not COMMENT.match(line):
+                yield (
+                    token.map[0] + number + 1,
+                    "a line that begins with % is not shown. Write \\%.",
+                )
+        if lines and (found := LATEX.search(QUOTED.sub("", token.content))):
+            yield token.map[0] + 1, f"{found[0]} is shown without its \\. Write a formula: $x$."
 
 
 def _unused_footnotes(text: str, places: Mapping[str, int]) -> Iterator[tuple[int, str]]:
@@ -223,6 +226,8 @@ def _odd_fences(lines: list[str]) -> Iterator[tuple[int, str]]:
             still_open.pop()
         elif inner[1]:
             continue
+        elif info.startswith("{") and inner[0] and mark.startswith(inner[0]):
+            yield number, f"{mark}{info} ends the {inner[0]} above it. Give that one a mark more."
         elif mark[0] == ":" and not info.startswith("{"):
             yield number, f"{mark} must be followed by a name in braces, as in {mark}{{note}}."
         elif info.startswith("{") and "}" not in info:

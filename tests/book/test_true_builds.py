@@ -75,6 +75,24 @@ FAULTS = {  # options and code of a cell, and what the build says of it
         f"{DRAW}plt.plot([1, 2])\nplt.plot([1, 2]);",
         "has a line that lies under another one, point for point. .* the upper one dashed",
     ),
+    "one-point": (FIGURE, f"{DRAW}plt.plot([1], [1]);", "draws is empty"),
+    "no-heights": (FIGURE, f"{DRAW}plt.bar([1, 2], [0, 0]);", "draws is empty"),
+    "far-away": (
+        FIGURE,
+        f'{DRAW}plt.plot([1, 2])\nplt.text(9, 9, "far");',
+        "the figure that it draws has .* points, and not 50 to 1500 a side",
+    ),
+    "writes": (
+        "",
+        'from pathlib import Path\nPath("made.txt").write_text("a");',
+        "it writes made.txt into the repository, .* Write it to a folder of `tempfile`",
+    ),
+    "folder": (
+        "",
+        "from pathlib import Path\nprint(Path.cwd())",
+        "it shows .*, which is another folder elsewhere. Print the file's name alone",
+    ),
+    "control": ("", "print(chr(7))", "it shows a character that nobody can see. Print it by repr"),
     "transparent": (FIGURE, f"{DRAW}plt.plot([1, 2], alpha=0);", "draws is empty"),
     "outside": (FIGURE, f"{DRAW}plt.plot([1, 2])\nplt.ylim(5, 6);", "draws is empty"),
     "title-alone": (FIGURE, f'{DRAW}plt.title("All of it");', "draws is empty"),
@@ -247,137 +265,3 @@ def test_a_worker_that_is_killed_ends_the_build_and_is_named(tmp_path):
     output = result.stdout + result.stderr
     assert result.returncode != 0, output
     assert "killer.md: the process that ran it was killed (SIGKILL)" in output
-
-
-FRONT = {  # what these say of themselves
-    "timeout": "execution:\n  timeout: long\n",
-    "settings": "execution: 5\n",
-    "mode": "mystnb:\n  execution_mode: 'off'\n",
-    "front": "exection:\n  timeout: 300\n",
-}
-ELSEWHERE = ["below/page.md", "LOUD.MD", "other.ipynb", "old.rst"]  # nobody would find them
-UNREADABLE = {  # its text, and what the build says of it
-    "tag": (
-        CELL.format(options=":tags: [hide-inputs]\n\n", code="1"),
-        ", line 10: the tag hide-inputs is not known.",
-    ),
-    "yaml": (
-        CELL.format(options="---\nmystnb: [\n---\n", code="1"),
-        ", line 9, code cell 1: its options are no YAML.",
-    ),
-    "text": (
-        CELL.format(options=":tags: hide-input\n\n", code="1"),
-        ": 'hide-input' is not of type 'array'. Tags are a list, in brackets",
-    ),
-    "option": (
-        CELL.format(options=":tag: [hide-input]\n\n", code="1"),
-        ", line 10: the option tag is not known. There are mystnb, tags.",
-    ),
-    "caption": (
-        CELL.format(options="---\nmystnb:\n  figure:\n    captoin: A line.\n---\n", code="1"),
-        ", line 10: the option mystnb: figure: captoin is not known. There are align, caption,",
-    ),
-    "no-options": (
-        CELL.format(options="---\nmystnb:\n  figure: A line.\n---\n", code="1"),
-        ", line 10: the option figure must hold options of its own, got 'A line.'.",
-    ),
-    "comment": (
-        CELL.format(
-            options="---\nmystnb:\n  figure:\n    caption: Two lines, #1 and #2.\n---\n", code="1"
-        ),
-        ", line 10: `caption: Two lines, #1 and #2.`: YAML drops what stands behind #. Put",
-    ),
-    "twice": (
-        CELL.format(options=":tags: [hide-input]\n:tags: [shows-nan]\n\n", code="1"),
-        ", line 10: the option tags stands twice, and the first is dropped. Leave one.",
-    ),
-    "twice-inside": (
-        CELL.format(
-            options="---\nmystnb:\n  figure:\n    name: fig-a\n    name: fig-b\n  image:\n"
-            '    alt: "A # B"\n---\n',
-            code="1",
-        ),
-        ", line 10: the option name stands twice, and the first is dropped. Leave one.",
-    ),
-    "shell": (
-        CELL.format(options="", code="found = !ls nowhere"),
-        ", line 10: a command behind ! may fail, and nobody would see it. Use subprocess.run",
-    ),
-    "system": (
-        CELL.format(options="", code="import os\nos.system('false')"),
-        ", line 10: a command of the system may fail, and nobody would see it. Use subprocess.run",
-    ),
-    "capture": (
-        CELL.format(options="", code="%%capture\n1 / 0"),
-        ", line 10: %%capture hides an exception as well. Take it out.",
-    ),
-    "no-raise": (
-        CELL.format(options="", code="%%time --no-raise-error\n1 / 0"),
-        ", line 10: --no-raise-error hides an exception. Take it out.",
-    ),
-    "front": (
-        CELL.format(options="", code="1"),
-        ": exection in the front matter is not known. There are execution, html_meta,",
-    ),
-    "unseeded": (
-        CELL.format(options="", code="import numpy as np\nnp.random.default_rng()"),
-        ", line 10: default_rng() gives other numbers each time. Draw from a generator with a seed",
-    ),
-    "drawn": (
-        CELL.format(options="", code="import random\nrandom.shuffle([1, 2])"),
-        ", line 10: random.shuffle( draws other numbers each time. Seed them: random.seed(0), or",
-    ),
-    "exit": (
-        CELL.format(options="", code="exit()"),
-        ", line 10: this ends the kernel before the page. Take it out.",
-    ),
-    "unused": (
-        CELL.format(options="", code='glue("loss", 0.1, display=False)'),
-        ", line 10: loss is glued, and no text of the page shows it.",
-    ),
-    "timeout": (
-        CELL.format(options="", code="1"),
-        ": execution: timeout must be whole seconds from 1 on, got 'long'.",
-    ),
-    "settings": (
-        CELL.format(options="", code="1"),
-        ": execution in the front matter must hold settings of its own.",
-    ),
-    "mode": (
-        CELL.format(options="", code="1"),
-        ": execution_mode in the front matter is not heard, since the build runs every page.",
-    ),
-    "nul": ("A\0B", ", line 9: it must be text, got the byte 0x00. Delete it."),
-    "latin": ("caf\udce9", ", line 9: it must be UTF-8 text, got the byte 0xe9. Save it as UTF-8."),
-    "mark": ("Begins with a mark.", ", line 1: it must begin with its text, got a byte order mark"),
-    "lost": ("Nobody finds me.", " is not in _toc.yml as a page in MyST, NAME.md. Enter it there"),
-}
-
-
-@pytest.mark.fault(
-    "an unknown tag or option, options that are no YAML or that YAML drops, a command of the "
-    "shell, what hides an exception, numbers without a seed, a glued value that no text shows, "
-    "bytes that are no UTF-8, a page without an entry",
-    "the build fails before anything runs, with page, line and cure",
-)
-def test_what_is_wrong_with_the_form_of_pages_is_told_at_once(tmp_path):
-    tiny_book(tmp_path, "")
-    entries = [f"  - file: {name}\n" for name in UNREADABLE if name != "lost"]
-    toc = "format: jb-book\nroot: index\nchapters:\n" + "".join(entries)
-    (tmp_path / "_toc.yml").write_text(toc)
-    for name, (text, _) in UNREADABLE.items():
-        page = PAGE.format(text=text)
-        page = f"\ufeff{page}" if name == "mark" else page
-        page = page.replace("kernelspec:", f"{FRONT.get(name, '')}kernelspec:")
-        (tmp_path / "book" / f"{name}.md").write_bytes(page.encode("utf-8", "surrogateescape"))
-    for name in ELSEWHERE:
-        (tmp_path / "book" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "book" / name).write_text("# Nobody finds me\n")
-    result = make_html(tmp_path)
-    output = result.stdout + result.stderr
-    assert result.returncode != 0
-    for name, (_, told) in UNREADABLE.items():
-        assert f"{name}.md{told}" in output
-    for name in ELSEWHERE:
-        assert f"{name} is not in _toc.yml as a page in MyST" in output
-    assert "Traceback" not in output

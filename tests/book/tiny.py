@@ -20,7 +20,7 @@ Some words.
 
 ```{{code-cell}} ipython3
 import os
-with open("../ran.log", "a") as log:
+with open("../_build/ran.log", "a") as log:
     log.write("{name}\\n")
 {code}
 ```
@@ -96,7 +96,7 @@ class Tiny:
     """Such a book in a folder of its own; `build` says what ran."""
 
     def __init__(self, folder: Path):
-        self.folder, self.log = folder, folder / "ran.log"
+        self.folder, self.log = folder, folder / "_build" / "ran.log"
         folder.mkdir()
         tiny_book(folder, "")
         (folder / "_toc.yml").write_text(TOC)

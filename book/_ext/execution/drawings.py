@@ -25,6 +25,7 @@ LINE = re.compile(r"line2d_\d+$")
 KIND = re.compile(r"(matplotlib\.axis|legend|patch|text)_\d+")  # as Matplotlib names parts of axes
 WORDS = re.compile(r"<!-- (.*?) -->|<text\b[^>]*>([^<]*)</text>", re.S)  # of Matplotlib
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+SMALLEST, LARGEST = 50, 1500  # points a side of a figure
 NEAR = 0.5  # points
 UNSEEN = 5  # of 255: so little between two colours is no difference to an eye
 FAINT = 0.02  # of 1: what lets more through than that is not seen
@@ -41,6 +42,7 @@ def empty_parts(svg: str) -> Iterator[str]:
     figures = [part for name, part in named.items() if name.startswith("figure_")]
     if not figures:
         return
+    yield from _odd_size(named)
     panels = [_Panel(part, named) for name, part in named.items() if PANEL.fullmatch(name)]
     beside = [part for part in figures[0][1:] if not PANEL.fullmatch(part.get("id", ""))]
     if not beside and not any(panel.has_frame or panel.has_ink for panel in panels):
@@ -53,6 +55,16 @@ def empty_parts(svg: str) -> Iterator[str]:
             yield f"{which} has a part without a single point"
         elif panel.has_hidden_line:
             yield f"{which} has a line that lies under another one, point for point"
+
+
+def _odd_size(named: dict[str, Element]) -> Iterator[str]:
+    """What is far larger than a page, as where a text lies far outside, or like a dot."""
+    paper = next(named["patch_1"].iter(f"{SVG}path"), None) if "patch_1" in named else None
+    box = _box(paper.get("d", "")) if paper is not None else None
+    sides = [box[2] - box[0], box[3] - box[1]] if box else []
+    if any(not SMALLEST <= side <= LARGEST for side in sides):
+        size = " x ".join(f"{side:.0f}" for side in sides)
+        yield f"the figure that it draws has {size} points, and not {SMALLEST} to {LARGEST} a side"
 
 
 def words(svg: str) -> str:
@@ -213,7 +225,16 @@ class _Panel:
             _is_opaque(style, f"{kind}-opacity") and not self._is_paper(style.get(kind, usual))
             for kind, usual in kinds.items()
         )
-        return is_drawn and self._is_inside(mark)
+        return is_drawn and self._is_extended(mark, style) and self._is_inside(mark)
+
+    def _is_extended(self, mark: Element, style: dict[str, str]) -> bool:
+        """Whether a path leads from one point to another, and what is filled alone has an area."""
+        box = _box(mark.get("d", ""))
+        if HREF in mark.attrib or box is None:
+            return True
+        sides = box[2] - box[0], box[3] - box[1]
+        is_line = style.get("stroke", "none") != "none"
+        return max(sides) > 0 if is_line else min(sides) > 0
 
     def _is_inside(self, mark: Element) -> bool:
         path = self.named[mark.get(HREF)[1:]] if HREF in mark.attrib else mark

@@ -30,6 +30,8 @@ OPTIONS = {
     ("mystnb", "figure"): {"align", "caption", "caption_before", "classes", "name"},
     ("mystnb", "image"): {"align", "alt", "classes", "height", "scale", "width"},
 }
+TEXTS = {"alt", "caption", "name"}
+ALIGNS = ("left", "center", "right")
 PAGES = {".md", ".markdown", ".rst", ".ipynb"}  # what somebody may take for a page
 CURE = "Use subprocess.run([...], check=True)."
 HIDDEN = {  # code whose failure nobody would see, and what to say of it
@@ -38,6 +40,13 @@ HIDDEN = {  # code whose failure nobody would see, and what to say of it
     r"|\bget_ipython\(\)\.(?:system|getoutput)\(": (
         f"a command of the system may fail, and nobody would see it. {CURE}"
     ),
+    r"\bsubprocess\.(?:call|Popen|getoutput)\(|\bsubprocess\.run\((?!.*check=True)|"
+    r"^\s*%%(?:bash|sh|script)\b": f"a command may fail here, and nobody would see it. {CURE}",
+    r"^\s*%(?:pip|conda)\b": (
+        "pages install nothing. Name the package in pyproject.toml, and run `make lock`."
+    ),
+    r"^\s*%%writefile\b": "pages write no files. Take it out.",
+    r"\bbreakpoint\(\)|^\s*[\w.]+\?{1,2}\s*$": "this waits for somebody who asks. Take it out.",
     r"--no-raise-error\b": "--no-raise-error hides an exception. Take it out.",
     r"^\s*%%capture\b": "%%capture hides an exception as well. Take it out.",
     r"^\s*%?(?:exit|quit)(?:\(\))?\s*;?$": "this ends the kernel before the page. Take it out.",
@@ -52,6 +61,8 @@ DRAWN = re.compile(  # from the state that all share; torch's begins the same in
 FRONT = {"execution", "html_meta", "jupytext", "kernelspec", "myst", "mystnb", "notebook", "orphan"}
 READ = {"file_format", "source_map", "language_info"}  # what reading a page adds
 COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
+CELL = re.compile(r"\s*(?:`{3,}|:{3,})\{code-cell\}\s*(\S*)")
+LANGUAGES = ("", "ipython3", "ipython", "python", "python3")
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
 
@@ -88,9 +99,10 @@ def read_page(path: Path) -> NotebookNode | None:
             return None
         return read_myst_markdown_notebook(text, add_source_map=True, path=path)
     except ValidationError as error:
-        raise FormError(
-            f"{path.name}: {error.message}. Tags are a list, in brackets: `:tags: [hide-input]`."
-        ) from error
+        cure = "Tags are a list, in brackets: `:tags: [hide-input]`."
+        if "kernelspec" in error.path or "kernelspec" in error.message:
+            cure = "Below `kernelspec:` stands `name: python3`, indented."
+        raise FormError(f"{path.name}: {error.message}. {cure}") from error
     except MystMetadataParsingError as error:
         number, line = re.search(r"cell (\d+) at line (\d+)", str(error)).groups()
         raise FormError(
@@ -107,6 +119,10 @@ def wrong_cells(path: Path, notebook: NotebookNode) -> Iterator[str]:
         for cell in notebook.cells
     )
     lines, written = notebook.metadata.source_map, path.read_text("utf-8").splitlines()
+    for number, line in enumerate(written, 1):
+        if (found := CELL.match(line)) and found[1] not in LANGUAGES:
+            told = f"its cells are run as Python, got {found[1]}. Write {{code-cell}} ipython3."
+            yield f"{path.name}, line {number}: {told}"
     above = ""
     for cell, line in zip(notebook.cells, lines, strict=True):
         if cell.cell_type == "code":
@@ -134,7 +150,14 @@ def wrong_front(path: Path, notebook: NotebookNode) -> Iterator[str]:
                 f"{path.name}: {name} in the front matter is not heard, since the build runs every "
                 "page. Take it out; the tag skip-execution leaves out a cell."
             )
-    limit = notebook.metadata.get("execution", {}).get("timeout", 1)
+    execution = notebook.metadata.get("execution", {})
+    for name in sorted(set(execution) - {"timeout"}):
+        yield f"{path.name}: execution: {name} in the front matter is not known. There is timeout."
+    lines = path.read_text("utf-8").splitlines()
+    front = takewhile(lambda line: line != "---", lines[1:] if lines[:1] == ["---"] else [])
+    for told in _lost_in_yaml(list(front)):
+        yield f"{path.name}, in the front matter: {told}"
+    limit = execution.get("timeout", 1)
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         yield f"{path.name}: execution: timeout must be whole seconds from 1 on, got {limit!r}."
 
@@ -196,6 +219,14 @@ def _unknown_options(cell: NotebookNode) -> Iterator[str]:
         for name in sorted(set(options) - known):
             whole = ": ".join([*way, name])
             yield f"the option {whole} is not known. There are {', '.join(sorted(known))}."
+        for name in sorted(set(options) & TEXTS):
+            if not isinstance(options[name], str):
+                yield f"{name} must be a text, got {options[name]!r}. Put it in quotes."
+        if options.get("align", "left") not in ALIGNS:
+            yield f"align must be one of {', '.join(ALIGNS)}, got {options['align']}."
+    tags, drawn = set(cell.metadata.get("tags", [])), cell.metadata.get("mystnb") or {}
+    if drawn.get("figure") and (gone := tags & {"remove-cell", "remove-output"}):
+        yield f"its figure is not shown, since it has the tag {min(gone)}. Take one of them out."
 
 
 def _unused(cell: NotebookNode, text: str) -> Iterator[str]:

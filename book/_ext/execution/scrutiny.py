@@ -5,8 +5,10 @@ was promised and not drawn, or drawn and empty, a number that is none. Each is a
 cell and a cure, and the page is not kept.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 from nbformat import NotebookNode
@@ -32,6 +34,8 @@ NO_NUMBER = re.compile(
     r"|\[(?:[^][\n]*[\s,])?--[],\s]"  # a masked number in an array of NumPy
 )
 ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>|<\w+ object of \d+ ")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")  # \x1b begins a colour
+HERE = tuple(f"{place}{os.sep}" for place in (Path(__file__).parents[3], Path.home()))
 MARKUP = re.compile(r"<[^<>]*>")
 
 
@@ -71,6 +75,10 @@ def faults(cell: NotebookNode) -> Iterator[str]:
         )
     if any(map(ADDRESS.search, shown)):
         yield "it shows what an object is, and not what is in it. End the line with `;`."
+    if any(map(CONTROL.search, shown)):
+        yield "it shows a character that nobody can see. Print it by repr."
+    if place := next((place for place in HERE if any(place in text for text in shown)), None):
+        yield f"it shows {place}, which is another folder elsewhere. Print the file's name alone."
     found = next(filter(None, map(NO_NUMBER.search, shown)), None)
     if found and ALLOWS_NAN not in tags:
         yield (

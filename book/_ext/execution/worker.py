@@ -24,7 +24,7 @@ from execution.surroundings import kernel_environment
 __all__ = ["INPUTS", "Worker", "run_changed", "run_side_by_side"]
 
 INPUTS = "inputs"  # key in the metadata of an executed notebook
-FAILED = "failed\t"  # how a note begins that names no file, see tracing/sitecustomize.py
+FAILED, WROTE = "failed\t", "wrote\t"  # how notes begin that name no input, see tracing
 
 
 class Worker(ExecutionWorkerLocalMProc):
@@ -41,14 +41,14 @@ class Worker(ExecutionWorkerLocalMProc):
             notes.touch()  # a kernel that did not start wrote none
             lines = notes.read_text("utf-8", "surrogateescape").splitlines()
         code = "\n".join(cell.source for cell, _ in _located(result.nb))
-        read = [line for line in lines if not line.startswith(FAILED)]
-        lost = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)]
+        read = [line for line in lines if not line.startswith((FAILED, WROTE))]
+        faults = [_unseen(line) for line in lines if line.startswith((FAILED, WROTE))]
         result.nb.metadata[INPUTS] = inputs.inputs_of(read, code, started)
         if result.err:
             page = result.nb.metadata.get("execution", {})
             limit = page.get("timeout", data.timeout)
             result.exc_string = _fault(project_nb.uri, result, limit)
-        elif found := _wrong_outputs(project_nb.uri, result.nb, lost):
+        elif found := _wrong_outputs(project_nb.uri, result.nb, faults):
             result.err, result.exc_string = ValueError("wrong outputs"), "\n".join(found)
         return result
 
@@ -159,18 +159,26 @@ def _fault(uri: str, result: ExecutionResult, timeout: int) -> str:
     return _said(uri, *cells[number], number, told)
 
 
-def _wrong_outputs(uri: str, notebook: NotebookNode, lost: list[str]) -> list[str]:
-    """What the outputs must not hold, and what failed in the kernel's loop, which none shows."""
+def _unseen(note: str) -> tuple[str, str]:
+    """What no cell shows, and what stands in the cell that does it."""
+    if note.startswith(WROTE):
+        name = Path(note.removeprefix(WROTE)).name
+        told = f"it writes {name} into the repository, where others find it. Write it to a folder "
+        return f"{told}of `tempfile`.", name
+    told, _, source = note.removeprefix(FAILED).partition("\t")
+    cure = "Await it, as in `await task` or `thread.join()`, and mend it."
+    return f"what it starts fails unseen: {told}. {cure}", source
+
+
+def _wrong_outputs(uri: str, notebook: NotebookNode, unseen: list[tuple[str, str]]) -> list[str]:
+    """What the outputs must not hold, and what went wrong and none of them shows."""
     cells = list(enumerate(_located(notebook)))
     found = [
         _said(uri, cell, line, number, fault)
         for number, (cell, line) in cells
         for fault in scrutiny.faults(cell)
     ]
-    for failure in lost:
-        told, _, source = failure.partition("\t")
-        cure = "Await it, as in `await task` or `thread.join()`, and mend it."
-        told = f"what it starts fails unseen: {told}. {cure}"
+    for told, source in unseen:
         number, (cell, line) = next((c for c in cells if source in c[1][0].source), cells[-1])
         found.append(_said(uri, cell, line, number, told))
     return found

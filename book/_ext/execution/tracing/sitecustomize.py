@@ -7,6 +7,7 @@ Kinds:
     import    a module was loaded, from its source or from what was compiled of it
     read      any other file was opened for reading
     list      names in a folder were looked through
+    wrote     a file of the repository was written, renamed or deleted, but for what is built
     failed    a task or callback of asyncio raised, or a thread, which the kernel shows in no cell
 """
 
@@ -20,6 +21,9 @@ from pathlib import Path
 from types import FrameType
 
 LIBRARIES = (f"{Path(os.__file__).parent}{os.sep}", f"{os.sep}site-packages{os.sep}")
+ROOT = Path(__file__).resolve().parents[4]
+BUILT = {"_build", "__pycache__", ".git", ".venv"}
+CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir")
 WRITING = os.O_WRONLY | os.O_RDWR
 # PyTorch keeps the source lines of whoever imports or seeds it, for a message about CUDA.
 NOT_SHOWN = "_lazy_call"
@@ -31,13 +35,15 @@ def watch(notes: str) -> None:
     noted = set()
 
     def note(event: str, arguments: tuple) -> None:
-        if event not in ("open", "os.listdir", "os.scandir"):
+        if event not in ("open", "os.listdir", "os.scandir", *CHANGES):
             return
         path = arguments[0] or "."
-        writes = event == "open" and arguments[2] & WRITING
-        if writes or isinstance(path, int):  # the number of a file that is open
+        if isinstance(path, int):  # the number of a file that is open
             return
-        kind = _kind(event, sys._getframe().f_back)
+        if event in CHANGES or (event == "open" and arguments[2] & WRITING):
+            kind = "wrote" if _is_ours(Path(os.fsdecode(path)).resolve()) else ""
+        else:
+            kind = _kind(event, sys._getframe().f_back)
         line = f"{kind}\t{Path(os.fsdecode(path)).absolute()}\n"
         if kind and line not in noted and not any(library in line for library in LIBRARIES):
             noted.add(line)
@@ -74,6 +80,11 @@ class Lost(logging.Handler):
             line = next((f.line for f in reversed(frames) if "ipykernel" in f.filename), "")
         note = f"failed\t{' '.join(told.split())}\t{line}\n"
         os.write(self.file, note.encode("utf-8", "replace"))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is one that git would look at."""
+    return path.is_relative_to(ROOT) and not BUILT.intersection(path.relative_to(ROOT).parts)
 
 
 def _kind(event: str, caller: FrameType | None) -> str:

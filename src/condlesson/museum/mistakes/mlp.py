@@ -68,8 +68,8 @@ MISTAKES = (
         source="https://github.com/MAZiqing/FEDformer/issues/77",
         measure=symptoms.kept_by_weights,
         question=ask(
-            "The frequencies are drawn in __init__ and kept as an attribute. You train, save the "
-            "weights, and load them the next day. What do you have?",
+            "The frequencies are drawn when the object is made, and kept as an attribute. You "
+            "train, save the weights, and load them the next day. What do you have?",
             (
                 "Trained weights behind a new clock.",
                 "New frequencies were drawn, and load_state_dict misses nothing.",
