@@ -114,6 +114,8 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
             logger.warning("raw %s is shown on no page.", node.get("format"), location=node)
     for node, told in _empty_parts(doctree):
         logger.warning("%s. Write some, or delete it.", told, location=node)
+    for node, told in _published(app, doctree):
+        logger.warning("%s. Link to its place in the repository.", told, location=node)
     for fault, node in html.faults:
         logger.warning("%s. Mend it.", fault, location=node)
     for tag, node in html.open:
@@ -130,6 +132,14 @@ def _empty_parts(doctree: nodes.document) -> Iterator[tuple[nodes.Element, str]]
     for section in doctree.findall(nodes.section):
         if len(section) == 1:
             yield section, "nothing stands below this heading"
+
+
+def _published(app: Sphinx, doctree: nodes.document) -> Iterator[tuple[nodes.Element, str]]:
+    """Files from outside of the book's folder that a link would publish."""
+    for link in doctree.findall(addnodes.download_reference):
+        path = Path(app.srcdir, app.env.docname).parent / link["reftarget"]
+        if not path.resolve().is_relative_to(Path(app.srcdir).resolve()):
+            yield link, f"this link publishes {link['reftarget']}, from outside of the book"
 
 
 def _is_drawn(image: nodes.image) -> bool:

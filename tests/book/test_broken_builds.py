@@ -156,6 +156,7 @@ BROKEN = {  # pages, and what is named
         GLUED.replace("0.0004", "1.5").replace(":.2f", ":d"),
         "a number of a cell shows as 1 and is 1.5. Have its format show more",
     ),
+    "published": ("See [it](../_config.yml).", "this link publishes ../_config.yml, from outside"),
     "no-rows": ("| a | b |\n|---|---|\n\nText.", "below this rule the table has no row"),
     "table": ("| a | b |\n| c | d |", "| is shown as it stands. Below the head of a table"),
     "role-bare": ("As {cite}vaswani2017 says.", "{cite}vaswani2017 is shown as it stands."),

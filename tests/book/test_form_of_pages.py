@@ -132,6 +132,10 @@ UNREADABLE = {  # its text, and what the build says of it
         CELL.format(options="", code='glue("loss", 0.1, display=False)'),
         ", line 10: loss is glued, and no text of the page shows it.",
     ),
+    "glued-by-code": (
+        CELL.format(options="", code='glue(f"loss_{{1}}", 0.1, display=False)'),
+        ", line 10: the name of what is glued must be a plain text",
+    ),
     "timeout": (
         CELL.format(options="", code="1"),
         ": execution: timeout must be whole seconds from 1 on, got 'long'.",

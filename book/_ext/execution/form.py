@@ -63,6 +63,7 @@ READ = {"file_format", "source_map", "language_info"}  # what reading a page add
 COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
 CELL = re.compile(r"\s*(?:`{3,}|:{3,})\{code-cell\}\s*(\S*)")
 LANGUAGES = ("", "ipython3", "ipython", "python", "python3")
+GLUED_BY_CODE = re.compile(r"""\bglue\((?!\s*["'])""")
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
 
@@ -230,6 +231,8 @@ def _unknown_options(cell: NotebookNode) -> Iterator[str]:
 
 
 def _unused(cell: NotebookNode, text: str) -> Iterator[str]:
+    if GLUED_BY_CODE.search(cell.source):
+        yield 'the name of what is glued must be a plain text: glue("loss", loss).'
     for name in GLUED.findall(cell.source):
         if not re.search(rf"\{{glue[^}}]*\}}[`\s]+{re.escape(name)}(?![\w-])", text):
             yield f"{name} is glued, and no text of the page shows it. Show it, or take it away."
