@@ -107,9 +107,12 @@ def wheel() -> None:
 
     shutil.rmtree(BUILT / "wheel", ignore_errors=True)
     with tempfile.TemporaryDirectory() as copy:
+        editors = shutil.ignore_patterns(".*")  # such as links of Emacs that lead nowhere
         for name in IN_WHEEL:
-            copying = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copying(ROOT / name, Path(copy, name))
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, Path(copy, name), ignore=editors)
+            else:
+                shutil.copy(ROOT / name, Path(copy, name))
         config = (ROOT / "_config.yml").read_text("utf-8")
         ours = re.sub("(?<=^  url: ).*", repository_url(), config, count=1, flags=re.M)
         Path(copy, "_config.yml").write_text(ours, "utf-8")

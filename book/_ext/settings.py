@@ -97,7 +97,7 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
             cure = _cure(last if parent else name.partition(".")[0], {it.name for it in near})
             yield f"{CONFIG}: there is no Sphinx extension {name}. {cure}"
             return
-    for path in sorted((root / "book" / "_ext").rglob("*.py")):
+    for path in sorted((root / "book" / "_ext").rglob("[!.]*.py")):
         inside = path.relative_to(root / "book" / "_ext").with_suffix("")
         name = ".".join(inside.parts).removesuffix(".__init__")
         if name not in local and "\ndef setup(" in path.read_text("utf-8"):

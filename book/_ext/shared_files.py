@@ -33,8 +33,8 @@ for (const file of process.argv.slice(1)) {
 def look(app: Sphinx) -> None:
     """Refuse what is broken, before anything runs."""
     folders = Path(app.srcdir), PACKAGE
-    scripts = [path for folder in folders for path in sorted(folder.rglob("*.js"))]
-    pictures = sorted((folders[0] / "_static").iterdir())
+    scripts = [path for folder in folders for path in sorted(folder.rglob("[!.]*.js"))]
+    pictures = sorted((folders[0] / "_static").glob("[!.]*"))
     if wrong := [*_no_scripts(scripts), *_no_pictures(pictures)]:
         raise ExtensionError("\n".join(wrong))
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = build.ROOT
 STRAY = ("src/condlesson/experiment/recorded/adagn-seed7.checkpoint", "book/notes.txt")
+LOCKS = ("src/condlesson/.#unet.py", "book/.#notation.md")  # as Emacs writes them
 
 
 @pytest.fixture
@@ -37,6 +38,8 @@ def made(folder):
         copying(ROOT / name, folder / name)
     for name in STRAY:
         (folder / name).write_text("no part of it")
+    for name in LOCKS:
+        (folder / name).symlink_to("nobody@nowhere.1")
 
     def make() -> Path:
         build.wheel()
