@@ -156,13 +156,14 @@ def alone() -> Iterator[None]:
 
 
 def run(*arguments: object, folder: object = ROOT) -> None:
-    """Run this Python in a folder.
+    """Run this Python in a folder, without a date for what it makes: `_config.yml` says the year.
 
     Raises:
         SystemExit: it fails; what it says was shown.
     """
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, check=False, close_fds=False)
+    around = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+    done = subprocess.run(command, cwd=folder, env=around, check=False, close_fds=False)
     if done.returncode:
         sys.exit(done.returncode)
 
