@@ -143,6 +143,23 @@ BROKEN = {  # pages, and what is named
     "html-closed": ("<div>Some text.</div></div>", "</div> closes nothing that is open"),
     "html-twice": ('<p id="a">One</p>\n\n<p id="a">Two</p>', "the id a stands twice"),
     "no-words": ("##\n\nSome text.", "a heading has no words"),
+    "no-such-code": (
+        "```{eval-rst}\n.. autofunction:: condlesson.unet.no_such\n```",
+        "10: WARNING: condlesson.unet has no function no_such: AttributeError: no_such. Mend",
+    ),
+    "no-such-module": (
+        "```{eval-rst}\n.. autoclass:: condlesson.nowhere.No\n```",
+        "condlesson has no class nowhere.No: No module named 'condlesson.nowhere'. Mend the name",
+    ),
+    "described-twice": (
+        "```{eval-rst}\n.. meta::\n   :description: A page.\n```",
+        "html_meta says description of this page, which its first paragraph does. Take",
+    ),
+    "no-still": (
+        "```{code-cell} ipython3\nimport torch\nfrom condlesson.figures import moving\n"
+        "moving.clock(torch.ones(2))\n```",
+        "the moving figure clock must stand below a cell that draws it still. Add that cell.",
+    ),
     "cells": ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", "this row has 3 cells, and the head of its"),
 }
 
