@@ -28,6 +28,8 @@ PORT ?= 8000
 
 # Or each Python that is started would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Or this folder would be no place of modules, and what a library warns of would end the build.
+unexport PYTHONSAFEPATH PYTHONWARNINGS
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -107,9 +107,12 @@ def wheel() -> None:
 
     shutil.rmtree(BUILT / "wheel", ignore_errors=True)
     with tempfile.TemporaryDirectory() as copy:
+        editors = shutil.ignore_patterns(".*")  # such as links of Emacs that lead nowhere
         for name in IN_WHEEL:
-            copying = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copying(ROOT / name, Path(copy, name))
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, Path(copy, name), ignore=editors)
+            else:
+                shutil.copy(ROOT / name, Path(copy, name))
         config = (ROOT / "_config.yml").read_text("utf-8")
         ours = re.sub("(?<=^  url: ).*", repository_url(), config, count=1, flags=re.M)
         Path(copy, "_config.yml").write_text(ours, "utf-8")
@@ -153,13 +156,14 @@ def alone() -> Iterator[None]:
 
 
 def run(*arguments: object, folder: object = ROOT) -> None:
-    """Run this Python in a folder.
+    """Run this Python in a folder, without a date for what it makes: `_config.yml` says the year.
 
     Raises:
         SystemExit: it fails; what it says was shown.
     """
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, check=False, close_fds=False)
+    around = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+    done = subprocess.run(command, cwd=folder, env=around, check=False, close_fds=False)
     if done.returncode:
         sys.exit(done.returncode)
 

@@ -124,7 +124,7 @@ def _check(kind: str, name: str, root: Path) -> None:
     if name in SPHINX:
         raise FileExistsError(f"there is a page {name} already. Choose another name.")
     label = re.compile(rf"[\s(]fig-{name}(?![\w-])")
-    for page in sorted((root / "book").glob("*.md")):
+    for page in sorted((root / "book").glob("[!.]*.md")):
         if label.search(page.read_text("utf-8")):
             raise ValueError(f"{page.name} has a figure fig-{name} already. Choose another name.")
 

@@ -1,6 +1,8 @@
 """Runs Jupyter Book, and says in a sentence what is wrong with its settings."""
 
 import errno
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -24,6 +26,16 @@ def not_written(error: BaseException | None) -> str | None:
     )
 
 
+def wrong_folder(folder: Path) -> str | None:
+    """What to say of a folder whose name Sphinx takes for a pattern; else None."""
+    if found := re.search(r"[%\[]", str(folder)):
+        return (
+            f"The folder of the book must have no {found[0]} in its path, got {folder}. Rename it, "
+            "or move the book."
+        )
+    return None
+
+
 def run_book(*arguments: str) -> None:
     """Build the book in this process, if its settings are right.
 
@@ -33,6 +45,10 @@ def run_book(*arguments: str) -> None:
     Raises:
         SystemExit: They are wrong, or the build failed; what was wrong has been told.
     """
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # or each page would have its year as the book's
+    if told := wrong_folder(ROOT):
+        print(told, file=sys.stderr)
+        raise SystemExit(1)
     from jupyter_book.cli.main import main
 
     from settings import wrong_files

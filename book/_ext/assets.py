@@ -28,6 +28,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.util.logging import getLogger
 from tinycss2 import ast
 
 import condlesson
@@ -72,6 +73,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; form-action 'self'; base-uri 'self'"
 )
+logger = getLogger(__name__)
 
 
 def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
@@ -87,11 +89,21 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
             'role="listitem"',  # of a list; the older role is no item
         )
     own = set(own_files(app)).difference(SCRIPTS, KEPT)
+    for script in context["script_files"]:
+        _warn_if_missing(app, page, str(script.filename or ""))
     context["script_files"] = [
         script
         for script in context["script_files"]
         if str(script.filename or "").removeprefix("_static/") in own
     ]
+
+
+def _warn_if_missing(app: Sphinx, page: str, script: str) -> None:
+    """Tell of a script that is asked for and lies nowhere; those of the site are there by now."""
+    name = script.partition("?")[0]
+    if name.startswith("_static/") and not Path(app.outdir, name).is_file():
+        told = "the page asks for the script %s, and there is no such file. Write it."
+        logger.warning(told, name.removeprefix("_static/"), location=page)
 
 
 def own_files(app: Sphinx) -> dict[str, Path]:
@@ -116,6 +128,9 @@ def write_assets(app: Sphinx, error: Exception | None) -> None:
     if not (static / THEME_SHEETS[0]).is_file():  # no page was written: the last files are good
         _remove_parts(static, own)
         return
+    for name in SCRIPTS + OTHERS:
+        if not (static / name).is_file():
+            raise ExtensionError(f"the pages need the script {name}, and it is gone. Take it back.")
     scripts = {name: _without_map((static / name).read_text("utf-8")) for name in SCRIPTS + OTHERS}
     script = "\n;".join(scripts[name] for name in SCRIPTS)
     (static / SCRIPT).write_text(script, "utf-8")

@@ -13,6 +13,7 @@ code change; the script only says where they lie and how large they are.
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -22,7 +23,9 @@ from docutils.parsers.rst import directives
 from jinja2 import Environment, FileSystemLoader
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import condlesson
@@ -40,7 +43,9 @@ TOOLS = (
 FOLDER = "_static/desk"  # of the site, where all this lies
 PACKAGE = Path(condlesson.__file__).parent
 RECORDED = "experiment/recorded"
+SHARED = ("desk.css", "parts.html")
 OTHER = {"checks", "museum", "notebooks", "exercises"}  # code that no network of the desk runs
+logger = logging.getLogger(__name__)
 
 
 class desk_tool(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
@@ -59,7 +64,9 @@ class Desk(SphinxDirective):
             raise self.error(f"{{desk}} {name}: there is no template desk/{name}.html.")
         for template in sorted(Path(self.env.srcdir, "desk").glob("*.html")):  # they share parts
             self.env.note_dependency(str(template))
-        return [desk_tool(name=name, still=self.options.get("still"))]
+        node = desk_tool(name=name, still=self.options.get("still"))
+        self.set_source_info(node)
+        return [node]
 
 
 class DeskTools(SphinxPostTransform):
@@ -85,10 +92,10 @@ class DeskTools(SphinxPostTransform):
         figures = self.document.findall(nodes.figure)
         figure = next((f for f in figures if node["still"] in f["ids"] + f["names"]), None)
         if figure is None:
-            raise ValueError(
-                f"{self.env.docname}: {{desk}} {node['name']} must name a figure of its page as "
-                f"still, got {node['still']!r}."
-            )
+            told = "{desk} %s: still must be a figure of this page, got %r. Mend the name."
+            logger.warning(told, node["name"], node["still"], location=node)
+            node.parent.remove(node)  # nothing can write it
+            return
         shown, moves = figure[0], "moving" in figure
         markup = self._markup(node, f"desk-{node['name']}" if moves else node["still"], moves=moves)
         classes = ["desk-parts", *(["desk-instead"] if moves else [])]
@@ -126,11 +133,16 @@ def find_files(app: Sphinx, config: Config) -> None:
     """Write the two scripts and, if their runs or the code have changed, the networks.
 
     A book without a page that has a tool gets none of them.
+
+    Raises:
+        ExtensionError: A part of the desk is missing, or none of ours; the message says which.
     """
-    pages = Path(app.srcdir).glob("*.md")
+    pages = filter(Path.is_file, Path(app.srcdir).glob("[!.]*.md"))
     if not any("{desk}" in path.read_text("utf-8", errors="replace") for path in pages):
         return
     kept, source = Path(app.doctreedir), Path(app.srcdir, "desk")
+    if told := list(_wrong_parts(source)):
+        raise ExtensionError("\n".join(told))
     scripts = kept / "desk-scripts" / "desk"
     scripts.mkdir(parents=True, exist_ok=True)
     networks = files(app)
@@ -144,6 +156,17 @@ def find_files(app: Sphinx, config: Config) -> None:
     app.add_css_file("desk.css")
 
 
+def _wrong_parts(folder: Path) -> Iterator[str]:
+    """Files that are missing, and scripts that would not be shipped."""
+    scripts = {f"{part}.js" for part in (*ENGINE, *TOOLS)}
+    for name in sorted({*scripts, *SHARED}):
+        if not (folder / name).is_file():
+            yield f"desk/{name} is missing, and the desk needs it. Take it back."
+    for path in sorted(folder.glob("[!.]*.js")):
+        if path.name not in scripts:
+            yield f"desk/{path.name} is in neither ENGINE nor TOOLS of desk.py. Enter it there."
+
+
 def _without_comments(script: str) -> str:
     """A script without lines of comments and indentation, which are for those who edit it."""
     lines = map(str.strip, script.splitlines())
@@ -153,7 +176,8 @@ def _without_comments(script: str) -> str:
 def files(app: Sphinx) -> Path:
     """Folder of what `condlesson.figures.desk` writes; named by all that it is made of."""
     weights = sorted((PACKAGE / RECORDED).rglob("*-seed*[0-9].npz"))
-    code = sorted(p for p in PACKAGE.rglob("*.py") if not OTHER & set(p.relative_to(PACKAGE).parts))
+    code = [p for p in sorted(PACKAGE.rglob("*.py")) if p.is_file()]
+    code = [p for p in code if not OTHER & set(p.relative_to(PACKAGE).parts)]
     made_of = [*code, *sorted((PACKAGE / "subset").glob("*.gz")), *weights]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()
     folder = Path(app.doctreedir, f"desk-{digest[:16]}")

@@ -10,11 +10,13 @@ import base64
 import io
 import re
 from pathlib import Path
-from xml.etree.ElementTree import ParseError, fromstring
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+from pictures import fault_of
 
 # Colours of condlesson.mplstyle and plots.py on the page's dark ground; text and lines have a
 # contrast of 4.5 to 1 or more there, as the others have on white.
@@ -36,6 +38,7 @@ NARROW = re.compile(r"<!--narrow ([\w+/=]+)-->")  # as condlesson.figures.narrow
 PHONE = "(max-width: 600px)"  # where the narrow drawing is shown, as in lesson.css
 LARGE = 20_000  # characters of an image inside a figure that is worth compressing again
 PIXELS = 96 / 72  # to a point
+logger = logging.getLogger(__name__)
 
 
 def dark_rules() -> str:
@@ -80,16 +83,18 @@ def give_size(app: Sphinx, page: str, template: str, context: dict, doctree: obj
 
     def with_size(tag: re.Match) -> str:
         source = re.search(r' src="([^"]*)"', tag[0])
-        if source is None or source[1] not in files or " width=" in tag[0]:
+        if source is None or source[1] not in files:
             return tag[0]
         path = Path(app.srcdir, files[source[1]])
         try:
-            width, height, kind = _size(path)
-        except (UnidentifiedImageError, OSError, ParseError, TypeError) as error:
-            raise ExtensionError(
-                f"{page}: {path.name} holds no image that can be read. Save it once more, in the "
-                "format that its name says."
-            ) from error
+            fault = fault_of(path)
+            width, height, kind = (0, 0, "") if fault else _size(path)
+        except ExtensionError as error:
+            fault = str(error)
+        if fault:
+            logger.warning("%s", fault, location=page)
+        if fault or " width=" in tag[0]:
+            return tag[0]
         added = f'<img width="{width}" height="{height}" loading="lazy" decoding="async"'
         image = added + (f' class="{kind}"' if kind else "") + tag[0].removeprefix("<img")
         return _picture(source[1], image, narrow_of(path))
@@ -123,15 +128,14 @@ def _size(path: Path) -> tuple[int, int, str]:
     """Width and height in pixels, and the theme's class for what suits both grounds."""
     if path.suffix != ".svg":
         with Image.open(path) as image:
-            image.load()  # or one that was cut short would be found by readers
             return *image.size, ""
     text = path.read_text("utf-8")
-    fromstring(text)
     return _size_of(text, path)
 
 
 def _size_of(svg: str, path: Path | str) -> tuple[int, int, str]:
-    tag = re.search(r"<svg [^>]*>", svg)[0]
+    found = re.search(r"<svg [^>]*>", svg)
+    tag = found[0] if found else svg[:60]
     size = [re.search(rf' {side}="([\d.]+)(pt)?"', tag) for side in ("width", "height")]
     box = re.search(r' viewBox="\S+ \S+ ([\d.]+) ([\d.]+)"', tag)
     if all(size):
@@ -139,7 +143,8 @@ def _size_of(svg: str, path: Path | str) -> tuple[int, int, str]:
     elif box:
         width, height = (round(float(side)) for side in box.groups())
     else:
-        raise ExtensionError(f"{path} must say its width and height or its viewBox, got {tag}")
+        name = Path(path).name
+        raise ExtensionError(f"{name} must say its width and height or its viewBox, got {tag}")
     return width, height, "dark-light" if is_drawn(svg) else ""
 
 

@@ -11,13 +11,16 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 
 import condlesson
 import templates
@@ -26,6 +29,7 @@ FOLDER = Path(condlesson.__file__).parent / "figures" / "moving"
 SHARED = "moving"  # the script that all of them use
 DATA = re.compile(r'<script [^>]*data-moving="(\w+)">(.*?)</script>', re.S)
 IMAGE = re.compile(r"data:image/(\w+);base64,([\w+/=]+)")
+logger = logging.getLogger(__name__)
 
 
 class MovingFigures(SphinxPostTransform):
@@ -46,10 +50,11 @@ class MovingFigures(SphinxPostTransform):
         figures = list(self.document.findall(nodes.figure))
         before = [figure for figure in figures if figure.line < _around(output, "cell").line]
         if not before:
-            raise ValueError(
-                f"{self.env.docname}: the cell that shows the moving figure {name} must stand "
-                "below a cell that draws its still figure, got none."
+            told = (
+                "the moving figure %s must stand below a cell that draws it still. Add that cell."
             )
+            logger.warning(told, name, location=_around(output, "cell"))
+            return
         figure = before[-1]
         image = figure.next_node(nodes.image)
         context = {"figure": figure["ids"][0], "data": values}
@@ -90,12 +95,30 @@ def add_scripts(app: Sphinx, page: str, template: str, context: dict, doctree: o
 
 
 def find_files(app: Sphinx, config: Config) -> None:
-    """Tell Sphinx of the templates, the scripts and the sheets, what figures share first."""
+    """Tell Sphinx of the templates, the scripts and the sheets, what figures share first.
+
+    Raises:
+        ExtensionError: A figure lacks one of its files; the message says which.
+    """
+    if told := list(_missing(FOLDER)):
+        raise ExtensionError("\n".join(told))
     config.templates_path.append(str(FOLDER.parent))
-    sheets = [*FOLDER.glob("*.css"), *sorted(FOLDER.glob("*/*.css"))]
-    config.html_static_path += map(str, [*sheets, *sorted(FOLDER.rglob("*.js"))])
+    sheets = [*FOLDER.glob("[!.]*.css"), *sorted(FOLDER.glob("*/[!.]*.css"))]
+    config.html_static_path += map(str, [*sheets, *sorted(FOLDER.rglob("[!.]*.js"))])
     for sheet in sheets:
         app.add_css_file(sheet.name)
+
+
+def _missing(folder: Path) -> Iterator[str]:
+    """What the figures of a folder need and do not have."""
+    needed = [folder / f"{SHARED}.js", folder / f"{SHARED}.css"]
+    for module in sorted(folder.glob("*/__init__.py")):
+        own = module.parent
+        needed += [own / f"{own.name}.{kind}" for kind in ("js", "html")]
+    for path in needed:
+        if not path.is_file():
+            place = path.relative_to(folder.parent)
+            yield f"{place} is missing, and its figure would not move. Write it, or take it back."
 
 
 def setup(app: Sphinx) -> dict:

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util import logging
 
 import condlesson
 import reading
@@ -22,6 +23,7 @@ from condlesson.notebooks import addresses
 
 LONGEST = 160  # characters of a description; search engines cut longer ones
 UNSET = "OWNER"  # the owner in _config.yml as long as nobody has decided
+logger = logging.getLogger(__name__)
 CARD_ALT = "A clock with many hands, and beside it the title of the lesson."
 
 
@@ -63,6 +65,14 @@ def describe_page(app: Sphinx, page: str, template: str, context: dict, doctree:
         for button in context["header_buttons"]
         if button.get("label") in ("launch-buttons", "download-buttons")
     ]
+
+
+def look(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn of a page that describes itself, which would be described twice."""
+    for own in doctree.findall(nodes.meta):
+        told = "html_meta says %s of this page, which its first paragraph does. Take html_meta out."
+        kind = own.get("name") or own.get("http-equiv") or own.get("property")
+        logger.warning(told, kind, location=app.env.docname)
 
 
 def write_sitemap(app: Sphinx, error: Exception | None) -> None:
@@ -111,5 +121,6 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("last_commit", ("", ""), "html")  # another one: write all pages again
     app.connect("config-inited", set_place)
     app.connect("html-page-context", describe_page, priority=503)
+    app.connect("doctree-read", look)
     app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

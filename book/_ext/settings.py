@@ -7,6 +7,8 @@ Sphinx's own settings, and of the theme's options, are known once the extensions
 
 import importlib.util
 import pkgutil
+import posixpath
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from difflib import get_close_matches
@@ -19,6 +21,9 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
+
+from papers import wrong_papers
+from values import value_at, wrong_values
 
 __all__ = ["setup", "wrong_files"]
 
@@ -34,6 +39,8 @@ KEPT = {  # by their place; with others faults would pass a build without a word
     ("execute", "stderr_output"): "show",
     ("execute", "exclude_patterns"): [],
     ("sphinx", "config", "nb_execution_mode"): "cache",
+    ("sphinx", "config", "nb_remove_code_source"): False,
+    ("sphinx", "config", "nb_remove_code_outputs"): False,
     ("sphinx", "config", "nb_execution_allow_errors"): False,
     ("sphinx", "config", "nb_execution_raise_on_error"): True,
     ("sphinx", "config", "nb_execution_excludepatterns"): [],
@@ -86,6 +93,9 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
     for error in get_validator().iter_errors(settings):
         yield f"{CONFIG}: {': '.join(map(str, error.path))}: {error.message}. Give it such a value."
     yield from _weakened(settings)
+    yield from (f"{CONFIG}: {fault}" for fault in wrong_values(root, settings))
+    for name in settings.get("bibtex_bibfiles") or []:
+        yield from wrong_papers(root / "book" / str(name))
     sphinx = settings.get("sphinx") or {}
     local = sphinx.get("local_extensions") or {}
     sys.path.extend(str(root / folder) for folder in local.values())  # as Jupyter Book will
@@ -97,7 +107,7 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
             cure = _cure(last if parent else name.partition(".")[0], {it.name for it in near})
             yield f"{CONFIG}: there is no Sphinx extension {name}. {cure}"
             return
-    for path in sorted((root / "book" / "_ext").rglob("*.py")):
+    for path in sorted((root / "book" / "_ext").rglob("[!.]*.py")):
         inside = path.relative_to(root / "book" / "_ext").with_suffix("")
         name = ".".join(inside.parts).removesuffix(".__init__")
         if name not in local and "\ndef setup(" in path.read_text("utf-8"):
@@ -109,9 +119,7 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
 
 def _weakened(settings: dict) -> Iterator[str]:
     for place, kept in KEPT.items():
-        value = settings
-        for name in place:
-            value = value.get(name, kept) if isinstance(value, dict) else kept
+        value = value_at(settings, place, kept)
         if value != kept:
             yield (
                 f"{CONFIG}: {': '.join(place)} must be {kept!r}, got {value!r}: faults would pass "
@@ -153,11 +161,31 @@ def _wrong_toc(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
         parse_toc_yaml(root / TOC)
     except MalformedError as error:
         yield f"{TOC}: {error}. Write it as the entries beside it."
+    yield from _odd_keys(tree)
     for key, value in _entries(tree):
-        if not any((root / "book" / f"{value.value}{suffix}").is_file() for suffix in SUFFIXES):
+        if value.value and value.value != posixpath.normpath(value.value):
+            near = posixpath.normpath(value.value)
+            yield f"{TOC}, line {key.start_mark.line + 1}: write {near}, got {value.value}."
+        elif not any((root / "book" / f"{value.value}{suffix}").is_file() for suffix in SUFFIXES):
             pages = {path.stem for path in (root / "book").glob("*.md")}
             line = key.start_mark.line + 1
             yield f"{TOC}, line {line}: there is no page {value.value}. {_cure(value.value, pages)}"
+
+
+def _odd_keys(node: yaml.Node) -> Iterator[str]:
+    """Keys that stand twice, and captions without words."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    seen = set()
+    for key, value in pairs:
+        place = f"{TOC}, line {key.start_mark.line + 1}: {key.value}"
+        if key.value in seen:
+            yield f"{place} stands there twice, and the first one would not count. Join them."
+        seen.add(key.value)
+        if key.value in ("caption", "title") and not str(value.value).strip(" ~"):
+            yield f"{place} has no words. Write some, or take it out."
+        yield from _odd_keys(value)
+    for entry in node.value if isinstance(node, yaml.SequenceNode) else ():
+        yield from _odd_keys(entry)
 
 
 def _entries(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.ScalarNode]]:
@@ -187,14 +215,27 @@ def check_names(app: Sphinx, config: Config) -> None:
 
 
 def check_options(app: Sphinx) -> None:
-    """End the build if an option is none of the theme's."""
+    """End the build if an option is none of the theme's, or of another type than its default."""
     if app.builder.format == "html":
         names = app.builder.theme.get_options()
-        _end_if(
+        given = app.config.html_theme_options
+        told = [
             f"html_theme_options: {name} is no option of the theme. {_cure(name, names)}"
-            for name in app.config.html_theme_options
+            for name in given
             if name not in names
-        )
+        ]
+        for name, (kind, pattern) in ((name, _kind(default)) for name, default in names.items()):
+            if name in given and not re.fullmatch(pattern, str(given[name]), re.I):
+                told.append(f"html_theme_options: {name} must be {kind}, got {given[name]!r}.")
+        _end_if(told)
+
+
+def _kind(default: object) -> tuple[str, str]:
+    """What values an option can have, in words and as a pattern."""
+    text = str(default)
+    if text in ("True", "False"):
+        return "true or false", "true|false"
+    return ("a whole number", r"\d+") if text.isdigit() else ("anything", "(?s:.*)")
 
 
 def _end_if(faults: Iterable[str]) -> None:

@@ -7,14 +7,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import ParseError, parse
 
 import playwright
-from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 import condlesson
+from pictures import SHOWN, fault_of
 
 PACKAGE = Path(condlesson.__file__).parent
 # Prints a line for each file that is no script, and runs none.
@@ -33,8 +32,8 @@ for (const file of process.argv.slice(1)) {
 def look(app: Sphinx) -> None:
     """Refuse what is broken, before anything runs."""
     folders = Path(app.srcdir), PACKAGE
-    scripts = [path for folder in folders for path in sorted(folder.rglob("*.js"))]
-    pictures = sorted((folders[0] / "_static").iterdir())
+    scripts = [path for folder in folders for path in sorted(folder.rglob("[!.]*.js"))]
+    pictures = sorted((folders[0] / "_static").glob("[!.]*"))
     if wrong := [*_no_scripts(scripts), *_no_pictures(pictures)]:
         raise ExtensionError("\n".join(wrong))
 
@@ -50,15 +49,7 @@ def _no_scripts(paths: list[Path]) -> list[str]:
 
 
 def _no_pictures(paths: list[Path]) -> Iterator[str]:
-    for path in paths:
-        try:
-            if path.suffix == ".svg":
-                parse(path)
-            elif path.suffix in (".png", ".jpg", ".webp"):
-                with Image.open(path) as image:
-                    image.load()
-        except (ParseError, OSError) as error:
-            yield f"{path.name} is no picture that can be read: {error}. Save it once more."
+    yield from filter(None, (fault_of(path) for path in paths if path.suffix.lower() in SHOWN))
 
 
 def setup(app: Sphinx) -> dict:

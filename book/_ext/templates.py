@@ -79,7 +79,7 @@ def _unknown_names(app: Sphinx) -> Iterator[str]:
 
 
 def _trees(environment: Environment, folder: Path) -> Iterator[tuple[str, syntax.Template]]:
-    for path in sorted(folder.glob("*.html")):
+    for path in sorted(folder.glob("[!.]*.html")):
         yield path.name, environment.parse(path.read_text("utf-8"))
 
 
@@ -107,7 +107,7 @@ def begin(app: Sphinx) -> None:
 
 def _broken(app: Sphinx) -> Iterator[str]:
     environment: Environment = app.builder.templates.environment
-    for path in sorted(Path(app.srcdir, "_templates").rglob("*.html")):
+    for path in sorted(Path(app.srcdir, "_templates").rglob("[!.]*.html")):
         try:
             for name in meta.find_referenced_templates(environment.parse(path.read_text("utf-8"))):
                 environment.loader.get_source(environment, name)

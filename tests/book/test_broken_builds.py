@@ -177,6 +177,23 @@ BROKEN = {  # pages, and what is named
     "html-closed": ("<div>Some text.</div></div>", "</div> closes nothing that is open"),
     "html-twice": ('<p id="a">One</p>\n\n<p id="a">Two</p>', "the id a stands twice"),
     "no-words": ("##\n\nSome text.", "a heading has no words"),
+    "no-such-code": (
+        "```{eval-rst}\n.. autofunction:: condlesson.unet.no_such\n```",
+        "10: WARNING: condlesson.unet has no function no_such: AttributeError: no_such. Mend",
+    ),
+    "no-such-module": (
+        "```{eval-rst}\n.. autoclass:: condlesson.nowhere.No\n```",
+        "condlesson has no class nowhere.No: No module named 'condlesson.nowhere'. Mend the name",
+    ),
+    "described-twice": (
+        "```{eval-rst}\n.. meta::\n   :description: A page.\n```",
+        "html_meta says description of this page, which its first paragraph does. Take",
+    ),
+    "no-still": (
+        "```{code-cell} ipython3\nimport torch\nfrom condlesson.figures import moving\n"
+        "moving.clock(torch.ones(2))\n```",
+        "the moving figure clock must stand below a cell that draws it still. Add that cell.",
+    ),
     "cells": ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", "this row has 3 cells, and the head of its"),
 }
 
@@ -215,11 +232,17 @@ def make_html(
     )
 
 
-def test_a_sound_book_builds_and_says_where_it_is(tmp_path):
+AROUND = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONSAFEPATH": "1", "PYTHONWARNINGS": "error"}
+
+
+def test_a_sound_book_builds_and_says_where_it_is(tmp_path, monkeypatch):
+    for name, value in AROUND.items():  # as nix and others set them
+        monkeypatch.setenv(name, value)
     result = make_html(tiny_book(tmp_path, f"{GOOD}\n\nIt is 2\\*3, with a 5\\*\\*2."))
     assert result.returncode == 0, result.stdout + result.stderr
     page = tmp_path / "_build" / "html" / "index.html"
     assert "42" in page.read_text()
+    assert "1980" not in page.read_text()
     assert result.stdout.splitlines()[-1] == f"The pages are at {page}"
 
 
@@ -261,6 +284,18 @@ def test_a_broken_page_fails_the_build_by_name(broken, name, build):
     assert result.returncode != 0, output
     told = [line for line in output.splitlines() if f"{name}.md" in line]
     assert any(BROKEN[name][1] in line for line in told), output
+
+
+@pytest.mark.fault(
+    "the book lies in a folder with % or [ in its name", "the build says so, and what to do"
+)
+def test_a_folder_whose_name_is_a_pattern_is_told(tmp_path):
+    for name, mark in {"100%": "%", "a[1]": "["}.items():
+        (tmp_path / name).mkdir()
+        result = make_html(tiny_book(tmp_path / name, GOOD))
+        assert result.returncode != 0
+        assert f"The folder of the book must have no {mark} in its path" in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 @pytest.mark.fault("recorded runs are missing", "the build fails with the command that makes each")

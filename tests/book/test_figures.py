@@ -5,7 +5,6 @@ import io
 import itertools
 import re
 from xml.etree import ElementTree
-from xml.etree.ElementTree import ParseError
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -112,9 +111,6 @@ def test_a_figure_s_size_is_that_of_its_drawing(tmp_path):
     (tmp_path / "c.svg").write_text('<svg role="img"></svg>')
     with pytest.raises(ExtensionError, match=r"c\.svg must say its width and height"):
         figures._size(tmp_path / "c.svg")
-    (tmp_path / "d.svg").write_text('<svg viewBox="0 0 64 32"><g>')
-    with pytest.raises(ParseError):
-        figures._size(tmp_path / "d.svg")
 
 
 def test_a_suited_figure_is_whole_and_smaller():

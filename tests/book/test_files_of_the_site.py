@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from PIL import Image
 
+import pictures
 from tests.book.test_broken_builds import PAGE, make_html, tiny_book
 
 pytestmark = pytest.mark.slow
@@ -23,23 +25,61 @@ plt.plot([1, 2]);
 
 
 @pytest.mark.fault(
-    "a picture's file holds text, or is cut short", "the build fails and names page and file"
+    "a picture's file holds text, another format than its name says, or is cut short",
+    "the build fails and names page and file",
 )
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("clock.png", lambda whole: b"a clock"),
-        pytest.param("card.png", lambda whole: whole[:3000], marks=pytest.mark.weekly),
-        pytest.param("logo.svg", lambda whole: whole[:-9], marks=pytest.mark.weekly),
-    ],
-)
-def test_a_picture_that_is_none_fails_the_build(tmp_path, name, content):
-    tiny_book(tmp_path, f"![A clock.]({name})")
-    whole = tmp_path / "book" / "_static" / name
-    (tmp_path / "book" / name).write_bytes(content(whole.read_bytes() if whole.is_file() else b""))
+def test_pictures_that_are_none_fail_the_build_together(tmp_path):
+    folder = tiny_book(tmp_path, "![A clock.](clock.png) ![A card.](card.jpg)") / "book"
+    static = folder / "_static"
+    (folder / "more.md").write_text(PAGE.format(text="![Cut.](cut.png) ![A logo.](logo.svg)"))
+    with (tmp_path / "_toc.yml").open("a") as toc:
+        toc.write("chapters:\n- file: more\n")
+    (folder / "clock.png").write_bytes(b"a clock")
+    (folder / "card.jpg").write_bytes((static / "card.png").read_bytes())
+    (folder / "cut.png").write_bytes((static / "card.png").read_bytes()[:3000])
+    (folder / "logo.svg").write_bytes((static / "logo.svg").read_bytes()[:-9])
     result = make_html(tmp_path)
+    output = result.stdout + result.stderr
     assert result.returncode != 0
-    assert f"index: {name} holds no image that can be read." in result.stdout + result.stderr
+    for page, told in {
+        "index": ["clock.png holds no image that can be read.", "card.jpg holds PNG, and its name"],
+        "more": ["cut.png holds no image that can be", "logo.svg holds no image that can be read"],
+    }.items():
+        for fault in told:
+            assert re.search(rf"{page}\.md:? .*WARNING: {re.escape(fault)}", output), output
+
+
+def svg(inside):
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{inside}</svg>'
+
+
+PICTURES = {  # what of an SVG is refused, and what is said
+    "<script>go()</script>": "a.svg has <script>, which no page shows. Take it out.",
+    '<g onclick="go()"/>': "a.svg has onclick, which no page runs. Take it out.",
+    "<foreignObject/>": "a.svg has <foreignObject>, which no page shows. Take it out.",
+    '<image href="b.png"/>': "a.svg asks for b.png, which no page loads. Draw it inside.",
+    '<g style="fill: url(https://a.b/c)"/>': "a.svg asks for https://a.b/c, which no page loads.",
+    '<use href="#a"/><image href="data:image/png;base64,"/>': "",
+    f"<desc>{'a' * pictures.HEAVIEST}</desc>": "a.svg has 1,000,077 bytes, more than 1,000,000.",
+}
+
+
+@pytest.mark.fault(
+    "a picture would run or load something, or is large", "the build fails and names page and file"
+)
+def test_what_a_picture_must_not_have_is_told(tmp_path):
+    path = tmp_path / "a.svg"
+    for inside, told in PICTURES.items():
+        path.write_text(svg(inside))
+        assert pictures.fault_of(path).startswith(told)
+        assert told or not pictures.fault_of(path)
+    Image.new("L", (4001, 2)).save(tmp_path / "a.png")
+    Image.effect_noise((1400, 1400), 99).save(tmp_path / "b.png")
+    Image.new("L", (2, 2)).save(tmp_path / "c.tiff")
+    told = [pictures.fault_of(tmp_path / name) for name in ("a.png", "b.png", "c.tiff")]
+    assert told[0] == "a.png has 4001 x 2 pixels, more than 4000 a side. Make it smaller."
+    assert re.fullmatch(r"b\.png has [\d,]+ bytes, more than 1,000,000. Make it smaller.", told[1])
+    assert told[2] == "c.tiff is no PNG, JPEG, WebP, GIF or SVG. Save it as one of these."
 
 
 @pytest.mark.fault(
@@ -84,7 +124,7 @@ def test_shared_files_that_are_broken_are_named(tmp_path):
     assert re.search(r"lesson\.js:\d+: it is no JavaScript: .*, at: function \( \{", output)
     assert re.search(r"pad\.js:\d+: it is no JavaScript", output)
     for name in ("logo.svg", "card.png"):
-        assert f"{name} is no picture that can be read" in output
+        assert f"{name} holds no image that can be read" in output
 
 
 def test_a_page_in_a_folder_keeps_its_figure(tmp_path):

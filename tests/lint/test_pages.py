@@ -239,6 +239,26 @@ def test_a_page_that_cannot_be_read_is_named_whichever_is_asked_for(tmp_path):
     assert (finding.path, finding.line, finding.rule) == ("book/broken.md", 10, "cell")
 
 
+@pytest.mark.parametrize(
+    ("target", "is_there"),
+    [
+        ("CONTRIBUTING.md#set-up", True),
+        ("CONTRIBUTING.md#the-tree-and-its-rule", True),
+        ("CONTRIBUTING.md#no-such-place", False),
+        ("#no-such-place", False),
+        ("#licences", True),
+        ("docs/decisions.md", True),
+        ("docs/no-such.md#place", False),
+        ("tools/new.py#L10", True),
+        ("book/experiment.md#no-such-place", False),
+    ],
+)
+def test_a_link_of_a_text_leads_to_a_heading_that_is_there(book, target, is_there):
+    found = told(book, f"# Page\n\n[There]({target}).\n\n## Licences", "README.md")
+    fault = f"README.md:9: link: there is no target {target}. Mend the name, or add what it names."
+    assert found == ([] if is_there else [fault])
+
+
 @pytest.mark.slow
 def test_the_book_keeps_its_rules(book):
     assert [str(finding) for finding in lint(read_texts(book), book)] == []

@@ -10,6 +10,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from tools.lint.prose import passages, read_texts, references
 __all__ = ["CELL_LINES", "CODE_WIDTH", "RULES", "lint"]
 
 ROOT = Path(__file__).parents[2]
+BOOK = ROOT / "book"
 CELL_LINES = 12  # imports not counted; about eight is usual
 CODE_WIDTH = 84  # as many characters fit the column of the pages
 LEAST_WORDS = 20  # characters of a caption or an alt text that says something
@@ -120,7 +122,7 @@ def link(path: str, page: Page, book: Book) -> Iterator[Finding]:
         for role, target, line in references(passage.text):
             names, kind = known.get(role, (set(), ""))
             if not role:
-                missing, kind = _missing(target, (ROOT / path).parent, labels), "target"
+                missing, kind = _missing(target, ROOT / path, labels), "target"
             else:
                 missing = [n for n in target.split(",") if kind and n.strip() not in names]
             for name in missing:
@@ -249,15 +251,27 @@ def _poor_alt(path: str, line: int, alt: str) -> Finding:
     return Finding(path, line, "alt-text", fault, cure)
 
 
-def _missing(target: str, folder: Path, labels: set[str]) -> list[str]:
-    """The target of a link, if it is in the repository and not there."""
+def _missing(target: str, source: Path, labels: set[str]) -> list[str]:
+    """The target of a link of a file, if it is in the repository and not there."""
     address = urlsplit(target)
     if address.scheme or address.netloc:
         return []
-    if not address.path:
-        return [] if address.fragment in labels else [target]
-    file = folder / address.path
-    return [] if file.exists() or file.with_suffix(".md").exists() else [target]
+    file = source.parent / address.path if address.path else source
+    if address.path and not file.exists():
+        file = file.with_suffix(".md")
+        if not file.exists():
+            return [target]
+    if not address.fragment or file.suffix != ".md":
+        return []
+    is_page = BOOK in file.resolve().parents
+    return [] if address.fragment in (labels if is_page else _anchors(file)) else [target]
+
+
+def _anchors(file: Path) -> set[str]:
+    """What GitHub calls the headings of a text."""
+    blocks = [token for token, _ in Page(file.stem, file.read_text("utf-8-sig")).blocks]
+    headings = [after.content for token, after in pairwise(blocks) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
 def main(*names: str) -> None:

@@ -200,7 +200,8 @@ def read_texts(book: Book, root: Path = ROOT) -> dict[str, Page]:
         file = book.folder / (included or f"{name}.md")
         path = file.resolve().relative_to(root.resolve())
         texts[path.as_posix()] = Page(path.stem, file.read_text("utf-8-sig")) if included else page
-    for file in (root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").rglob("*.md"))):
+    beside = [root / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")]
+    for file in (*beside, *sorted((root / "docs").rglob("[!.]*.md"))):
         if file.is_file():
             path = file.relative_to(root).as_posix()
             texts[path] = Page(file.stem, file.read_text("utf-8"))

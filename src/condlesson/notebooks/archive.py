@@ -67,7 +67,8 @@ def make_archive(notebooks: str | Path, file: str | Path, *, with_solutions: boo
         content |= {f"solutions/{path.name}": path.read_bytes() for path in solutions}
     for path in package.rglob("*"):
         inside = path.relative_to(package)
-        if path.suffix in PACKED and inside.parts[0] != "pages":
+        is_packed = path.suffix in PACKED and path.is_file()  # no editor's link to nowhere
+        if is_packed and inside.parts[0] != "pages":
             content[f"condlesson/{inside.as_posix()}"] = path.read_bytes()
     packed = BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:

@@ -189,7 +189,7 @@ class Page:
 
 
 class Book:
-    """All pages of a folder.
+    """All pages of a folder; what begins with a dot is an editor's.
 
     Args:
         folder: Where they are; by default those of the package.
@@ -200,7 +200,7 @@ class Book:
 
     def __init__(self, folder: Path = PAGES_DIR) -> None:
         self.folder = folder
-        files = sorted(folder.glob("*.md"))
+        files = sorted(filter(Path.is_file, folder.glob("[!.]*.md")))
         if not files:
             raise FileNotFoundError(f"{folder} must hold the book's pages, got none.")
         self.pages = {path.stem: Page(path.stem, path.read_text("utf-8-sig")) for path in files}
