@@ -161,6 +161,10 @@ WRONG = {
         "do not reshape or split across it",
     ),
     "batch norm": ({NORM: "self.norm = nn.BatchNorm2d(C)"}, "as in a batch norm"),
+    "batch norm behind the norm": (
+        {"# more": "self.batch = nn.BatchNorm2d(C)", NORMED: "self.batch(self.norm(h))"},
+        "the items influence one another, as in a batch norm",
+    ),
     # the norm
     "no norm": ({NORMED: "h"}, "Nothing is normalised"),
     "instance norm": ({NORM: "self.norm = nn.InstanceNorm2d(C)"}, "which is an instance norm"),
@@ -344,6 +348,27 @@ WRONG = {
         {f"{NORMED} + beta": f"{NORMED} + F.softplus(beta)"},
         "Beta goes through softplus",
     ),
+    "the square of gamma": (
+        {"(1 + gamma)": "(1 + gamma**2)"},
+        "No gamma of any channel is ever negative, so an activation stands after the projection, "
+        "or it is squared",
+    ),
+    "the square of gamma, affine": (
+        {NORM: "self.norm = nn.GroupNorm(G, C)", "(1 + gamma)": "(1 + gamma**2)"},
+        "No gamma of any channel is ever negative",
+    ),
+    "tanh of gamma, affine": (
+        {NORM: "self.norm = nn.GroupNorm(G, C)", "(1 + gamma)": "(1 + gamma.tanh())"},
+        "Gamma goes through tanh",
+    ),
+    "softplus of beta, affine": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            f"{NORMED} + beta": f"{NORMED} + F.softplus(beta)",
+        },
+        "Beta goes through softplus",
+    ),
+    "the size of gamma": ({"(1 + gamma)": "(1 + gamma.abs())"}, "No gamma of any channel is ever"),
     "ReLU behind the projection": (
         {SCORES: "scores = F.relu(self.project(t_emb))"},
         "No gamma of any channel is ever negative",

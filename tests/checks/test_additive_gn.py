@@ -63,6 +63,7 @@ ADDITIVE_RIGHT = {
     "a norm in float32": {"self.norm(h)": "self.norm(h.float()).type(h.dtype)"},
     "eps 1e-3": {"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, eps=1e-3)"},
     "weight norm": {"nn.Linear(D, C)": "nn.utils.parametrizations.weight_norm(nn.Linear(D, C))"},
+    "the older spectral norm": {"nn.Linear(D, C)": "nn.utils.spectral_norm(nn.Linear(D, C))"},
     "scale as 1 + a parameter": {
         "nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)",
         "# more": "self.a, self.b = (nn.Parameter(torch.zeros(C, 1, 1)) for _ in range(2))",
@@ -165,6 +166,10 @@ ADDITIVE_WRONG = {
     "batch norm": (
         {"nn.GroupNorm(G, C)": "nn.BatchNorm2d(C)"},
         "by itself: nn.GroupNorm(num_groups, num_channels).",
+    ),
+    "batch norm behind the norm": (
+        {"# more": "self.batch = nn.BatchNorm2d(C)", "self.norm(h)": "self.batch(self.norm(h))"},
+        "the items influence one another, as in a batch norm",
     ),
     "no reshape": ({SUM: "self.norm(h) + shift"}, "shift is (3, 12), and the feature map"),
     "a projection twice as wide": (

@@ -161,7 +161,17 @@ WRONG = [  # check, what is written, and what is said
     (
         "guided_prediction",
         {test_guidance.TOLD: test_guidance.TOLD.replace("null", "9")},
-        "for 2 with the labels [6, 6], null_label = 11 and scale = 2 it is not",
+        "for 2 at t = [700, 999] with the labels [6, 6], null_label = 11 and scale = 2 it is not",
+    ),
+    (
+        "guided_prediction",
+        {test_guidance.SPLIT: "cond, uncond = both.clamp(-1, 1).chunk(2)"},
+        "Something is applied to the result, or to the predictions, such as clamp",
+    ),
+    (
+        "guided_prediction",
+        {test_guidance.END: f"s = 1 + (s - 1) * bool((t > 0).all()); {test_guidance.END}"},
+        "for 1 at t = [0] with the labels [3], null_label = 0 and scale = 2 it is not",
     ),
     (
         "interval_scale",

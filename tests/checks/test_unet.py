@@ -193,6 +193,9 @@ RIGHT = {
     "the older weight norm": derived(
         {PROJECT: "self.project = nn.utils.weight_norm(nn.Linear(512, 256))"}
     ),
+    "the older spectral norm": derived(
+        {PROJECT: "self.project = nn.utils.spectral_norm(nn.Linear(512, 256))"}
+    ),
     "frequencies in a frozen parameter": whole(
         {
             "# more": "self.w = nn.Parameter(10000 ** (-torch.arange(128) / 128), False)",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import remove_weight_norm
+from torch.nn.utils import remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from condlesson.checks.harness.cures import applied
@@ -122,8 +123,10 @@ def _as_plain_layer(part: nn.Module) -> None:
     for name in list(part.parametrizations) if is_parametrized(part) else ():
         remove_parametrizations(part, name)
     for hook in list(part._forward_pre_hooks.values()):
-        if isinstance(hook, WeightNorm):  # the one that came before parametrizations
+        if isinstance(hook, WeightNorm):  # those that came before parametrizations
             remove_weight_norm(part, hook.name)
+        if isinstance(hook, SpectralNorm):
+            remove_spectral_norm(part, hook.name)
 
 
 def tensor_from(value: object, what: str) -> Tensor:
