@@ -93,9 +93,7 @@ RIGHT = {
     },
     "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
     "weight norm": {"nn.Linear(D, C)": "nn.utils.parametrizations.weight_norm(nn.Linear(D, C))"},
-    "the older spectral norm": {
-        "nn.Conv2d(C_in, C, 3, padding=1)": "nn.utils.spectral_norm(nn.Conv2d(C_in, C, 3, padding=1))"
-    },
+    "the older spectral norm": {"nn.Linear(D, C)": "nn.utils.spectral_norm(nn.Linear(D, C))"},
     "float64": {
         "# more": "self.double()",
         "self.conv(h)": "self.conv(h.double())",

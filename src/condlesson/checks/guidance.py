@@ -135,7 +135,8 @@ def _check_others(fn: Callable, offset: int) -> None:
             raise Wrong(
                 f"For {len(LABELS)} images, null_label = {NULL} and scale = 3 it is right, for "
                 f"{len(x_t)} at t = {t.tolist()} with the labels {labels.tolist()}, null_label = "
-                f"{null} and scale = 2 it is not. Take all numbers from the arguments, and keep nothing between calls."
+                f"{null} and scale = 2 it is not. Take all numbers from the arguments, and keep "
+                "nothing between calls."
             )
 
 
