@@ -66,6 +66,7 @@ def made(layer, line, name, call):
 
 
 MAKES, CHANGES = "The first call makes the parameter ", "The first call changes the numbers of the "
+LEAVES = "A call in training mode leaves "
 PUTS = "The first call puts another parameter in the place of "
 ZERO = "nn.init.zeros_(self.project.weight)"
 BLOCK_SHIFT = test_additive_block.SHIFT
@@ -106,6 +107,12 @@ WRONG = [  # check, what is written, and what is said
     ("unet_sinusoidal", first(SHIFT, ZERO), f"{CHANGES}parameter project.weight"),
     ("unet_sinusoidal", first(SHIFT, ZERO) | {"if not self.done:":
      "if not self.done and not self.training:"}, f"{CHANGES}parameter project.weight"),
+    ("adagn", {SCORES: f"self.eval(); {SCORES}"}, f"{LEAVES}the module in evaluation mode"),
+    ("timestep_embedding", {SUM: f"self.eval(); {SUM}"}, f"{LEAVES}the module in evaluation mode"),
+    ("time_and_class", {told.SUM: f"self.rows.eval(); {told.SUM}"}, f"{LEAVES}rows in evaluation"),
+    ("unet_sinusoidal", {SHIFT: f"self.eval(); {SHIFT}"}, f"{LEAVES}the module in evaluation mode"),
+    ("unet_sinusoidal", {SHIFT: f"self.train(); {SHIFT}"},
+     "A call in evaluation mode leaves the module in training mode. Who calls a module has set"),
 ]  # fmt: skip
 RIGHT = [  # and what the first call may change
     ("adagn", {PROJECT: "self.project = nn.LazyLinear(2 * C); self.register_buffer('calls', "
@@ -117,6 +124,7 @@ RIGHT = [  # and what the first call may change
     ("time_and_class", {told.ROWS: f"{told.ROWS}; self.known = None",
      told.SUM: f"self.known = labels.max(); {told.SUM}"}),
     ("unet_sinusoidal", {TO_MAP: "self.project = nn.LazyLinear(256)"}),
+    ("adagn", {SCORES: f"was = self.training; self.eval(); {SCORES}; self.train(was)"}),
 ]  # fmt: skip
 
 

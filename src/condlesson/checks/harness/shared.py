@@ -95,15 +95,17 @@ def _check_shared(made: list[nn.Module], text: str) -> None:
 
 @contextmanager
 def parameters_kept(function: Callable) -> Iterator[None]:
-    """Refuse a module whose first call, in either mode, makes or changes parameters."""
+    """Refuse a module whose first call, in either mode, changes parameters, or the mode."""
     mode = (id(function), bool(vars(function).get("training"))) if _is_module(function) else None
     if mode is None or mode in CALLED:
         yield
         return
     before = _parameters(function)
     values = {n: p.detach().clone() for n, p in before.items() if not is_lazy(p)}
+    modes = _modes(function)
     yield
     CALLED.add(mode)
+    _check_modes(modes, _modes(function))
     known = {id(p) for p in before.values()}
     for name, p in _parameters(function).items():
         if before.get(name, p) is not p or id(p) not in known:
@@ -114,6 +116,22 @@ def parameters_kept(function: Callable) -> Iterator[None]:
 
 def _is_module(function: Callable) -> bool:
     return isinstance(function, nn.Module) and "_parameters" in vars(function)
+
+
+def _modes(module: nn.Module) -> dict[str, bool]:
+    """Which parts are in training mode."""
+    return {name: part.training for name, part in nn.Module.named_modules(module)}
+
+
+def _check_modes(before: dict[str, bool], after: dict[str, bool]) -> None:
+    kinds = {True: "training", False: "evaluation"}
+    for name in before:
+        if after.get(name, before[name]) != before[name]:
+            raise Wrong(
+                f"A call in {kinds[before['']]} mode leaves {name or 'the module'} in "
+                f"{kinds[after[name]]} mode. Who calls a module has set its mode, and goes on with "
+                "it: leave out eval() and train() in forward."
+            )
 
 
 def _parameters(module: nn.Module) -> dict[str, nn.Parameter]:
