@@ -62,7 +62,27 @@ WRONG = [  # check, what is written, and what is said
         "In a batch of equal timesteps, t =",
     ),
     ("adagn", {PROJECT: f"{SEED}; {PROJECT}"}, "sets torch's seed, and with it all"),
-    ("adagn", {PROJECT: f"Layer.G = G; {PROJECT}"}, "writes Layer.G, which all objects of the"),
+    (
+        "adagn",
+        {PROJECT: f"Layer.G = G; {PROJECT}", NORMED: "F.group_norm(h, self.G)"},
+        "writes Layer.G, which all objects of the",
+    ),
+    (
+        "adagn",
+        {
+            PROJECT: f"Layer.G = G; {PROJECT}",
+            FORWARD: f"    groups = property(lambda self: self.G)\n\n{FORWARD}",
+            NORMED: "F.group_norm(h, self.groups)",
+        },
+        "writes Layer.G, which all objects of the",
+    ),
+    (
+        "adagn",
+        {
+            PROJECT: f"Layer.weight = nn.Parameter(torch.zeros(2 * C, D)); {PROJECT}",
+        },
+        "writes Layer.weight, which all objects of the",
+    ),
     ("time_and_class", {NARROW: "global width; width = C"}, "writes the global name width, which"),
     (
         "adagn",
@@ -204,6 +224,13 @@ WRONG = [  # check, what is written, and what is said
     ),
 ]
 RIGHT = [  # and right answers that were refused
+    (
+        "adagn",
+        {
+            "    def __init__": "    count = 0\n\n    def __init__",
+            PROJECT: f"type(self).count += 1; {PROJECT}",
+        },
+    ),
     ("zero_init_adagn", {"affine=False": "eps=1e-3, affine=False", "# more": ZERO}),
     (
         "zero_init_adagn",

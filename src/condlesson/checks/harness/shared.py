@@ -8,6 +8,7 @@ their numbers come with the first call, so it is allowed. Buffers may change, as
 import dis
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import CodeType
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +53,8 @@ def apart(factory: Callable, text: str) -> Iterator[list[nn.Module]]:
     made: list[nn.Module] = []
     yield made
     for owner, names in before.items():
-        changed = [
-            n for n, v in vars(owner).items() if n[:2] != "__" and names.get(n, _NO) is not v
-        ]
+        written = {n: v for n, v in vars(owner).items() if names.get(n, _NO) is not v}
+        changed = [n for n, v in written.items() if n[:2] != "__" and _counts(n, v, classes)]
         if changed:
             raise Wrong(
                 f"{text} writes {owner.__name__}.{changed[0]}, which all objects of the class "
@@ -73,6 +73,21 @@ def apart(factory: Callable, text: str) -> Iterator[list[nn.Module]]:
 
 
 _NO = object()
+
+
+def _counts(name: str, value: object, classes: list[type]) -> bool:
+    """Whether an object could do something else for it, as it does not for a count of objects."""
+    if isinstance(value, (Tensor, nn.Module)):
+        return True
+    parts = [p for c in classes for n, p in vars(c).items() if n != "__init__"]
+    parts = [getattr(p, "fget", None) or getattr(p, "__func__", p) for p in parts]
+    return any(name in _names(p.__code__) for p in parts if hasattr(p, "__code__"))
+
+
+def _names(code: CodeType) -> set[str]:
+    """What some code reads or writes, functions in it as well."""
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def _is_own(owner: type) -> bool:
