@@ -191,6 +191,10 @@ WRONG = {
         },
         "A group takes every 4th channel",
     ),
+    "affine norm twice": (
+        {NORM: "self.norm = nn.GroupNorm(G, C)", NORMED: "self.norm(self.norm(h))"},
+        "Is the norm applied twice? Apply it once, to h: (1 + gamma) * norm(h) + beta.",
+    ),
     "residual": ({OUT: f"{OUT} + h"}, "is added to the result"),
     "norm last": ({OUT: "return self.norm((1 + gamma) * h + beta)"}, "The norm comes last"),
     "affine norm last": (

@@ -13,12 +13,8 @@ from condlesson.checks.harness.answer import as_factory, build, call_on, cured, 
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Raised, Wrong, name_of, run_check
 from condlesson.checks.instruments.modulation import WantedLayer
-from condlesson.checks.instruments.norm import (
-    apply_raw,
-    check_backward,
-    embeddings_like,
-    layer_cure,
-)
+from condlesson.checks.instruments.norm import apply_raw, check_backward, embeddings_like
+from condlesson.checks.instruments.norm_cures import layer_cure
 from condlesson.checks.instruments.parameters import (
     ACTIVATIONS,
     SILU,

@@ -15,6 +15,7 @@ from torch import Tensor
 from condlesson.checks.harness.run import Wrong
 
 __all__ = [
+    "BATCH",
     "FORMULA",
     "Affine",
     "Scores",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 FORMULA = "(1 + gamma) * norm(h) + beta"
+BATCH = 3  # feature maps and embeddings
 HEIGHT, WIDTH = 5, 7
 EPS = 1e-5
 Layer = Callable[[Tensor, Tensor], Tensor]
