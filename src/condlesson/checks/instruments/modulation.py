@@ -16,6 +16,7 @@ from condlesson.checks.harness.run import Wrong
 
 __all__ = [
     "BATCH",
+    "EPS",
     "FORMULA",
     "Affine",
     "Scores",
