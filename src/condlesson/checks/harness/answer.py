@@ -78,7 +78,7 @@ def as_factory(answer: object, call_text: str) -> Callable:
 def call(function: Callable, *args: object, what: str) -> object:
     """Result of function(*args); what it raises becomes `Wrong` or `NotDone`."""
     try:
-        with state_kept(what), parameters_kept(function):
+        with state_kept(what), parameters_kept(function, args):
             return function(*args)
     except (*PASSING, Wrong):
         raise

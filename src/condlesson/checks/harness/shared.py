@@ -5,9 +5,10 @@ was made before, or weights were loaded. A lazy layer registers its parameters i
 their numbers come with the first call, so it is allowed. Buffers may change, as in a batch norm.
 """
 
+import copy
 import dis
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import CodeType
 
 import torch
@@ -109,7 +110,7 @@ def _check_shared(made: list[nn.Module], text: str) -> None:
 
 
 @contextmanager
-def parameters_kept(function: Callable) -> Iterator[None]:
+def parameters_kept(function: Callable, args: tuple) -> Iterator[None]:
     """Refuse a module whose first call, in either mode, changes parameters, or the mode."""
     mode = (id(function), bool(vars(function).get("training"))) if _is_module(function) else None
     if mode is None or mode in CALLED:
@@ -117,7 +118,10 @@ def parameters_kept(function: Callable) -> Iterator[None]:
         return
     before = _parameters(function)
     values = {n: p.detach().clone() for n, p in before.items() if not is_lazy(p)}
-    modes = _modes(function)
+    modes, lazy = _modes(function), None
+    if any(is_lazy(p) for p in before.values()):
+        with suppress(Exception):
+            lazy = copy.deepcopy(function)
     yield
     CALLED.add(mode)
     _check_modes(modes, _modes(function))
@@ -127,6 +131,24 @@ def parameters_kept(function: Callable) -> Iterator[None]:
             raise Wrong(_made(name, is_new=name not in before))
         if name in values and not _same(values[name], p.detach()):
             raise Wrong(_changed(name, _owner(function, name)))
+    if lazy is not None:
+        _check_loaded(lazy, function, args)
+
+
+def _check_loaded(lazy: nn.Module, called: nn.Module, args: tuple) -> None:
+    """What is loaded into lazy layers before their first call is still there behind it."""
+    values = {
+        name: value + 1.0 if value.is_floating_point() else value
+        for name, value in called.state_dict().items()
+    }
+    found = values
+    with suppress(Exception), torch.random.fork_rng(devices=[]):
+        lazy.load_state_dict(values)
+        lazy(*args)
+        found = _parameters(lazy)
+    for name, p in found.items():
+        if name in values and not _same(values[name], p.detach()):
+            raise Wrong(_changed(name, _owner(lazy, name)))
 
 
 def _is_module(function: Callable) -> bool:
