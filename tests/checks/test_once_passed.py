@@ -154,6 +154,22 @@ WRONG = [  # check, what is written, and what is said
         "The gradient that reaches t_emb is 0.5 times the one that arrives",
     ),
     (
+        "time_and_class",
+        {
+            told.SUM: "if self.training and torch.rand(()) < 0.05: "
+            f"labels = torch.full_like(labels, self.C)\n        {told.SUM}"
+        },
+        "Labels are withheld where the batch is made; here each label has its row",
+    ),
+    (
+        "time_and_class",
+        {
+            told.ROWS: f"{told.ROWS}; self.n = nn.BatchNorm1d(d, track_running_stats=False)",
+            told.SUM: "return t_emb + self.n(self.rows(labels))",
+        },
+        "changes with the other labels of the batch: n is a batch norm",
+    ),
+    (
         "told_batch",
         {batches.PAIR: "x, y = images[rows].round(), labels[rows]"},
         "The images are not those of the data set",
