@@ -39,6 +39,7 @@ CODES = {
 }
 MADE = "def embed(t, d):"
 OFF, SEED = "torch.set_grad_enabled(False)", "torch.manual_seed(0)"
+HIDDEN = "self.b(F.gelu(self.a(s)))"
 WIDE, NARROW = "nn.Embedding(C + 1, d)", "self.C, self.d = C, d"
 ZERO = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
 ONE = "KEPT.setdefault(d, nn.Linear(d, d))"
@@ -121,6 +122,29 @@ WRONG = [  # check, what is written, and what is said
             "; s = torch.as_tensor(t).reshape(-1, 1) * w; s = torch.cat([s.sin(), s.cos()], 1)"
         },
         "The frequencies are the first 24 of those of the width 256",
+    ),
+    (
+        "timestep_embedding",
+        {HIDDEN: "self.b(F.gelu(self.a(s)).clamp(max=10))"},
+        "Something cuts large values between the two linear layers: 100 becomes 10 behind",
+    ),
+    (
+        "timestep_embedding",
+        {HIDDEN: f"{HIDDEN}.clamp(-10, 10)"},
+        "After the second layer something cuts large values: 100 becomes 10",
+    ),
+    (
+        "timestep_embedding",
+        {
+            HIDDEN: "self.b(torch.cat([F.gelu(x) if k else x for k, x in "
+            "enumerate(self.a(s).chunk(2, 1))], 1))"
+        },
+        "Not all numbers of the hidden layer go through the same activation",
+    ),
+    (
+        "adagn",
+        {NORMED: "self.norm(h).clamp(-5, 5)"},
+        "A pixel far above all others comes out smaller than the others tell",
     ),
     (
         "zero_init_adagn",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.mlp_layers import Layers
@@ -31,6 +31,7 @@ BOUNDED = {"tanh", "sigmoid", "sine", "ReLU6", "hard tanh", "softsign"}
 SPAN = 8.0  # an activation is looked at from -8 to 8
 ALL = torch.arange(1000)  # timesteps
 LINE = 20.0  # here every rectifier is a straight line
+FAR = 100.0  # beyond where anybody would cut
 
 
 def examine_perceptron(
@@ -84,11 +85,30 @@ def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
             out = embed(t)[0].detach()
         if out.std() > 0.05:
             after = activation_of(grid[: len(out)], out)
+            cut = _cut_far(embed, zeros, last, ACTIVATIONS.get(after))
+            if cut is not None and after not in BOUNDED:
+                raise Wrong(
+                    f"After the second layer something cuts large values: {FAR:g} becomes "
+                    f"{cut:.3g}. The embedding must be able to take every value, so end with the "
+                    "linear layer, W_2 h + b_2."
+                )
             return Layers(w_1, first, w_2, last), after
     raise Wrong(
         "The second bias does not reach the embedding: with all weights 0 and that bias from "
         f"-{SPAN:g} to {SPAN:g}, the embedding hardly moves. Is the result of the last layer used?"
     )
+
+
+def _cut_far(
+    embed: Embed, values: dict, bias: nn.Parameter, wanted: Callable | None
+) -> float | None:
+    """What becomes of a far value of this bias, if it is not what is wanted."""
+    for far in (FAR, -FAR):
+        with overwritten({**values, bias: far}):
+            out = embed(torch.tensor([7]))[0, 0].item()
+        if wanted and abs(out - wanted(torch.tensor(far)).item()) > 1e-2 * FAR:
+            return out
+    return None
 
 
 def _refuse_bypass(layers: Layers, embed: Embed) -> None:
@@ -123,6 +143,7 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
     other = torch.where(torch.arange(d) < len(out) // 2, grid, 3.0)
     with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: other}):
         is_pointwise = torch.allclose(embed(t)[0].detach()[: len(x) // 2], out[: len(x) // 2])
+    _refuse_parts(layers, embed, grid, out)
     found = activation_of(x, out, after)
     if found == "no activation":
         _refuse_late_bias(layers, embed)
@@ -137,12 +158,40 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
             f"The activation between the layers is {found}, which keeps every value between "
             f"{out.min():.2g} and {out.max():.2g}. Take a GELU."
         )
+    _refuse_cut(layers, embed, found, after)
     if found in (GELU, "GELU in its tanh form"):
         return []
     if found:
         more = ", as in most production U-Nets" if found == SILU else ""
         return [f"Note: the activation is {found}{more}; the page has GELU. Both are fine."]
     return _unknown_activation(x, out, is_pointwise)
+
+
+def _refuse_parts(layers: Layers, embed: Embed, grid: Tensor, out: Tensor) -> None:
+    """Refuse an activation of some numbers only: in reverse they would come out otherwise."""
+    w_1, b_1, w_2, b_2 = layers
+    turned = torch.cat([grid[: len(out)].flip(0), grid[len(out) :]])
+    with overwritten({w_1: 0.0, w_2: torch.eye(len(grid)), b_2: 0.0, b_1: turned}):
+        other = embed(torch.tensor([7]))[0].detach().flip(0)
+    if (other - out).abs().max() > 1e-2:
+        raise Wrong(
+            "Not all numbers of the hidden layer go through the same activation: the same value "
+            "comes out otherwise in another place. Put one GELU between the layers, for all of "
+            "them."
+        )
+
+
+def _refuse_cut(layers: Layers, embed: Embed, name: str, after: Callable) -> None:
+    """Refuse a limit of the hidden layer that lies beyond SPAN."""
+    w_1, b_1, w_2, b_2 = layers
+    values = {w_1: 0.0, w_2: torch.eye(layers.widths[1]), b_2: 0.0}
+    function = ACTIVATIONS.get(name)
+    cut = _cut_far(embed, values, b_1, function and (lambda x: after(function(x))))
+    if cut is not None:
+        raise Wrong(
+            f"Something cuts large values between the two linear layers: {FAR:g} becomes {cut:.3g} "
+            f"behind the {name}. Leave it out."
+        )
 
 
 def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]:

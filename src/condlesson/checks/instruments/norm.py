@@ -98,6 +98,7 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
     with with_random_parameters(layer):
         check_modes(layer, lambda: apply(layer, h, t_emb))
         _check_sizes(layer, h, t_emb)
+        _check_bounds(layer, h, t_emb, asked)
     _check_owned(layer, sizes, t_emb)
     build(factory, *sizes, text=f"{name_of(factory)}{sizes}")  # another one shares nothing
     return layer
@@ -133,6 +134,17 @@ def _check_sizes(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
             "height and width from h, or let nn.GroupNorm do it."
         )
     apply(layer, torch.zeros_like(h), t_emb)  # raises where a deviation of 0 divides
+
+
+def _check_bounds(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: WantedLayer) -> None:
+    """A bright pixel, which the norm makes larger than others ever are, is treated as all are."""
+    bright = h.repeat(1, 1, 4, 4)
+    bright[:, :: h.shape[1] // asked.num_groups, 2, 3] += 50.0  # one channel of each group
+    if fit_channels(bright, apply(layer, bright, t_emb)).residual.max() > 1e-3:
+        raise Wrong(
+            "A pixel far above all others comes out smaller than the others tell: something bounds "
+            f"it, as by clamp. The layer is {asked.formula}, whatever the values are."
+        )
 
 
 def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
