@@ -130,6 +130,16 @@ WRONG = [  # check, what is written, and what is said
     ),
     (
         "timestep_embedding",
+        {HIDDEN: "self.b(F.gelu(self.a(s) + self.a.bias))"},
+        "The first bias counts twice: what enters the activation is W_1 s + 2 b_1",
+    ),
+    (
+        "sinusoidal_embedding",
+        {"t[:, None] * w": "(t[:, None] * w).remainder(6.28)"},
+        "Is something done to the angles, such as a modulo with a rounded 2 pi?",
+    ),
+    (
+        "timestep_embedding",
         {HIDDEN: f"{HIDDEN}.clamp(-10, 10)"},
         "After the second layer something cuts large values: 100 becomes 10",
     ),

@@ -11,7 +11,7 @@ from condlesson.checks.harness.answer import as_function, call, call_on, cured, 
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
-from condlesson.checks.instruments.chance import unevenness
+from condlesson.checks.instruments.chance import are_coarse, unevenness
 from condlesson.checks.instruments.ddim_mistakes import mistake_of
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 
@@ -87,11 +87,14 @@ def _check_each(fn: Callable) -> None:
     counts = torch.bincount(_draw(fn, EACH, 1000), minlength=1000)
     if unevenness(counts) > UNEVEN_EACH:
         much, little = int(counts.argmax()), int(counts.argmin())
+        comb = (
+            "Are the numbers that are drawn too coarse? In float16 torch.rand has 2048 different "
+            "ones, which 1000 timesteps cannot share evenly. "
+        )
         raise Wrong(
             f"With T = 1000 some timesteps are more likely than others: in {EACH:,} draws t = "
             f"{much} came {int(counts[much])} times, and t = {little} {int(counts[little])} times. "
-            "Are the numbers that are drawn too coarse? In float16 torch.rand has 2048 different "
-            f"ones, which 1000 timesteps cannot share evenly. Take {DRAW}."
+            f"{comb * are_coarse(counts)}Take {DRAW}."
         )
 
 

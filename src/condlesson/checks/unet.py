@@ -353,8 +353,8 @@ def _check_elsewhere(model: nn.Module, entrance: Entrance, x: Tensor) -> None:
     if enters_behind(model, entrance, x):
         raise Wrong(
             "The timestep enters the network at a second place, too: with the bottleneck of "
-            "another t the prediction still changes with t. Let t enter at one place only: "
-            f"{PATH}."
+            "another t the prediction still changes with t. Or is the shift added twice? Let t "
+            f"enter at one place only: {PATH}."
         )
 
 
