@@ -110,6 +110,9 @@ RIGHT = {
         "self.bias = nn.Parameter(torch.zeros(2 * C))",
         SCORES: "scores = torch.cat([t_emb @ self.g, t_emb @ self.b], dim=1) + self.bias",
     },
+    "the older spectral norm": {
+        PROJECT: "self.project = nn.utils.spectral_norm(nn.Linear(D, 2 * C))"
+    },
     "the older weight norm": {PROJECT: "self.project = nn.utils.weight_norm(nn.Linear(D, 2 * C))"},
     "compiled": {PROJECT: f"{PROJECT}; self.project.compile(backend='eager')"},
     "a head for each channel": {

@@ -126,6 +126,8 @@ def _as_plain_layer(part: nn.Module) -> None:
         if isinstance(hook, WeightNorm):  # those that came before parametrizations
             remove_weight_norm(part, hook.name)
         if isinstance(hook, SpectralNorm):
+            hook.n_power_iterations = 15  # as parametrizations begin; less leaves weights large
+            hook.compute_weight(part, do_power_iteration=True)
             remove_spectral_norm(part, hook.name)
 
 
