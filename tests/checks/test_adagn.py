@@ -104,6 +104,15 @@ RIGHT = {
     "weight norm": {
         PROJECT: "self.project = nn.utils.parametrizations.weight_norm(nn.Linear(D, 2 * C))"
     },
+    "two parts of one block of memory": {
+        PROJECT: "both = 0.1 * torch.randn(D, 2 * C); "
+        "self.g, self.b = nn.Parameter(both[:, :C]), nn.Parameter(both[:, C:]); "
+        "self.bias = nn.Parameter(torch.zeros(2 * C))",
+        SCORES: "scores = torch.cat([t_emb @ self.g, t_emb @ self.b], dim=1) + self.bias",
+    },
+    "the older spectral norm": {
+        PROJECT: "self.project = nn.utils.spectral_norm(nn.Linear(D, 2 * C))"
+    },
     "the older weight norm": {PROJECT: "self.project = nn.utils.weight_norm(nn.Linear(D, 2 * C))"},
     "compiled": {PROJECT: f"{PROJECT}; self.project.compile(backend='eager')"},
     "a head for each channel": {

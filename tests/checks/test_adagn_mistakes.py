@@ -3,7 +3,7 @@
 import pytest
 
 from condlesson.checks import check_adagn
-from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SHAPES, SPLIT, by_hand
+from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SHAPES, SPLIT
 from tests.checks.variants import assert_wrong, cell, edited, lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -161,63 +161,10 @@ WRONG = {
         "do not reshape or split across it",
     ),
     "batch norm": ({NORM: "self.norm = nn.BatchNorm2d(C)"}, "as in a batch norm"),
-    # the norm
-    "no norm": ({NORMED: "h"}, "Nothing is normalised"),
-    "instance norm": ({NORM: "self.norm = nn.InstanceNorm2d(C)"}, "which is an instance norm"),
-    "layer norm": ({NORMED: "F.layer_norm(h, h.shape[1:])"}, "which is a layer norm"),
-    "layer norm of each pixel": (
-        {NORMED: "F.layer_norm(h.movedim(1, -1), (C,)).movedim(-1, 1)"},
-        "across the channels at each pixel: a layer norm",
+    "batch norm behind the norm": (
+        {"# more": "self.batch = nn.BatchNorm2d(C)", NORMED: "self.batch(self.norm(h))"},
+        "the items influence one another, as in a batch norm",
     ),
-    "two groups": ({"(G, C, affine": "(2, C, affine"}, "The norm works in 2 groups, and 4"),
-    "only centred": (
-        by_hand("x - x.mean(-1, True)"),
-        "the rest is not divided by the standard deviation",
-    ),
-    "RMS norm": (by_hand("x / x.square().mean(-1, True).sqrt()"), "it is an RMS norm"),
-    "divided by the variance": (
-        by_hand("(x - x.mean(-1, True)) / x.var(-1, keepdim=True)"),
-        "It must divide by its square root",
-    ),
-    "every fourth channel in a group": (
-        {
-            NORM: "self.G = G",
-            NORMED: "F.group_norm(h.unflatten(1, (-1, self.G)).transpose(1, 2).flatten(1, 2), "
-            "self.G).unflatten(1, (self.G, -1)).transpose(1, 2).flatten(1, 2)",
-        },
-        "A group takes every 4th channel",
-    ),
-    "residual": ({OUT: f"{OUT} + h"}, "is added to the result"),
-    "norm last": ({OUT: "return self.norm((1 + gamma) * h + beta)"}, "The norm comes last"),
-    "affine norm last": (
-        {NORM: "self.norm = nn.GroupNorm(G, C)", OUT: "return self.norm((1 + gamma) * h + beta)"},
-        "The norm comes last",
-    ),
-    "shift before the norm": (
-        {OUT: "return (1 + gamma) * self.norm(h + beta)"},
-        "The shift is added before the norm",
-    ),
-    "only a shift, before the norm": (
-        {OUT: "return self.norm(h + beta)"},
-        "The shift is added before the norm",
-    ),
-    "scale before the norm": (
-        {OUT: "return self.norm((1 + gamma) * h) + beta"},
-        "Normalise h first, and only then modulate",
-    ),
-    "ReLU behind": (
-        {OUT: f"return F.relu({OUT.removeprefix('return ')})"},
-        "activation is applied to it",
-    ),
-    "SiLU behind": (
-        {OUT: f"return F.silu({OUT.removeprefix('return ')})"},
-        "activation is applied to it",
-    ),
-    "from pixel to pixel": (
-        {NORMED: "self.norm(h) * torch.linspace(0.5, 1.5, h.shape[3])"},
-        "from pixel to pixel",
-    ),
-    "tanh of the norm": ({NORMED: "self.norm(h).tanh()"}, "not a linear function"),
     # gamma and beta
     "no modulation": ({OUT: "return self.norm(h)"}, "t_emb has no effect"),
     "no gamma": ({OUT: "return self.norm(h) + beta"}, "Gamma is missing"),
@@ -344,6 +291,27 @@ WRONG = {
         {f"{NORMED} + beta": f"{NORMED} + F.softplus(beta)"},
         "Beta goes through softplus",
     ),
+    "the square of gamma": (
+        {"(1 + gamma)": "(1 + gamma**2)"},
+        "No gamma of any channel is ever negative, so an activation stands after the projection, "
+        "or it is squared",
+    ),
+    "the square of gamma, affine": (
+        {NORM: "self.norm = nn.GroupNorm(G, C)", "(1 + gamma)": "(1 + gamma**2)"},
+        "No gamma of any channel is ever negative",
+    ),
+    "tanh of gamma, affine": (
+        {NORM: "self.norm = nn.GroupNorm(G, C)", "(1 + gamma)": "(1 + gamma.tanh())"},
+        "Gamma goes through tanh",
+    ),
+    "softplus of beta, affine": (
+        {
+            NORM: "self.norm = nn.GroupNorm(G, C)",
+            f"{NORMED} + beta": f"{NORMED} + F.softplus(beta)",
+        },
+        "Beta goes through softplus",
+    ),
+    "the size of gamma": ({"(1 + gamma)": "(1 + gamma.abs())"}, "No gamma of any channel is ever"),
     "ReLU behind the projection": (
         {SCORES: "scores = F.relu(self.project(t_emb))"},
         "No gamma of any channel is ever negative",

@@ -93,6 +93,7 @@ RIGHT = {
     },
     "zero-init": {"# more": "[nn.init.zeros_(p) for p in self.project.parameters()]"},
     "weight norm": {"nn.Linear(D, C)": "nn.utils.parametrizations.weight_norm(nn.Linear(D, C))"},
+    "the older spectral norm": {"nn.Linear(D, C)": "nn.utils.spectral_norm(nn.Linear(D, C))"},
     "float64": {
         "# more": "self.double()",
         "self.conv(h)": "self.conv(h.double())",
@@ -115,6 +116,11 @@ NOTED = {
     ),
     "SiLU": ({"F.relu": "F.silu"}, "and yours has a SiLU"),
     "GELU": ({"F.relu": "F.gelu"}, "and yours has a GELU"),
+    "ReLU6": ({"F.relu": "F.relu6"}, "and yours has a ReLU6"),
+    "ReLU6, without affine": (
+        {"F.relu": "F.relu6", "(G, C)": "(G, C, affine=False)"},
+        "and yours has a ReLU6",
+    ),
 }
 NOTED_TWICE = {
     "SiLU before and behind": (
@@ -154,9 +160,35 @@ WRONG = {
     "batch norm": ({"nn.GroupNorm(G, C)": "nn.BatchNorm2d(C)"}, "the items influence one another"),
     "first embedding for all": (
         {"(t_emb)[": "(t_emb[:1])["},
-        "the items influence one another. Keep the batch dimension",
+        "Every feature map of the batch is told the first embedding, t_emb[0]",
     ),
+    "eps 1": ({"(G, C)": "(G, C, eps=1.0)"}, "The norm's eps is about 1, and it must be tiny"),
+    "eps 0.2": ({"(G, C)": "(G, C, 0.2)"}, "The norm's eps is about 0.2, and it must be tiny"),
     "no norm": ({OUT: "return F.relu(h + shift)"}, "The norm is gone"),
+    "the norm twice": (
+        {OUT: "return F.relu(self.norm(self.norm(h + shift)))"},
+        "With other numbers in norm.weight the block does not compute convolution, shift, norm",
+    ),
+    "the shift times the norm's scale": (
+        {OUT: "return F.relu(self.norm(h) + shift * self.norm.weight[:, None, None])"},
+        "or the shift multiplied by the norm's scale?",
+    ),
+    "the shift in front of the norm's scale": (
+        {
+            "(G, C)": "(G, C, affine=False)",
+            "# more": "self.a = nn.Parameter(torch.ones(C, 1, 1))",
+            OUT: "return F.relu((self.norm(h) + shift) * self.a)",
+        },
+        "With other numbers in a the block does not compute",
+    ),
+    "a clamp in place of the ReLU": (
+        {OUT: "return self.norm(h + shift).clamp(0, 5)"},
+        "Large values come out otherwise than small ones: the largest is 5. Is the result bounded",
+    ),
+    "a hard tanh in place of the ReLU": (
+        {OUT: "return F.hardtanh(self.norm(h + shift), 0, 4)"},
+        "the largest is 4. Is the result bounded",
+    ),
     "no ReLU": ({OUT: "return self.norm(h + shift)"}, "The ReLU is gone"),
     "no ReLU, shift behind": ({OUT: "return self.norm(h) + shift"}, "The ReLU is gone"),
     "no shift": ({OUT: "return F.relu(self.norm(h))"}, "another t_emb changes no value. Add its"),

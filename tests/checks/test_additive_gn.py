@@ -62,7 +62,12 @@ ADDITIVE_RIGHT = {
     },
     "a norm in float32": {"self.norm(h)": "self.norm(h.float()).type(h.dtype)"},
     "eps 1e-3": {"nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, eps=1e-3)"},
+    "a gate for the shift": {
+        "# more": "self.gate = nn.Parameter(torch.ones(C))",
+        SHIFT: f"{SHIFT} * self.gate",
+    },
     "weight norm": {"nn.Linear(D, C)": "nn.utils.parametrizations.weight_norm(nn.Linear(D, C))"},
+    "the older spectral norm": {"nn.Linear(D, C)": "nn.utils.spectral_norm(nn.Linear(D, C))"},
     "scale as 1 + a parameter": {
         "nn.GroupNorm(G, C)": "nn.GroupNorm(G, C, affine=False)",
         "# more": "self.a, self.b = (nn.Parameter(torch.zeros(C, 1, 1)) for _ in range(2))",
@@ -161,10 +166,33 @@ ADDITIVE_WRONG = {
         {SUM: "self.norm(h + shift[:, :, None, None])"},
         "would be left, here about 67%. Add it after the norm: norm(h) + Linear(t_emb).",
     ),
+    "the norm twice": (
+        {"self.norm(h)": "self.norm(self.norm(h))"},
+        "Is the norm applied twice? Apply it once, to h: norm(h) + Linear(t_emb).",
+    ),
+    "the norm's scale twice": (
+        {"self.norm(h)": "self.norm(h) * self.norm.weight[:, None, None]"},
+        "The norm's own scale, norm.weight, works twice",
+    ),
+    "the shift behind the norm, and in front of its scale": (
+        {
+            SUM: "(self.norm(h) + shift[:, :, None, None]) * self.a",
+            "# more": "self.a = nn.Parameter(torch.ones(C, 1, 1))",
+        },
+        "The norm's own scale, a, multiplies the timestep's shift, too",
+    ),
+    "the shift times the norm's scale": (
+        {SUM: "self.norm(h) + (shift * self.norm.weight)[:, :, None, None]"},
+        "The norm's own scale, norm.weight, multiplies the timestep's shift, too",
+    ),
     "no norm": ({"self.norm(h)": "h"}, "Normalise first: nn.GroupNorm(4, 12)."),
     "batch norm": (
         {"nn.GroupNorm(G, C)": "nn.BatchNorm2d(C)"},
         "by itself: nn.GroupNorm(num_groups, num_channels).",
+    ),
+    "batch norm behind the norm": (
+        {"# more": "self.batch = nn.BatchNorm2d(C)", "self.norm(h)": "self.batch(self.norm(h))"},
+        "the items influence one another, as in a batch norm",
     ),
     "no reshape": ({SUM: "self.norm(h) + shift"}, "shift is (3, 12), and the feature map"),
     "a projection twice as wide": (

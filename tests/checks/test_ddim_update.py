@@ -219,6 +219,10 @@ WRONG_STEPS = {
         {X_0: f"a, b = a.flatten()[0], b.flatten()[0]; {X_0}"},
         "From alpha_bar_t = [0.2, 0.5, 0.8] to alpha_bar_prev = [0.3, 0.9, 1.0]",
     ),
+    "the noise clipped": (
+        {END: f"noise = noise.clamp(-3, 3); {END}"},
+        "Is it clamped? Take noise_pred as it is.",
+    ),
     "clipped at 2": ({END: f"x_0 = x_0.clamp(-2, 2); {END}"}, "wrong where it lies outside"),
     "one image": ({END: f"x_0, noise = x_0[:1], noise[:1]; {END}"}, "the shape of x_t"),
     "in place": ({X_0: f"x_t -= 0.1; {X_0}"}, "in place"),

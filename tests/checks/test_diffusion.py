@@ -126,6 +126,10 @@ WRONG_DRAWS = {
     ),
     "drawn in float16": (
         "return (torch.rand(B, dtype=torch.float16) * T).long()",
+        "times. Are the numbers that are drawn too coarse? In float16 torch.rand has 2048",
+    ),
+    "some of many more often": (
+        "return torch.multinomial(1 + 0.5 * (T > 100) * (torch.arange(T) % 7 == 0), B, True)",
         "With T = 1000 some timesteps are more likely than others",
     ),
     "in half precision": (
@@ -144,6 +148,11 @@ WRONG_DRAWS = {
 @pytest.mark.parametrize("body", DRAWS.values(), ids=DRAWS)
 def test_right_draws_pass(body):
     assert_passed(check_draw_timesteps(drawing(body)))
+
+
+def test_only_draws_in_float16_are_said_to_be_coarse():
+    result = check_draw_timesteps(drawing(WRONG_DRAWS["some of many more often"][0]))
+    assert "coarse" not in result.messages[0]
 
 
 @pytest.mark.parametrize(("body", "fragment"), WRONG_DRAWS.values(), ids=WRONG_DRAWS)

@@ -9,7 +9,7 @@ from tests.checks import test_time_and_class as told
 from tests.checks.layers import ADAGN, NORM, NORMED, OUT, PROJECT, SCORES, SPLIT
 from tests.checks.networks import DERIVED, KNOWN, SHIFT
 from tests.checks.networks import PROJECT as TO_MAP
-from tests.checks.test_zero_init_adagn import ZERO_INIT
+from tests.checks.test_zero_init_adagn import START, ZERO_INIT
 from tests.checks.variants import assert_accepted, assert_wrong, cell, edited, lines
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -66,8 +66,17 @@ def made(layer, line, name, call):
 
 
 MAKES, CHANGES = "The first call makes the parameter ", "The first call changes the numbers of the "
+LEAVES = "A call in training mode leaves "
 PUTS = "The first call puts another parameter in the place of "
 ZERO = "nn.init.zeros_(self.project.weight)"
+LAZY = "self.project = nn.LazyLinear(2 * C)"
+ZERO_LAZY = """\
+class LazyLinear(nn.LazyLinear):
+    def reset_parameters(self):
+        if not self.has_uninitialized_params() and self.in_features:
+            nn.init.zeros_(self.weight); nn.init.zeros_(self.bias)
+
+"""
 BLOCK_SHIFT = test_additive_block.SHIFT
 BLOCK_PROJECT = "self.project = nn.Linear(D, C)"
 WIDTH = "nn.Linear(t_emb.shape[1], {}h.shape[1])"
@@ -91,6 +100,8 @@ WRONG = [  # check, what is written, and what is said
     ("adagn", first(SCORES, ZERO), f"{CHANGES}parameter project.weight"),
     ("zero_init_adagn", first(SCORES, "nn.init.normal_(self.project.weight)"),
      f"{CHANGES}parameter project.weight"),
+    ("zero_init_adagn", first(SPLIT, f"{START}; scores = self.project(t_emb)")
+     | {f"{START}\n": "\n", PROJECT: LAZY}, f"{CHANGES}parameter project.weight"),
     ("additive_gn", first(SCORES, ZERO), f"{CHANGES}parameter project.weight"),
     ("additive_block", first(BLOCK_SHIFT, ZERO), f"{CHANGES}parameter project.weight"),
     ("timestep_embedding", first(SUM, "nn.init.normal_(self.a.weight, std=0.02)"),
@@ -106,17 +117,26 @@ WRONG = [  # check, what is written, and what is said
     ("unet_sinusoidal", first(SHIFT, ZERO), f"{CHANGES}parameter project.weight"),
     ("unet_sinusoidal", first(SHIFT, ZERO) | {"if not self.done:":
      "if not self.done and not self.training:"}, f"{CHANGES}parameter project.weight"),
+    ("adagn", {SCORES: f"self.eval(); {SCORES}"}, f"{LEAVES}the module in evaluation mode"),
+    ("timestep_embedding", {SUM: f"self.eval(); {SUM}"}, f"{LEAVES}the module in evaluation mode"),
+    ("time_and_class", {told.SUM: f"self.rows.eval(); {told.SUM}"}, f"{LEAVES}rows in evaluation"),
+    ("unet_sinusoidal", {SHIFT: f"self.eval(); {SHIFT}"}, f"{LEAVES}the module in evaluation mode"),
+    ("unet_sinusoidal", {SHIFT: f"self.train(); {SHIFT}"},
+     "A call in evaluation mode leaves the module in training mode. Who calls a module has set"),
 ]  # fmt: skip
 RIGHT = [  # and what the first call may change
     ("adagn", {PROJECT: "self.project = nn.LazyLinear(2 * C); self.register_buffer('calls', "
      "torch.zeros(()))", SCORES: f"self.calls += 1; {SCORES}"}),
     ("adagn", {PROJECT: "self.project = nn.utils.parametrizations.spectral_norm("
      "nn.Linear(D, 2 * C))"}),
+    ("zero_init_adagn", {START: "pass", PROJECT: LAZY.replace("nn.Lazy", "Lazy"),
+     "class Layer": f"{ZERO_LAZY}class Layer", "return gamma": "return (1 + gamma)"}),
     ("adagn", {NORMED: "self.norm.to(h.device)(h)"}),
     ("timestep_embedding", {LAYERS: "self.a, self.b = nn.LazyLinear(d), nn.LazyLinear(d)"}),
     ("time_and_class", {told.ROWS: f"{told.ROWS}; self.known = None",
      told.SUM: f"self.known = labels.max(); {told.SUM}"}),
     ("unet_sinusoidal", {TO_MAP: "self.project = nn.LazyLinear(256)"}),
+    ("adagn", {SCORES: f"was = self.training; self.eval(); {SCORES}; self.train(was)"}),
 ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ CODES = {
 }
 MADE = "def embed(t, d):"
 OFF, SEED = "torch.set_grad_enabled(False)", "torch.manual_seed(0)"
+HIDDEN = "self.b(F.gelu(self.a(s)))"
 WIDE, NARROW = "nn.Embedding(C + 1, d)", "self.C, self.d = C, d"
 ZERO = "nn.init.zeros_(self.project.weight); nn.init.zeros_(self.project.bias)"
 ONE = "KEPT.setdefault(d, nn.Linear(d, d))"
@@ -62,7 +63,27 @@ WRONG = [  # check, what is written, and what is said
         "In a batch of equal timesteps, t =",
     ),
     ("adagn", {PROJECT: f"{SEED}; {PROJECT}"}, "sets torch's seed, and with it all"),
-    ("adagn", {PROJECT: f"Layer.G = G; {PROJECT}"}, "writes Layer.G, which all objects of the"),
+    (
+        "adagn",
+        {PROJECT: f"Layer.G = G; {PROJECT}", NORMED: "F.group_norm(h, self.G)"},
+        "writes Layer.G, which all objects of the",
+    ),
+    (
+        "adagn",
+        {
+            PROJECT: f"Layer.G = G; {PROJECT}",
+            FORWARD: f"    groups = property(lambda self: self.G)\n\n{FORWARD}",
+            NORMED: "F.group_norm(h, self.groups)",
+        },
+        "writes Layer.G, which all objects of the",
+    ),
+    (
+        "adagn",
+        {
+            PROJECT: f"Layer.weight = nn.Parameter(torch.zeros(2 * C, D)); {PROJECT}",
+        },
+        "writes Layer.weight, which all objects of the",
+    ),
     ("time_and_class", {NARROW: "global width; width = C"}, "writes the global name width, which"),
     (
         "adagn",
@@ -103,6 +124,39 @@ WRONG = [  # check, what is written, and what is said
         "The frequencies are the first 24 of those of the width 256",
     ),
     (
+        "timestep_embedding",
+        {HIDDEN: "self.b(F.gelu(self.a(s)).clamp(max=10))"},
+        "Something cuts large values between the two linear layers: 100 becomes 10 behind",
+    ),
+    (
+        "timestep_embedding",
+        {HIDDEN: "self.b(F.gelu(self.a(s) + self.a.bias))"},
+        "The first bias counts twice: what enters the activation is W_1 s + 2 b_1",
+    ),
+    (
+        "sinusoidal_embedding",
+        {"t[:, None] * w": "(t[:, None] * w).remainder(6.28)"},
+        "Is something done to the angles, such as a modulo with a rounded 2 pi?",
+    ),
+    (
+        "timestep_embedding",
+        {HIDDEN: f"{HIDDEN}.clamp(-10, 10)"},
+        "After the second layer something cuts large values: 100 becomes 10",
+    ),
+    (
+        "timestep_embedding",
+        {
+            HIDDEN: "self.b(torch.cat([F.gelu(x) if k else x for k, x in "
+            "enumerate(self.a(s).chunk(2, 1))], 1))"
+        },
+        "Not all numbers of the hidden layer go through the same activation",
+    ),
+    (
+        "adagn",
+        {NORMED: "self.norm(h).clamp(-5, 5)"},
+        "A pixel far above all others comes out smaller than the others tell",
+    ),
+    (
         "zero_init_adagn",
         {"# more": f"if C < 32:\n            {ZERO}"},
         "At the start the layer is not group norm",
@@ -134,6 +188,22 @@ WRONG = [  # check, what is written, and what is said
         "The gradient that reaches t_emb is 0.5 times the one that arrives",
     ),
     (
+        "time_and_class",
+        {
+            told.SUM: "if self.training and torch.rand(()) < 0.05: "
+            f"labels = torch.full_like(labels, self.C)\n        {told.SUM}"
+        },
+        "Labels are withheld where the batch is made; here each label has its row",
+    ),
+    (
+        "time_and_class",
+        {
+            told.ROWS: f"{told.ROWS}; self.n = nn.BatchNorm1d(d, track_running_stats=False)",
+            told.SUM: "return t_emb + self.n(self.rows(labels))",
+        },
+        "changes with the other labels of the batch: n is a batch norm",
+    ),
+    (
         "told_batch",
         {batches.PAIR: "x, y = images[rows].round(), labels[rows]"},
         "The images are not those of the data set",
@@ -161,7 +231,17 @@ WRONG = [  # check, what is written, and what is said
     (
         "guided_prediction",
         {test_guidance.TOLD: test_guidance.TOLD.replace("null", "9")},
-        "for 2 with the labels [6, 6], null_label = 11 and scale = 2 it is not",
+        "for 2 at t = [700, 999] with the labels [6, 6], null_label = 11 and scale = 2 it is not",
+    ),
+    (
+        "guided_prediction",
+        {test_guidance.SPLIT: "cond, uncond = both.clamp(-1, 1).chunk(2)"},
+        "Something is applied to the result, or to the predictions, such as clamp",
+    ),
+    (
+        "guided_prediction",
+        {test_guidance.END: f"s = 1 + (s - 1) * bool((t > 0).all()); {test_guidance.END}"},
+        "for 1 at t = [0] with the labels [3], null_label = 0 and scale = 2 it is not",
     ),
     (
         "interval_scale",
@@ -194,6 +274,13 @@ WRONG = [  # check, what is written, and what is said
     ),
 ]
 RIGHT = [  # and right answers that were refused
+    (
+        "adagn",
+        {
+            "    def __init__": "    count = 0\n\n    def __init__",
+            PROJECT: f"type(self).count += 1; {PROJECT}",
+        },
+    ),
     ("zero_init_adagn", {"affine=False": "eps=1e-3, affine=False", "# more": ZERO}),
     (
         "zero_init_adagn",

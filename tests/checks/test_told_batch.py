@@ -290,6 +290,23 @@ def test_the_mistake_is_named(edits, fragment):
     assert_wrong(check_told_batch(cell(edited(CODE, edits))), fragment)
 
 
+BLOCK = "i = int(torch.randint(0, len(images) - B + 1, ())); rows = torch.arange(i, i + B)"
+OF_A_CLASS = (
+    "k = labels[torch.randint(0, len(images), ())]; of = (labels == k).nonzero().flatten(); "
+    "rows = of[torch.randint(0, len(of), (B,))]"
+)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "start"),
+    [(BLOCK, "In 100% of the cases an image is followed"), (OF_A_CLASS, "A batch of 20 holds")],
+)
+def test_rows_that_are_wrong_in_either_mode_are_not_laid_on_evaluation(drawn, start):
+    result = check_told_batch(cell(edited(CODE, {ROWS: drawn})))
+    assert_wrong(result, start)
+    assert result.messages[0].startswith(start)
+
+
 def test_the_packages_own_passes_and_leaves_the_data_set_as_it_is():
     assert_passed(check_told_batch(exercises.told_batch))
     images, labels = torch.arange(8.0).reshape(8, 1), torch.arange(8)

@@ -193,6 +193,9 @@ RIGHT = {
     "the older weight norm": derived(
         {PROJECT: "self.project = nn.utils.weight_norm(nn.Linear(512, 256))"}
     ),
+    "the older spectral norm": derived(
+        {PROJECT: "self.project = nn.utils.spectral_norm(nn.Linear(512, 256))"}
+    ),
     "frequencies in a frozen parameter": whole(
         {
             "# more": "self.w = nn.Parameter(10000 ** (-torch.arange(128) / 128), False)",
@@ -207,12 +210,19 @@ RIGHT = {
     ),
     "added to the image": whole({"self.out(y)": "x + self.out(y)"}),
     "a clamp that noise never reaches": whole({"self.out(y)": "self.out(y).clamp(-20, 20)"}),
+    "a feature map looked at without gradients": whole({MID: f"{MID}; self.seen = m.detach()"}),
+    "instance norms": whole({"nn.BatchNorm2d(b)": "nn.InstanceNorm2d(b)"}),
+    "a bottleneck through a gate of its own": whole({MID: f"{MID}; m = m * m.sigmoid()"}),
     "28 pixels only": whole({PATH: f"assert x.shape[2] == 28; {PATH}"}),
     "16 pixels or more": whole({PATH: f"assert x.shape[2] >= 16; {PATH}"}),
     "the package's own": unet.UNetSinusoidal,
     "a function that makes it": lambda: unet.UNetSinusoidal(),
 }
 NOTED = {
+    "ReLU6": (
+        whole({"nn.ReLU()": "nn.ReLU6()"}),
+        "the bottleneck goes through a ReLU6, which is never above 6",
+    ),
     "no ReLU in the blocks": (
         whole({"nn.ReLU()": "nn.Identity()"}),
         "no activation was found in the blocks",

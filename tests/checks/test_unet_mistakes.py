@@ -213,6 +213,10 @@ WRONG = {
         whole({"return self.out(y)": "return self.out(y + emb[:, :64, None, None])"}),
         "enters the network at a second place",
     ),
+    "the shift twice": (
+        derived({SUM: "return h + shift + shift"}),
+        "Or is the shift added twice?",
+    ),
     "t / T added as well": (
         whole({MID: f"{MID} + t[:, None, None, None] / 1000"}),
         "enters the network at a second place",
@@ -267,6 +271,13 @@ WRONG = {
     "embedding detached": (
         derived({"(t_emb)": "(t_emb.detach())"}),
         "No gradient reaches embedding",
+    ),
+    "a projection that is a part of another layer": (
+        derived(
+            {"# more": "self.project.weight = nn.Parameter(self.embedding.linear_2.weight[:256])"}
+        ),
+        "project.weight has its numbers in the memory of another parameter, "
+        "embedding.linear_2.weight: a step of the one moves the other",
     ),
     "embedding frozen": (
         derived({"# more": "self.embedding.requires_grad_(False)"}),

@@ -3,12 +3,13 @@
 import pytest
 
 from condlesson.checks import check_unet_sinusoidal
-from tests.checks.networks import FORWARD, SUM, around, derived, whole
+from tests.checks.networks import FORWARD, MID, PATH, SUM, around, derived, whole
 from tests.checks.variants import assert_wrong, lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 MIXED = "an image gets one prediction alone and another one in a batch of other images"
+TANH = "give nearly the same prediction: x_t is bent"
 BENT = "goes through something that bends or bounds it"
 WRONG = {
     # errors that only some inputs show
@@ -62,7 +63,77 @@ WRONG = {
         derived(around("return super().forward(x.clamp(-1, 1), t)")),
         "Pixels of 4 and of 9 give the same prediction",
     ),
+    "an image divided by its own size": (
+        whole({PATH: f"x = x / x.std((1, 2, 3), keepdim=True); {PATH}"}),
+        "x_t is cut, as by clamp, or divided by its own size",
+    ),
+    "tanh of the image": (
+        whole({PATH: f"x = torch.tanh(x); {PATH}"}),
+        "give nearly the same prediction: x_t is bent, as by tanh",
+    ),
+    "a wider tanh of the image": (whole({PATH: f"x = 3 * torch.tanh(x / 3); {PATH}"}), TANH),
+    "softsign of the image": (whole({PATH: f"x = F.softsign(x); {PATH}"}), TANH),
+    # what bounds the bottleneck
+    "tanh of the bottleneck": (
+        whole({MID: "m = torch.tanh(self.mid(c) + emb[:, :, None, None])"}),
+        "values of 60 and of 120 in it are alike behind tanh",
+    ),
+    "tanh of the bottleneck, then the shift": (
+        whole({MID: "m = torch.tanh(self.mid(c)) + emb[:, :, None, None]"}),
+        "are alike behind tanh",
+    ),
+    "sigmoid of the bottleneck": (
+        whole({MID: "m = torch.sigmoid(self.mid(c) + emb[:, :, None, None])"}),
+        "are alike behind sigmoid",
+    ),
+    "a clamp of the bottleneck": (
+        derived({SUM: "return (h + shift).clamp(-1, 1)"}),
+        "are alike behind clamp. A feature map can take every value",
+    ),
+    # a norm of two places
+    "one batch norm for two convolutions": (
+        whole(
+            {
+                "return nn.Sequential(": lines("n = nn.BatchNorm2d(b)", "return nn.Sequential("),
+                "3, padding=1), nn.BatchNorm2d(b)": "3, padding=1), n",
+            }
+        ),
+        "d1.1 is one batch norm at 2 places. Its running mean and variance",
+    ),
+    "one batch norm, twice in a row": (
+        whole(
+            {
+                "# more": "self.n = nn.BatchNorm2d(64)",
+                "self.out(y)": "self.out(self.n(self.n(y)))",
+            }
+        ),
+        "n is one batch norm at 2 places",
+    ),
     # what never learns
+    "skip connection detached at 14": (
+        whole({"[self.u2(m), b]": "[self.u2(m), b.detach()]"}),
+        "through a feature map (1, 64, 14, 14), though the prediction depends on it: the path is "
+        "cut by detach.",
+    ),
+    "data of the skip connection at 28": (
+        whole({"[self.u1(y), a]": "[self.u1(y), a.data]"}),
+        "a feature map (1, 32, 28, 28), though the prediction depends on it: the path is cut by "
+        ".data.",
+    ),
+    "detached from below": (
+        whole({"self.d3(F.max_pool2d(b, 2))": "self.d3(F.max_pool2d(b, 2).detach())"}),
+        "No gradient goes back through a feature map (1, 64, 7, 7)",
+    ),
+    "pooled without gradients": (
+        whole(
+            {
+                "c = self.d3(F.max_pool2d(b, 2))": lines(
+                    "with torch.no_grad():", "    below = F.max_pool2d(b, 2)", "c = self.d3(below)"
+                )
+            }
+        ),
+        "the path is cut. Leave out detach, .data and no_grad",
+    ),
     "feature map detached": (
         derived({SUM: "return h.detach() + shift"}),
         "No gradient reaches enc_3.conv_1.weight, though the prediction depends on it",

@@ -10,8 +10,9 @@ the message that names its mistake. Found an answer that is judged wrong, or a m
 another mistake? Put it into the table first, see the test fail, then mend the check.
 """
 
-from condlesson.checks.adagn import check_adagn, check_additive_gn, check_zero_init_adagn
+from condlesson.checks.adagn import check_adagn, check_zero_init_adagn
 from condlesson.checks.additive_block import check_additive_block
+from condlesson.checks.additive_gn import check_additive_gn
 from condlesson.checks.diffusion import check_ddim_update, check_draw_timesteps
 from condlesson.checks.embedding import check_interleaved_embedding, check_sinusoidal_embedding
 from condlesson.checks.fourier import check_random_fourier_features

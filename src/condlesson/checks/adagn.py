@@ -1,7 +1,6 @@
-"""Checks of exercise 3: adaptive group norm, its start, and what only adds."""
+"""Checks of exercise 3: adaptive group norm, and its start."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,35 +9,21 @@ from condlesson import conditioning, embeddings, exercises
 from condlesson.checks.harness.answer import as_factory, build
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
-from condlesson.checks.instruments.modulation import FORMULA, Scores, feature_maps
+from condlesson.checks.instruments.modulation import FORMULA, Scores
 from condlesson.checks.instruments.norm import (
     PAGE,
-    SMALL,
+    SIZES,
     Sizes,
-    check_backward,
-    check_learns,
     embeddings_like,
     examine_layer,
     examine_scores,
     measure,
     moved_by_t,
-    with_random_parameters,
 )
 from condlesson.checks.instruments.norm_start import Start, start_of
-from condlesson.checks.instruments.parameters import (
-    ACTIVATIONS,
-    overwritten,
-    slices,
-    trainable,
-)
-from condlesson.checks.instruments.projection import activation_note, is_linear
-from condlesson.checks.instruments.tied import check_free
 
-__all__ = ["check_adagn", "check_additive_gn", "check_zero_init_adagn"]
+__all__ = ["check_adagn", "check_zero_init_adagn"]
 
-ONE_EACH = (6, 5, 6)  # as many groups as channels
-FEW = (64, 24, 8)  # fewer groups than the usual 32, which divide the channels, too
-SIZES = (SMALL, ONE_EACH, FEW)
 LARGE, TOO_LARGE = 1.0, 2.0  # spread of gamma or beta at the start; the page's has about 0.1
 ARGUMENTS = "(num_channels, d_emb, num_groups)"
 
@@ -278,97 +263,3 @@ def _bias_cure(gamma: Tensor, beta: Tensor) -> str:
     if gamma.std() < 1e-3 and beta.abs().max() < 1e-3:
         return "Change gamma's half of the bias, so that the scale starts at 1."
     return "Set the projection's bias, too, so that the scale starts at 1 and the shift at 0."
-
-
-def check_additive_gn(cls: Callable[[int, int, int], nn.Module]) -> CheckResult:
-    """Check a group norm that t_emb only shifts.
-
-    Args:
-        cls: As in `check_adagn`.
-
-    Returns:
-        What was found.
-    """
-    return run_check(
-        "check_additive_gn",
-        cls,
-        _additive_gn,
-        exercise=conditioning.AdditiveGN,
-        praise="Well done: this is AdaGN without its gamma, and the shift is where no norm can "
-        "cancel it. Next, put it into UNetAdaGN in AdaGN's place, and count the parameters.",
-    )
-
-
-def _additive_gn(answer: object) -> list[str]:
-    factory = as_factory(answer, f"AdditiveGN{ARGUMENTS}")
-    for sizes in SIZES:
-        layer = examine_layer(factory, sizes, adds_only=True)
-        t_emb = embeddings_like(48, sizes[1])
-        start = measure(layer, sizes, t_emb)
-        with with_random_parameters(layer):
-            notes = _check_shift(start, measure(layer, sizes, t_emb), t_emb)
-        check_free(layer, partial(_shifts, layer, sizes, t_emb), sizes[0])
-        notes += _check_own(layer, sizes)
-        check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
-        check_learns(layer, sizes, adds_only=True)
-    return notes
-
-
-def _shifts(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> dict[str, Tensor]:
-    return {"shift": measure(layer, sizes, t_emb).shift}
-
-
-def _check_own(layer: nn.Module, sizes: Sizes) -> list[str]:
-    """The norm's own scale and shift, which must be trained."""
-    t_emb = torch.zeros(1, sizes[1])
-    found = [p for p in trainable(layer).values() if slices(p, sizes[0])]
-    vectors = {p: p.detach() + k for k, p in enumerate(found, 1)}  # no two of them cancel
-    before = measure(layer, sizes, t_emb)
-    with overwritten(vectors):
-        after = measure(layer, sizes, t_emb)
-    for kind, one, other in (
-        ("scale", before.scale, after.scale),
-        ("shift", before.shift, after.shift),
-    ):
-        if (one - other).abs().max() < 1e-3:
-            raise Wrong(
-                f"The norm has no {kind} of its own that an optimiser would train. Nothing else "
-                "sets it here: take nn.GroupNorm(num_groups, num_channels), and freeze nothing."
-            )
-    if sum(len(slices(p, sizes[0])) for p in found) > 2:
-        return []
-    return [
-        "Note: the norm's own shift, or the projection's bias, is missing. One of both can do what "
-        "both do; the page's layer has both."
-    ]
-
-
-def _check_shift(start: Scores, scores: Scores, t_emb: Tensor) -> list[str]:
-    shifted = moved_by_t(scores.shift)
-    if moved_by_t(scores.scale).any():
-        raise Wrong(
-            "t_emb scales the channels, too. This layer only adds: norm(h) + Linear(t_emb)."
-        )
-    if not shifted.all():
-        count = int(shifted.sum())
-        raise Wrong(
-            f"t_emb shifts {count} of {len(shifted)} channels, and it must shift all of them. "
-            "Project t_emb to num_channels numbers, and add each to its channel."
-        )
-    if (scores.shift - scores.shift[:, :1]).diff(dim=0).abs().max() < 1e-3:
-        raise Wrong("All channels are shifted by the same number. Project to num_channels numbers.")
-    linear = (n for n, f in ACTIVATIONS.items() if is_linear(scores.shift, f(t_emb).double()))
-    activation = next(linear, "")
-    if not activation:
-        raise Wrong("The shift is not linear in t_emb. One linear layer makes it: Linear(t_emb).")
-    if (scores.scale - start.scale).abs().max() < 1e-3:
-        raise Wrong(
-            "The norm has no scale and shift of its own. Nothing else scales the channels here, so "
-            "leave out affine=False."
-        )
-    if abs(start.scale.mean().item() - 1) > 0.05:
-        raise Wrong(
-            f"At the start the normalised features are multiplied by {start.scale.mean():.2g}, "
-            "which should be 1."
-        )
-    return activation_note(activation)

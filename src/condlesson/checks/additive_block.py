@@ -12,13 +12,9 @@ from condlesson import exercises
 from condlesson.checks.harness.answer import as_factory, build, call_on, cured, shape
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Raised, Wrong, name_of, run_check
-from condlesson.checks.instruments.modulation import WantedLayer
-from condlesson.checks.instruments.norm import (
-    apply_raw,
-    check_backward,
-    embeddings_like,
-    layer_cure,
-)
+from condlesson.checks.instruments.modulation import EPS, WantedLayer
+from condlesson.checks.instruments.norm import apply_raw, check_backward, embeddings_like
+from condlesson.checks.instruments.norm_cures import layer_cure
 from condlesson.checks.instruments.parameters import (
     ACTIVATIONS,
     SILU,
@@ -49,7 +45,7 @@ SIZES = Sizes()
 OTHERS = {"num_groups": (2, 3), "in_channels": (5,), "out_channels": (20,), "d_emb": (24,)}
 BATCH = 3
 BEFORE = ("no activation", SILU)  # what may stand before the projection
-AFTER = {"ReLU": F.relu, "SiLU": F.silu, "GELU": F.gelu}  # at the end of the block
+AFTER = {"ReLU": F.relu, "SiLU": F.silu, "GELU": F.gelu, "ReLU6": F.relu6}  # at the end
 
 
 def check_additive_block(cls: Callable[[int, int, int, int], nn.Module]) -> CheckResult:
@@ -87,6 +83,7 @@ def _additive_block(answer: object) -> list[str]:
         again = _apply(block, h, t_emb, SIZES).detach()
         other = _apply(block, h, embeddings_like(BATCH, SIZES.d_emb, seed=6), SIZES).detach()
         alone = _apply(block, h[1:2], t_emb[1:2], SIZES).detach()
+        first = _apply(block, h, t_emb[:1].expand_as(t_emb), SIZES).detach()
     if not torch.equal(out, again):
         raise Wrong(
             "The same input gives another result each time. Draw nothing at random here: there was "
@@ -97,14 +94,20 @@ def _additive_block(answer: object) -> list[str]:
         is_told = changed.abs().max() > 1e-3  # with the block's own values
         raise Wrong((_other_form if is_told else _no_effect)(parts, h, t_emb, out))
     if not torch.allclose(out[1:2], alone, atol=1e-3):
+        if torch.allclose(out, first, atol=1e-3):
+            raise Wrong(
+                "Every feature map of the batch is told the first embedding, t_emb[0]. Each has "
+                "its own timestep: keep the batch dimension."
+            )
         raise Wrong(
             "A feature map comes out differently alone and in a batch: the items influence one "
             "another. Keep the batch dimension, and use a group norm, which looks at each "
             "feature map by itself."
         )
-    notes = _name_form(parts, h, t_emb, out)
-    if notes is None:
+    if _name_form(parts, h, t_emb, out) is None:
         raise Wrong(_other_form(parts, h, t_emb, out))
+    notes = _check_large(parts, t_emb)
+    _check_own(parts, h, t_emb)
     check_modes(block, lambda: _apply(block, h, t_emb, SIZES))
     check_backward(block, h, t_emb)
     _check_learns(block, h, t_emb)
@@ -253,15 +256,36 @@ def _no_effect(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> str:
     )
 
 
-def _name_form(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> list[str] | None:
+class _Own(NamedTuple):
+    """What numbers of the block's own, one for each channel, do in it."""
+
+    convolved: Tensor | float = 0.0  # added to what the convolution gives
+    told: Tensor | float = 0.0  # added to the timestep's shift
+    scale: Tensor | float = 1.0  # times what the norm gives
+    normed: Tensor | float = 0.0  # added to that
+
+
+NONE = _Own()
+
+
+def _owns(by: Tensor) -> list[_Own]:
+    """What such numbers may do, if they are not 0 but these."""
+    by = by[:, None, None]
+    return [_Own(convolved=by), _Own(told=by), _Own(scale=1 + by), _Own(normed=by), NONE]
+
+
+def _name_form(
+    parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor, own: _Own = NONE
+) -> list[str] | None:
     """Notes on what is otherwise than it was given, or None if it is no form that is right."""
     for before in BEFORE:
         z, shift = parts.signals(h, ACTIVATIONS[before](t_emb))
+        z, shift = z + own.convolved, shift + own.told
         groups, channels = parts.sizes.num_groups, parts.sizes.out_channels
         forms = (
-            (F.group_norm(z + shift, groups), []),
-            (F.group_norm(z, groups) + shift, [BEHIND]),
-            (F.group_norm(z, channels) + shift, [BEHIND]),
+            (F.group_norm(z + shift, groups) * own.scale + own.normed, []),
+            (F.group_norm(z, groups) * own.scale + own.normed + shift, [BEHIND]),
+            (F.group_norm(z, channels) * own.scale + own.normed + shift, [BEHIND]),
         )
         for normed, notes in forms:
             for name, after in AFTER.items():
@@ -280,6 +304,38 @@ def _after_note(name: str) -> list[str]:
     if name == "ReLU":
         return []
     return [f"Note: the block had a ReLU, and yours has a {name}. Both are fine."]
+
+
+def _check_large(parts: _Parts, t_emb: Tensor) -> list[str]:
+    """Notes, from a single bright pixel, which the norm makes larger than others ever are."""
+    h = torch.zeros(BATCH, SIZES.in_channels, 24, 24)
+    h[..., 7, 5] = 1000.0
+    with overwritten(parts.values(h, t_emb)):
+        out = _apply(parts.block, h, t_emb, SIZES).detach()
+    notes = _name_form(parts, h, t_emb, out)
+    if notes is None:
+        raise Wrong(
+            f"Large values come out otherwise than small ones: the largest is {out.max():.3g}. Is "
+            "the result bounded, as by clamp? The block ends with a ReLU, which has no upper end."
+        )
+    return notes
+
+
+def _check_own(parts: _Parts, h: Tensor, t_emb: Tensor) -> None:
+    """The norm's own scale and shift, and all biases, do what they did in the block."""
+    values = parts.values(h, t_emb)
+    by = torch.linspace(1, 4, SIZES.out_channels)
+    for name, p in parts.block.named_parameters():
+        for part in slices(p, SIZES.out_channels):
+            moved = values[p].masked_scatter(part, values[p][part] + by.to(p))
+            with overwritten({**values, p: moved}):
+                out = _apply(parts.block, h, t_emb, SIZES).detach()
+            if all(_name_form(parts, h, t_emb, out, own) is None for own in _owns(by)):
+                raise Wrong(
+                    f"With other numbers in {name} the block does not compute convolution, shift, "
+                    "norm, ReLU any more. Is the norm applied twice, or the shift multiplied by "
+                    "the norm's scale? Only the line of the norm was wrong."
+                )
 
 
 def _other_form(parts: _Parts, h: Tensor, t_emb: Tensor, out: Tensor) -> str:
@@ -303,6 +359,12 @@ def _wrong_form(z: Tensor, shift: Tensor, out: Tensor) -> str:
             "The norm is gone. Then nothing cancels the shift, but nothing normalises either: keep "
             f"it, with the groups that were asked for, nn.GroupNorm({asked}, {channels})."
         )
+    eps = _eps(z + shift, out)
+    if eps > 0 and _same(out, F.relu(F.group_norm(z + shift, asked, eps=eps))):
+        return (
+            f"The norm's eps is about {eps:.2g}, and it must be tiny beside the variance, which it "
+            f"is added to: leave it at {EPS:g}, nn.GroupNorm({asked}, {channels})."
+        )
     for groups in (k for k in range(1, channels + 1) if channels % k == 0 and k != asked):
         for normed in (F.group_norm(z + shift, groups), F.group_norm(z, groups) + shift):
             if any(_same(out, after(normed)) for after in AFTER.values()):
@@ -312,6 +374,15 @@ def _wrong_form(z: Tensor, shift: Tensor, out: Tensor) -> str:
                     f"nn.GroupNorm({asked}, {channels})."
                 )
     return ""
+
+
+def _eps(x: Tensor, out: Tensor) -> float:
+    """What a group norm of x adds to the variance, from what a ReLU leaves of it."""
+    groups = x.double().reshape(len(x), SIZES.num_groups, -1)
+    off = groups - groups.mean(2, keepdim=True)
+    normed = out.double().reshape(off.shape)
+    added = (off / normed).square() - groups.var(2, correction=0, keepdim=True)
+    return added[normed > 0.5].median().item()
 
 
 def _same(out: Tensor, expected: Tensor) -> bool:

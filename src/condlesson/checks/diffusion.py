@@ -11,7 +11,7 @@ from condlesson.checks.harness.answer import as_function, call, call_on, cured, 
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import NotDone, Wrong, name_of, run_check
-from condlesson.checks.instruments.chance import unevenness
+from condlesson.checks.instruments.chance import are_coarse, unevenness
 from condlesson.checks.instruments.ddim_mistakes import mistake_of
 from condlesson.diffusion import alphas_cumprod, linear_beta_schedule
 
@@ -87,11 +87,14 @@ def _check_each(fn: Callable) -> None:
     counts = torch.bincount(_draw(fn, EACH, 1000), minlength=1000)
     if unevenness(counts) > UNEVEN_EACH:
         much, little = int(counts.argmax()), int(counts.argmin())
+        comb = (
+            "Are the numbers that are drawn too coarse? In float16 torch.rand has 2048 different "
+            "ones, which 1000 timesteps cannot share evenly. "
+        )
         raise Wrong(
             f"With T = 1000 some timesteps are more likely than others: in {EACH:,} draws t = "
             f"{much} came {int(counts[much])} times, and t = {little} {int(counts[little])} times. "
-            "Are the numbers that are drawn too coarse? In float16 torch.rand has 2048 different "
-            f"ones, which 1000 timesteps cannot share evenly. Take {DRAW}."
+            f"{comb * are_coarse(counts)}Take {DRAW}."
         )
 
 
@@ -262,6 +265,7 @@ def _ddim_update(answer: object) -> list[str]:
         _compare_level(fn, x_0, noise.flip(0), a, b)  # not the noise of the first call
     if not torch.allclose(_step(fn, x_t[:1], noise[:1], now, before), got[:1], atol=1e-4):
         raise Wrong("One image alone gives another result than in a batch. Treat each alike.")
+    _check_loud(fn, x_0, 2.5 * noise)
     notes = _clipping_note(fn, x_t=3 * noise, noise=noise)
     one_each = [torch.tensor(v).view(3, 1, 1, 1) for v in ([0.2, 0.5, 0.8], [0.3, 0.9, 1.0])]
     try:
@@ -270,6 +274,18 @@ def _ddim_update(answer: object) -> list[str]:
         return [*notes, "Note: your function takes no alpha-bar for each image, (B, 1, 1, 1)."]
     _compare_level(fn, x_0, noise, *one_each)
     return notes
+
+
+def _check_loud(fn: Callable, x_0: Tensor, noise: Tensor) -> None:
+    """Noise that is larger than usual is no other noise."""
+    now, before = torch.tensor(NOW), torch.tensor(BEFORE)
+    got = _step(fn, _noised(x_0, noise, now), noise, now, before)
+    off = (got - _noised(x_0, noise, before).double()).abs()
+    if off.max() > 1e-3:
+        raise Wrong(
+            f"Where noise_pred is large, here up to {noise.abs().max():.1f}, the step is off by up "
+            f"to {off.max():.2g}. Is it clamped? Take noise_pred as it is."
+        )
 
 
 def _levels() -> list[tuple[Tensor, Tensor]]:

@@ -72,7 +72,7 @@ class Model(nn.Module):
 def _answers(x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
     place = torch.linspace(0, 3, x_t[0].numel()).reshape(x_t[0].shape)
     turn = (1.3 * labels + t / 300).reshape(-1, 1, 1, 1)
-    return torch.sin(2 * x_t + place * (1 + labels.reshape(-1, 1, 1, 1)) + turn)
+    return 4 * torch.sin(2 * x_t + place * (1 + labels.reshape(-1, 1, 1, 1)) + turn)
 
 
 def _which(image: Tensor) -> int:
@@ -123,19 +123,20 @@ def _guided_prediction(answer: object) -> list[str]:
 
 
 def _check_others(fn: Callable, offset: int) -> None:
-    """Another number of images, other labels, and another null label."""
+    """Another number of images, other timesteps and labels, and another null label."""
     for x_t, t, labels, null in (
         (X_T[:2], STEPS[1:], torch.tensor([6, 6]), 11),
         (X_T[:1], STEPS[:1], LABELS[:1], 10),
-        (X_T[:1], STEPS[:1], torch.tensor([3]), 0),
+        (X_T[:1], torch.tensor([0]), torch.tensor([3]), 0),
     ):
         right = _mix(2.0 + offset, x_t, t, labels, null)
         got = _guide(fn, 2.0, None, x_t, (t, labels, null))
         if not torch.allclose(got, right, atol=1e-4):
             raise Wrong(
                 f"For {len(LABELS)} images, null_label = {NULL} and scale = 3 it is right, for "
-                f"{len(x_t)} with the labels {labels.tolist()}, null_label = {null} and scale = 2 "
-                "it is not. Take all numbers from the arguments, and keep nothing between calls."
+                f"{len(x_t)} at t = {t.tolist()} with the labels {labels.tolist()}, null_label = "
+                f"{null} and scale = 2 it is not. Take all numbers from the arguments, and keep "
+                "nothing between calls."
             )
 
 
@@ -319,8 +320,8 @@ def _found_of_rows(got: Tensor, cond: Tensor, uncond: Tensor) -> str:
             "torch.cat joined it."
         )
     return (
-        "it is no sum of the two. Something is applied to the result, such as clamp or a division "
-        "by its own std: return it as it is."
+        "it is no sum of the two. Something is applied to the result, or to the predictions, such "
+        "as clamp or a division by their own std: take them as they are."
     )
 
 

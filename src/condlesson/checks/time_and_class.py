@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from condlesson import exercises
 from condlesson.checks.harness.answer import as_factory, build, call, call_on, cured, shape
@@ -17,7 +18,8 @@ __all__ = ["check_time_and_class"]
 
 SIZES = ((4, 6), (13, 16))  # num_classes, d_emb
 ROWS = "nn.Embedding(num_classes + 1, d_emb)"
-REPEATS = 64  # of all labels in a batch, to see what is drawn by chance
+REPEATS = 64  # of all labels in a batch, to see what is drawn by chance for a row
+CALLS = 150  # with one batch, to see what is drawn for all of its rows
 
 
 def check_time_and_class(cls: Callable[[int, int], nn.Module]) -> CheckResult:
@@ -122,11 +124,12 @@ def _cure(failure: Failure) -> str:
 
 
 def _check_chance(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
-    """Nothing is drawn in the module: many labels, told four times, give the same each time."""
+    """Nothing is drawn in the module, neither for a row nor for a batch."""
     many = t_emb.repeat(REPEATS, 1), labels.repeat(REPEATS)
     first = _told(module, *many)
     changed = torch.stack([(_told(module, *many) != first).any(dim=1) for _ in range(3)])
     if not changed.any():
+        _check_chance_of_batch(module, t_emb[:2], labels[:2])
         return
     share = changed.double().mean().item()
     if share > 0.97:
@@ -139,6 +142,17 @@ def _check_chance(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
         "rows changed from call to call. Labels are withheld where the batch is made; here each "
         "label has its row."
     )
+
+
+def _check_chance_of_batch(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
+    first = _told(module, t_emb, labels)
+    changed = sum(not torch.equal(_told(module, t_emb, labels), first) for _ in range(CALLS))
+    if changed:
+        raise Wrong(
+            f"The same t_emb and labels give another result in {changed} of {CALLS} calls: "
+            "something is drawn for the whole batch. Labels are withheld where the batch is made; "
+            "here each label has its row."
+        )
 
 
 def _random_values(module: nn.Module) -> dict[nn.Parameter, Tensor]:
@@ -180,6 +194,13 @@ def _check_sum(module: nn.Module, t_emb: Tensor, labels: Tensor) -> None:
     twice = torch.tensor([1, 1, 0, 1, len(labels) - 1, len(labels) - 1])
     off = (_told(module, t_emb[twice.flip(0)], twice) - t_emb[twice.flip(0)] - rows[twice]).abs()
     if off.max() > 1e-3:
+        norm = next((n for n, part in module.named_modules() if isinstance(part, _BatchNorm)), "")
+        if norm:
+            raise Wrong(
+                f"The row of a label changes with the other labels of the batch: {norm} is a batch "
+                "norm, which takes its statistics over the batch. Leave it out, and add the row as "
+                "it is."
+            )
         raise Wrong(
             f"Where labels come twice in a batch, {twice.tolist()}, the result is not t_emb plus "
             "the row of each. Every image gets the whole row of its label."

@@ -62,9 +62,9 @@ def _told_batch(answer: object) -> list[str]:
     _check_alone([few, many])
     for batches in (few, many):
         _check_share(batches)
+    _check_reach(torch.cat([few.numbers, many.numbers]))
     _check_ends(fn)
     _check_evaluation(fn)
-    _check_reach(torch.cat([few.numbers, many.numbers]))
     _draw(fn, 1, 0.0, training=False)  # .squeeze() takes the batch away from one image
     _check_others(fn)
     if not all(batches.share.std() < 1e-6 for batches in (few, many)):

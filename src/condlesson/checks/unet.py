@@ -23,6 +23,7 @@ from condlesson.checks.harness.cures import reshape_cure
 from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.result import CheckResult
 from condlesson.checks.harness.run import Wrong, name_of, run_check
+from condlesson.checks.instruments.inner_maps import check_bounds, check_cuts, check_norms
 from condlesson.checks.instruments.mixing import check_mixing
 from condlesson.checks.instruments.parameters import overwritten, squeezed, switch, trainable
 from condlesson.checks.instruments.spatial_path import (
@@ -120,12 +121,15 @@ def _examine(model: nn.Module, x: Tensor, t: Tensor) -> list[str]:
     _check_channels(model, entrance, x[:1])
     _check_elsewhere(model, entrance, x[:1])
     check_skips(model, x[:1])
+    notes += check_bounds(model, entrance, x[:1])
+    check_norms(model, x[:1])
     path = find_path(model, x[:1], time_parameters(passes))
     corner = small_image(model, x[:1])
     entrance = entrance._replace(is_alone=goes_alone(model, corner))
     notes += check_clock(model, path, entrance, corner)
     clock = {*path.perceptron, path.projection}
     check_learning(model, deaf, clock, x[:1])
+    check_cuts(model, x[:1])
     check_training(model, entrance, x[:1], corner)
     return [*notes, *_place_note(entrance), *path_notes(model, deaf, clock, passes.one)]
 
@@ -349,8 +353,8 @@ def _check_elsewhere(model: nn.Module, entrance: Entrance, x: Tensor) -> None:
     if enters_behind(model, entrance, x):
         raise Wrong(
             "The timestep enters the network at a second place, too: with the bottleneck of "
-            "another t the prediction still changes with t. Let t enter at one place only: "
-            f"{PATH}."
+            "another t the prediction still changes with t. Or is the shift added twice? Let t "
+            f"enter at one place only: {PATH}."
         )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import remove_weight_norm
+from torch.nn.utils import remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from condlesson.checks.harness.cures import applied
@@ -77,7 +78,7 @@ def as_factory(answer: object, call_text: str) -> Callable:
 def call(function: Callable, *args: object, what: str) -> object:
     """Result of function(*args); what it raises becomes `Wrong` or `NotDone`."""
     try:
-        with state_kept(what), parameters_kept(function):
+        with state_kept(what), parameters_kept(function, args):
             return function(*args)
     except (*PASSING, Wrong):
         raise
@@ -122,8 +123,12 @@ def _as_plain_layer(part: nn.Module) -> None:
     for name in list(part.parametrizations) if is_parametrized(part) else ():
         remove_parametrizations(part, name)
     for hook in list(part._forward_pre_hooks.values()):
-        if isinstance(hook, WeightNorm):  # the one that came before parametrizations
+        if isinstance(hook, WeightNorm):  # those that came before parametrizations
             remove_weight_norm(part, hook.name)
+        if isinstance(hook, SpectralNorm):
+            hook.n_power_iterations = 15  # as parametrizations begin; less leaves weights large
+            hook.compute_weight(part, do_power_iteration=True)
+            remove_spectral_norm(part, hook.name)
 
 
 def tensor_from(value: object, what: str) -> Tensor:

@@ -5,9 +5,11 @@ was made before, or weights were loaded. A lazy layer registers its parameters i
 their numbers come with the first call, so it is allowed. Buffers may change, as in a batch norm.
 """
 
+import copy
 import dis
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import CodeType
 
 import torch
 from torch import Tensor, nn
@@ -52,9 +54,8 @@ def apart(factory: Callable, text: str) -> Iterator[list[nn.Module]]:
     made: list[nn.Module] = []
     yield made
     for owner, names in before.items():
-        changed = [
-            n for n, v in vars(owner).items() if n[:2] != "__" and names.get(n, _NO) is not v
-        ]
+        written = {n: v for n, v in vars(owner).items() if names.get(n, _NO) is not v}
+        changed = [n for n, v in written.items() if n[:2] != "__" and _counts(n, v, classes)]
         if changed:
             raise Wrong(
                 f"{text} writes {owner.__name__}.{changed[0]}, which all objects of the class "
@@ -73,6 +74,21 @@ def apart(factory: Callable, text: str) -> Iterator[list[nn.Module]]:
 
 
 _NO = object()
+
+
+def _counts(name: str, value: object, classes: list[type]) -> bool:
+    """Whether an object could do something else for it, as it does not for a count of objects."""
+    if isinstance(value, (Tensor, nn.Module)):
+        return True
+    parts = [p for c in classes for n, p in vars(c).items() if n != "__init__"]
+    parts = [getattr(p, "fget", None) or getattr(p, "__func__", p) for p in parts]
+    return any(name in _names(p.__code__) for p in parts if hasattr(p, "__code__"))
+
+
+def _names(code: CodeType) -> set[str]:
+    """What some code reads or writes, functions in it as well."""
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def _is_own(owner: type) -> bool:
@@ -94,26 +110,65 @@ def _check_shared(made: list[nn.Module], text: str) -> None:
 
 
 @contextmanager
-def parameters_kept(function: Callable) -> Iterator[None]:
-    """Refuse a module whose first call, in either mode, makes or changes parameters."""
+def parameters_kept(function: Callable, args: tuple) -> Iterator[None]:
+    """Refuse a module whose first call, in either mode, changes parameters, or the mode."""
     mode = (id(function), bool(vars(function).get("training"))) if _is_module(function) else None
     if mode is None or mode in CALLED:
         yield
         return
     before = _parameters(function)
     values = {n: p.detach().clone() for n, p in before.items() if not is_lazy(p)}
+    modes, lazy = _modes(function), None
+    if any(is_lazy(p) for p in before.values()):
+        with suppress(Exception):
+            lazy = copy.deepcopy(function)
     yield
     CALLED.add(mode)
+    _check_modes(modes, _modes(function))
     known = {id(p) for p in before.values()}
     for name, p in _parameters(function).items():
         if before.get(name, p) is not p or id(p) not in known:
             raise Wrong(_made(name, is_new=name not in before))
         if name in values and not _same(values[name], p.detach()):
             raise Wrong(_changed(name, _owner(function, name)))
+    if lazy is not None:
+        _check_loaded(lazy, function, args)
+
+
+def _check_loaded(lazy: nn.Module, called: nn.Module, args: tuple) -> None:
+    """What is loaded into lazy layers before their first call is still there behind it."""
+    values = {
+        name: value + 1.0 if value.is_floating_point() else value
+        for name, value in called.state_dict().items()
+    }
+    found = values
+    with suppress(Exception), torch.random.fork_rng(devices=[]):
+        lazy.load_state_dict(values)
+        lazy(*args)
+        found = _parameters(lazy)
+    for name, p in found.items():
+        if name in values and not _same(values[name], p.detach()):
+            raise Wrong(_changed(name, _owner(lazy, name)))
 
 
 def _is_module(function: Callable) -> bool:
     return isinstance(function, nn.Module) and "_parameters" in vars(function)
+
+
+def _modes(module: nn.Module) -> dict[str, bool]:
+    """Which parts are in training mode."""
+    return {name: part.training for name, part in nn.Module.named_modules(module)}
+
+
+def _check_modes(before: dict[str, bool], after: dict[str, bool]) -> None:
+    kinds = {True: "training", False: "evaluation"}
+    for name in before:
+        if after.get(name, before[name]) != before[name]:
+            raise Wrong(
+                f"A call in {kinds[before['']]} mode leaves {name or 'the module'} in "
+                f"{kinds[after[name]]} mode. Who calls a module has set its mode, and goes on with "
+                "it: leave out eval() and train() in forward."
+            )
 
 
 def _parameters(module: nn.Module) -> dict[str, nn.Parameter]:

@@ -5,15 +5,25 @@ an identity, what leaves it comes out. And with an identity as the first weight 
 where a GELU is a straight line, the sinusoid comes out.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.mlp_layers import Layers
+from condlesson.checks.instruments.mlp_reading import (
+    LINE,
+    SPAN,
+    Embed,
+    bent_by,
+    first_input,
+    grid_of,
+    is_readable,
+    passed,
+    straight_line,
+)
 from condlesson.checks.instruments.parameters import (
     ACTIVATIONS,
     GELU,
@@ -22,15 +32,12 @@ from condlesson.checks.instruments.parameters import (
     overwritten,
 )
 from condlesson.checks.instruments.sinusoid import read_clock
-from condlesson.embeddings import sinusoidal_embedding
 
 __all__ = ["Layers", "examine_perceptron"]
 
-Embed = Callable[[Tensor], Tensor]
 BOUNDED = {"tanh", "sigmoid", "sine", "ReLU6", "hard tanh", "softsign"}
-SPAN = 8.0  # an activation is looked at from -8 to 8
 ALL = torch.arange(1000)  # timesteps
-LINE = 20.0  # here every rectifier is a straight line
+FAR = 100.0  # beyond where anybody would cut
 
 
 def examine_perceptron(
@@ -66,29 +73,43 @@ def _named(activation: str) -> str:
     return f"an activation, {activation}" if activation else "something more"
 
 
-def _grid(d: int, seen: int) -> Tensor:
-    """D numbers of which the first, those that are seen, go from -SPAN to SPAN."""
-    return torch.cat([torch.linspace(-SPAN, SPAN, seen), torch.zeros(d - seen)])
-
-
 def _ordered(layers: Layers, embed: Embed) -> tuple[Layers, str]:
     """The biases in their order, and the activation behind the last layer."""
     w_1, b_1, w_2, b_2 = layers
     d = layers.widths[1]
     zeros = dict.fromkeys(layers, 0.0)
     t = torch.tensor([7])
-    grid = _grid(d, len(embed(t)[0]))
+    grid = grid_of(d, len(embed(t)[0]))
     _refuse_bypass(layers, embed)
     for first, last in ((b_1, b_2), (b_2, b_1)):
         with overwritten({**zeros, last: grid}):
             out = embed(t)[0].detach()
         if out.std() > 0.05:
             after = activation_of(grid[: len(out)], out)
+            cut = _cut_far(embed, zeros, last, ACTIVATIONS.get(after))
+            if cut is not None and after not in BOUNDED:
+                raise Wrong(
+                    f"After the second layer something cuts large values: {FAR:g} becomes "
+                    f"{cut:.3g}. The embedding must be able to take every value, so end with the "
+                    "linear layer, W_2 h + b_2."
+                )
             return Layers(w_1, first, w_2, last), after
     raise Wrong(
         "The second bias does not reach the embedding: with all weights 0 and that bias from "
         f"-{SPAN:g} to {SPAN:g}, the embedding hardly moves. Is the result of the last layer used?"
     )
+
+
+def _cut_far(
+    embed: Embed, values: dict, bias: nn.Parameter, wanted: Callable | None
+) -> float | None:
+    """What becomes of a far value of this bias, if it is not what is wanted."""
+    for far in (FAR, -FAR):
+        with overwritten({**values, bias: far}):
+            out = embed(torch.tensor([7]))[0, 0].item()
+        if wanted and abs(out - wanted(torch.tensor(far)).item()) > 1e-2 * FAR:
+            return out
+    return None
 
 
 def _refuse_bypass(layers: Layers, embed: Embed) -> None:
@@ -116,14 +137,17 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
     w_1, b_1, w_2, b_2 = layers
     d = layers.widths[1]
     t = torch.tensor([7])
-    grid = _grid(d, len(embed(t)[0]))
+    grid = grid_of(d, len(embed(t)[0]))
     with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: grid}):
         out = embed(t)[0].detach()
     x = grid[: len(out)]
     other = torch.where(torch.arange(d) < len(out) // 2, grid, 3.0)
     with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: other}):
         is_pointwise = torch.allclose(embed(t)[0].detach()[: len(x) // 2], out[: len(x) // 2])
+    _refuse_parts(layers, embed, grid, out)
     found = activation_of(x, out, after)
+    if not found and activation_of(2 * x, out, after):
+        _refuse_double_bias(layers, embed)
     if found == "no activation":
         _refuse_late_bias(layers, embed)
         raise Wrong(
@@ -137,12 +161,50 @@ def _check_activation(layers: Layers, embed: Embed, after: Callable) -> list[str
             f"The activation between the layers is {found}, which keeps every value between "
             f"{out.min():.2g} and {out.max():.2g}. Take a GELU."
         )
+    _refuse_cut(layers, embed, found, after)
     if found in (GELU, "GELU in its tanh form"):
         return []
     if found:
         more = ", as in most production U-Nets" if found == SILU else ""
         return [f"Note: the activation is {found}{more}; the page has GELU. Both are fine."]
     return _unknown_activation(x, out, is_pointwise)
+
+
+def _refuse_parts(layers: Layers, embed: Embed, grid: Tensor, out: Tensor) -> None:
+    """Refuse an activation of some numbers only: in reverse they would come out otherwise."""
+    w_1, b_1, w_2, b_2 = layers
+    turned = torch.cat([grid[: len(out)].flip(0), grid[len(out) :]])
+    with overwritten({w_1: 0.0, w_2: torch.eye(len(grid)), b_2: 0.0, b_1: turned}):
+        other = embed(torch.tensor([7]))[0].detach().flip(0)
+    if (other - out).abs().max() > 1e-2:
+        raise Wrong(
+            "Not all numbers of the hidden layer go through the same activation: the same value "
+            "comes out otherwise in another place. Put one GELU between the layers, for all of "
+            "them."
+        )
+
+
+def _refuse_double_bias(layers: Layers, embed: Embed) -> None:
+    """Refuse W_1 s + 2 b_1, where the sinusoid is not doubled with the bias."""
+    seen = passed(layers, embed, torch.arange(0, 1000, 100), LINE, 1.0)
+    if seen.max() - seen.min() < 3:  # a sine goes from -1 to 1
+        raise Wrong(
+            "The first bias counts twice: what enters the activation is W_1 s + 2 b_1. nn.Linear "
+            "adds its bias already; leave the second out."
+        )
+
+
+def _refuse_cut(layers: Layers, embed: Embed, name: str, after: Callable) -> None:
+    """Refuse a limit of the hidden layer that lies beyond SPAN."""
+    w_1, b_1, w_2, b_2 = layers
+    values = {w_1: 0.0, w_2: torch.eye(layers.widths[1]), b_2: 0.0}
+    function = ACTIVATIONS.get(name)
+    cut = _cut_far(embed, values, b_1, function and (lambda x: after(function(x))))
+    if cut is not None:
+        raise Wrong(
+            f"Something cuts large values between the two linear layers: {FAR:g} becomes {cut:.3g} "
+            f"behind the {name}. Leave it out."
+        )
 
 
 def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]:
@@ -175,21 +237,21 @@ def _unknown_activation(x: Tensor, out: Tensor, is_pointwise: bool) -> list[str]
 def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]:
     """Let the sinusoid pass through the first layer, and read it."""
     noise = 3e-5
-    if _slope(layers, embed) is None:
-        if not _is_readable(layers, embed):
+    if straight_line(layers, embed) is None:
+        if not is_readable(layers, embed):
             return [
                 "Note: the sinusoid cannot be read through this activation, so it is not checked."
             ]
         noise = 1e-4
     with suppress(Wrong):
         t = ALL if t is None else t
-        return read_clock(_first_input(layers, embed, t), noise, t).notes
-    table = _first_input(layers, embed, ALL)
+        return read_clock(first_input(layers, embed, t), noise, t).notes
+    table = first_input(layers, embed, ALL)
     try:
         return read_clock(table, noise).notes
     except Wrong as error:
         text = str(error)
-    bent = _bent_by(table)
+    bent = bent_by(table)
     if bent:
         text = (
             f"{bent} is applied to the sinusoid before the first layer: its values run from "
@@ -200,8 +262,8 @@ def _check_sinusoid(layers: Layers, embed: Embed, t: Tensor | None) -> list[str]
 
 def _refuse_late_bias(layers: Layers, embed: Embed) -> None:
     """Refuse an activation of W_1 s alone; one of s itself would change its sign with W_1."""
-    plus, minus = (_passed(layers, embed, ALL, 0.0, sign) for sign in (1.0, -1.0))
-    bent = _bent_by(plus)
+    plus, minus = (passed(layers, embed, ALL, 0.0, sign) for sign in (1.0, -1.0))
+    bent = bent_by(plus)
     if bent and not torch.allclose(minus, -plus, atol=1e-3):
         raise Wrong(
             f"The first bias is added behind the activation: {bent} bends W_1 s alone, and b_1 "
@@ -211,110 +273,12 @@ def _refuse_late_bias(layers: Layers, embed: Embed) -> None:
 
 
 def _put_gelu(layers: Layers, embed: Embed) -> str:
-    bent = _bent_by(_first_input(layers, embed, ALL))
+    bent = bent_by(first_input(layers, embed, ALL))
     return (
         f"Your {bent} stands before both layers. Put it between them."
         if bent
         else "Put a GELU between them."
     )
-
-
-def _bent_by(table: Tensor) -> str:
-    """The activation that makes a table of the sinusoid, in any order of the columns."""
-    right = sinusoidal_embedding(torch.arange(0, len(table), 50).double(), table.shape[1])
-    for name, function in ACTIVATIONS.items():
-        bent = function(right)
-        off = torch.cdist(bent.T, table[::50].T, p=math.inf)
-        if not torch.allclose(bent, right) and off.amin(dim=1).max() < 1e-3:
-            return name
-    return ""
-
-
-def _slope(layers: Layers, embed: Embed) -> tuple[float, float] | None:
-    """Value and slope of the activation at LINE, if it is a straight line there."""
-    w_1, b_1, w_2, b_2 = layers
-    t, values = torch.tensor([7]), []
-    for x in (LINE - 1, LINE, LINE + 1):
-        with overwritten({w_1: 0.0, b_1: x, w_2: torch.eye(layers.widths[1]), b_2: 0.0}):
-            values.append(embed(t)[0, 0].item())
-    low, middle, high = values
-    slope = (high - low) / 2
-    return (middle, slope) if abs(middle - low - slope) < 1e-4 < abs(slope) else None
-
-
-def _first_input(layers: Layers, embed: Embed, t: Tensor) -> Tensor:
-    """What enters the first layer at some timesteps, in float64."""
-    line = _slope(layers, embed)
-    if line is None:
-        return _bent_input(layers, embed, t)
-    value, slope = line
-    return (_passed(layers, embed, t, LINE, 1.0) - value) / slope
-
-
-def _bent_input(layers: Layers, embed: Embed, t: Tensor, which: int = 0) -> Tensor:
-    """The same where the activation is no straight line: read where it is steep and smooth.
-
-    Small inputs of both signs leave the slope, and an error of their third power, which two sizes
-    of them cancel.
-    """
-    start, small = _smooth_places(layers, embed)[which], 0.06
-
-    def odd(size: float) -> Tensor:
-        up, down = (_passed(layers, embed, t, start, sign * size) for sign in (1, -1))
-        return (up - down) / (2 * size)
-
-    values = (4 * odd(small) - odd(2 * small)) / 3
-    return values / _slope_at(layers, embed, start, small)
-
-
-def _smooth_places(layers: Layers, embed: Embed) -> list[float]:
-    """Two places on a steep slope of the activation, far from its kinks and from each other."""
-    w_1, b_1, w_2, b_2 = layers
-    t, d = torch.tensor([7]), layers.widths[1]
-    grid = _grid(d, len(embed(t)[0]))
-    with overwritten({w_1: 0.0, w_2: torch.eye(d), b_2: 0.0, b_1: grid}):
-        out = embed(t)[0].detach().double()
-    x, steep = grid[3 : len(out) - 3], (out[4:-2] - out[2:-4]).abs()
-    bends = out.diff(n=3).abs().unfold(0, 4, 1).amax(1)  # of the seven values around each
-    bends = torch.where(steep > 0.3 * steep.max(), bends, math.inf)
-    first = x[bends.argmin()]
-    second = x[torch.where((x - first).abs() > 0.5, bends, math.inf).argmin()]
-    return [first.item(), second.item()]
-
-
-def _is_readable(layers: Layers, embed: Embed) -> bool:
-    """Whether the sinusoid is the same, read at two places of a bent activation."""
-    t = torch.tensor([3, 400, 998])
-    one, other = (_bent_input(layers, embed, t, which) for which in (0, 1))
-    return bool((one - other).abs().max() < 1e-4)
-
-
-def _slope_at(layers: Layers, embed: Embed, start: float, small: float) -> float:
-    """Slope of the activation, by the same differences."""
-    w_1, b_1, w_2, b_2 = layers
-    values = {}
-    for step in (-2, -1, 1, 2):
-        x = start + step * small
-        with overwritten({w_1: 0.0, b_1: x, w_2: torch.eye(layers.widths[1]), b_2: 0.0}):
-            values[step] = embed(torch.tensor([7]))[0, 0].item()
-    return (8 * (values[1] - values[-1]) - (values[2] - values[-2])) / (12 * small)
-
-
-def _passed(layers: Layers, embed: Embed, t: Tensor, start: float, factor: float) -> Tensor:
-    """What the activation makes of start + factor * input, (len(t), d_sinusoidal)."""
-    w_1, b_1, w_2, b_2 = layers
-    d_in, d = layers.widths
-    seen = len(embed(t[:1])[0])
-    parts = []
-    for first in range(0, d_in, seen):
-        width = min(seen, d_in - first)
-        chosen = torch.zeros(d, d_in)
-        chosen[torch.arange(width), first + torch.arange(width)] = factor
-        if tuple(w_1.squeeze().shape) == (d_in, d):
-            chosen = chosen.T
-        with overwritten({w_1: chosen, b_1: start, w_2: torch.eye(d), b_2: 0.0}):
-            parts.append(embed(t).detach().double()[:, :width])
-    return torch.cat(parts, dim=1)
 
 
 def _check_formula(layers: Layers, embed: Embed, after: Callable) -> None:

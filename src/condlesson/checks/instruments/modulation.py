@@ -15,6 +15,8 @@ from torch import Tensor
 from condlesson.checks.harness.run import Wrong
 
 __all__ = [
+    "BATCH",
+    "EPS",
     "FORMULA",
     "Affine",
     "Scores",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 FORMULA = "(1 + gamma) * norm(h) + beta"
+BATCH = 3  # feature maps and embeddings
 HEIGHT, WIDTH = 5, 7
 EPS = 1e-5
 Layer = Callable[[Tensor, Tensor], Tensor]
@@ -165,6 +168,13 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
             f"The norm's eps is about {eps:.2g}, and it must be tiny beside the variance, which it "
             f"is added to: leave it at {EPS:g}, {asked.norm}."
         )
+    added = _added(affine, size)
+    if added > 0 and _is_steady(affine, mean, size + added):
+        return (
+            f"The norm divides by the standard deviation plus about {added:.2g}. What is added "
+            "stands under the root, beside the variance, and is tiny: (variance + 1e-5).sqrt(), as "
+            f"in {asked.norm}."
+        )
     order = torch.arange(num_channels).reshape(-1, num_groups).T.flatten()
     if _is_steady(
         Affine(affine.slope[:, order], affine.offset[:, order], affine.residual),
@@ -182,11 +192,16 @@ def _other_norm(layer: Layer, h: Tensor, affine: Affine, t_emb: Tensor, asked: W
 
 def _eps(affine: Affine, size: Tensor) -> float:
     """What a norm adds to the variance: 1 / slope^2 is linear in both."""
+    return _added(affine._replace(slope=affine.slope.square()), size.square())
+
+
+def _added(affine: Affine, size: Tensor) -> float:
+    """What a norm adds to this size, by which it divides: 1 / slope is linear in both."""
     channel = affine.slope.abs().amin(0).argmax()
-    variance, y = size[:, channel].square(), affine.slope[:, channel].square().reciprocal()
-    line = torch.stack([variance, torch.ones_like(variance)], dim=1)
+    x, y = size[:, channel], affine.slope[:, channel].reciprocal()
+    line = torch.stack([x, torch.ones_like(x)], dim=1)
     factor, offset = torch.linalg.lstsq(line, y[:, None]).solution.flatten().tolist()
-    return offset / factor if factor > 0 else 0.0
+    return offset / factor if factor else 0.0
 
 
 def _other_groups(groups: int, asked: WantedLayer) -> str:

@@ -1,6 +1,5 @@
 """How an embedding scales and shifts the channels: which of the known mistakes it makes, if any."""
 
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -8,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from condlesson.checks.harness.answer import HALVES, build, call, call_on, cured, shape, tensor_from
-from condlesson.checks.harness.cures import reshape_cure
-from condlesson.checks.harness.failure import Failure
 from condlesson.checks.harness.run import Wrong, name_of
 from condlesson.checks.instruments.modulation import (
+    BATCH,
     FORMULA,
     Scores,
     WantedLayer,
@@ -20,10 +18,12 @@ from condlesson.checks.instruments.modulation import (
     name_norm,
     read_scores,
 )
+from condlesson.checks.instruments.norm_cures import layer_cure
 from condlesson.checks.instruments.parameters import (
     check_gradients,
     check_modes,
     overwritten,
+    slices,
     squeezed,
     trainable,
 )
@@ -33,7 +33,7 @@ from condlesson.checks.instruments.tied import check_free
 
 __all__ = [
     "PAGE",
-    "SMALL",
+    "SIZES",
     "Sizes",
     "apply_raw",
     "check_backward",
@@ -41,7 +41,6 @@ __all__ = [
     "embeddings_like",
     "examine_layer",
     "examine_scores",
-    "layer_cure",
     "measure",
     "moved_by_t",
     "with_random_parameters",
@@ -50,7 +49,9 @@ __all__ = [
 Sizes = tuple[int, int, int]  # num_channels, d_emb, num_groups
 SMALL: Sizes = (12, 16, 4)
 PAGE: Sizes = (64, 512, 32)
-BATCH = 3  # feature maps and embeddings
+ONE_EACH: Sizes = (6, 5, 6)  # as many groups as channels
+FEW: Sizes = (64, 24, 8)  # fewer groups than the usual 32, which divide the channels, too
+SIZES = (SMALL, ONE_EACH, FEW)
 
 
 def apply(layer: nn.Module, h: Tensor, t_emb: Tensor) -> Tensor:
@@ -92,13 +93,33 @@ def examine_layer(factory: Callable, sizes: Sizes, *, adds_only: bool = False) -
     with with_random_parameters(layer):
         _check_items(layer, h, t_emb, asked)
     with with_random_parameters(layer, only_matrices=True):  # a norm last is one with its start
-        name_norm(lambda h, t_emb: apply(layer, h, t_emb), asked, t_emb[:1])
+        name_norm(partial(apply, layer), asked, t_emb[:1])
+        _check_once(layer, asked, t_emb[:1])
     with with_random_parameters(layer):
         check_modes(layer, lambda: apply(layer, h, t_emb))
         _check_sizes(layer, h, t_emb)
+        _check_bounds(layer, h, t_emb, asked)
     _check_owned(layer, sizes, t_emb)
     build(factory, *sizes, text=f"{name_of(factory)}{sizes}")  # another one shares nothing
     return layer
+
+
+def _check_once(layer: nn.Module, asked: WantedLayer, t_emb: Tensor) -> None:
+    """Whatever its own scale and shift are, the norm is that of h."""
+    own = {
+        p: p.detach() + torch.linspace(0, 2, p.numel()).reshape(p.shape)
+        for p in layer.parameters()
+        if slices(p, asked.num_channels)
+    }
+    try:
+        with overwritten(own):
+            name_norm(partial(apply, layer), asked, t_emb)
+    except Wrong:
+        raise Wrong(
+            "With other numbers in the norm's own scale and shift the result is not one group norm "
+            "of h that is scaled and shifted. Is the norm applied twice? Apply it once, to h: "
+            f"{asked.formula}."
+        ) from None
 
 
 def _check_sizes(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
@@ -115,78 +136,15 @@ def _check_sizes(layer: nn.Module, h: Tensor, t_emb: Tensor) -> None:
     apply(layer, torch.zeros_like(h), t_emb)  # raises where a deviation of 0 divides
 
 
-def layer_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
-    """What to do about an error of a layer of these sizes."""
-    for look in (_groups_cure, _norm_cure, _width_cure, _split_cure, _reshape_cure):
-        text = look(failure, asked, d_emb)
-        if text:
-            return text
-    return ""
-
-
-def _groups_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
-    if "divisible by num_groups" not in failure.text:
-        return ""
-    given = failure.numbers.get("num_groups"), failure.numbers.get("num_channels")
-    if given == (asked.num_channels, asked.num_groups):
-        return f"nn.GroupNorm takes the number of groups first, then the channels: {asked.norm}."
-    if given[0] == asked.num_groups:
-        return f"The norm gets {given[1]} channels, and h has {asked.num_channels}: {asked.norm}."
-    return (
-        f"The norm must have {asked.num_groups} groups. Use the argument num_groups: "
-        f"{asked.norm_of('num_groups', asked.width)}, here {asked.norm}."
-    )
-
-
-def _norm_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
-    if "normalized_shape" not in failure.text:
-        return ""
-    return f"A layer norm works on the last dimension, here a row of pixels. Take {asked.norm}."
-
-
-def _width_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
-    """A linear layer of another width than what enters it."""
-    match = re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", failure.text)
-    if not match:
-        return ""
-    came, wanted = int(match[1]), int(match[2])
-    layer = failure.layer or "the projection"
-    out = asked.outputs
-    if came == d_emb:
-        return f"{layer} takes {wanted} numbers, and d_emb is {d_emb}: nn.Linear(d_emb, {out})."
-    maps = (
-        f"{name} is {found}, a feature map"
-        for name, found in failure.shapes.items()
-        if len(found) == 4
-    )
-    seen = next(maps, f"it gets {came}")
-    return (
-        f"{layer} takes {wanted} numbers, and {seen}. Project t_emb, (B, d_emb); your layer is "
-        "called with (h, t_emb)."
-    )
-
-
-def _split_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
-    """Gamma and beta that were not split, or along the batch."""
-    if asked.adds_only or failure.kind not in ("RuntimeError", "ValueError"):
-        return ""
-    both = "split the last dimension, .chunk(2, dim=-1)."
-    for name, size in failure.shapes.items():
-        if size[1:2] == (2 * asked.num_channels,) and size[0] != BATCH:
-            return f"{name} is {size}: the batch is split. For gamma and beta, {both}"
-        if size[1:2] == (2 * asked.num_channels,):
-            return f"{name} is {size}, gamma and beta in one: {both}"
-        if size[:2] == (BATCH, asked.num_channels // 2):
-            return (
-                f"{name} is {size}, for half of the channels: the projection has "
-                f"{asked.num_channels} outputs. A gamma and a beta for each channel need 2 * "
-                "num_channels."
-            )
-    return ""
-
-
-def _reshape_cure(failure: Failure, asked: WantedLayer, d_emb: int) -> str:
-    return reshape_cure(failure, (BATCH, asked.num_channels))
+def _check_bounds(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: WantedLayer) -> None:
+    """A bright pixel, which the norm makes larger than others ever are, is treated as all are."""
+    bright = h.repeat(1, 1, 4, 4)
+    bright[:, :: h.shape[1] // asked.num_groups, 2, 3] += 50.0  # one channel of each group
+    if fit_channels(bright, apply(layer, bright, t_emb)).residual.max() > 1e-3:
+        raise Wrong(
+            "A pixel far above all others comes out smaller than the others tell: something bounds "
+            f"it, as by clamp. The layer is {asked.formula}, whatever the values are."
+        )
 
 
 def _check_owned(layer: nn.Module, sizes: Sizes, t_emb: Tensor) -> None:
@@ -292,7 +250,8 @@ def _check_items(layer: nn.Module, h: Tensor, t_emb: Tensor, asked: WantedLayer)
             "Every feature map of the batch is modulated by the first embedding, t_emb[0]. Each "
             "has its own timestep: keep the batch dimension."
         )
-    others = torch.cat([h[:1], 2 * h[1:]])  # does the first feature map look at the others?
+    rest = feature_maps(len(h) - 1, h.shape[1], seed=13)  # of another form, too: norms undo sizes
+    others = torch.cat([h[:1], rest])  # does the first feature map look at the others?
     if torch.allclose(apply(layer, others, t_emb)[0].detach(), together[0], atol=1e-3):
         raise Wrong(
             "A feature map is modulated by the embeddings of the whole batch, not by its own. Each "
@@ -319,11 +278,21 @@ def examine_scores(layer: nn.Module, sizes: Sizes) -> list[str]:
         scores = measure(layer, sizes, t_emb)
     _check_dependence(scores, sizes[0])
     check_backward(layer, feature_maps(3, sizes[0]), t_emb[:3])
-    notes = check_linear(scores, t_emb)
+    notes = _check_linear(layer, sizes, scores, t_emb)
     read = partial(measure, layer, sizes, t_emb)
     check_free(layer, lambda: _named(read()), sizes[0])
     check_learns(layer, sizes)
     return [*notes, *parameter_notes(layer, sizes, read)]
+
+
+def _check_linear(layer: nn.Module, sizes: Sizes, scores: Scores, t_emb: Tensor) -> list[str]:
+    """Notes, or `Wrong` with what bends gamma or beta, which a norm's own random scale hides."""
+    try:
+        return check_linear(scores, t_emb)
+    except Wrong:
+        with with_random_parameters(layer, only_matrices=True):
+            check_linear(measure(layer, sizes, t_emb), t_emb)
+        raise
 
 
 def _named(scores: Scores) -> dict[str, Tensor]:

@@ -59,6 +59,7 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
     """Parameters that an optimiser would train, by name; `Wrong` if there are none."""
     for name, p in module.named_parameters():
         _check_memory(name, p)
+    _check_apart(module)
     found = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if found:
         return found
@@ -96,6 +97,28 @@ def _check_memory(name: str, p: nn.Parameter) -> None:
             "cannot be trained one by one. Make it in its whole shape, such as torch.zeros"
             f"{shape(p)}."
         )
+
+
+def _check_apart(module: nn.Module) -> None:
+    """Refuse two parameters that have numbers in memory in common, as a part of a weight has."""
+    known: dict[int, list[tuple[str, nn.Parameter]]] = {}
+    for name, p in module.named_parameters():
+        if not is_lazy(p) and p.device.type == "cpu" and p.numel():
+            known.setdefault(p.untyped_storage().data_ptr(), []).append((name, p))
+    for shared in known.values():
+        if len(shared) == 1 or len({p.dtype for _, p in shared}) > 1:
+            continue
+        size = shared[0][1].untyped_storage().nbytes() // shared[0][1].element_size()
+        taken = torch.zeros(size, dtype=torch.bool)
+        for name, p in shared:
+            place = taken.as_strided(p.shape, p.stride(), p.storage_offset())
+            if place.any():
+                raise Wrong(
+                    f"{name} has its numbers in the memory of another parameter, "
+                    f"{shared[0][0]}: a step of the one moves the other. Give each numbers of its "
+                    "own, as nn.Linear makes them."
+                )
+            place.fill_(True)
 
 
 def switch(module: nn.Module, mode: str) -> None:

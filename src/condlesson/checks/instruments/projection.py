@@ -70,7 +70,8 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
             (scores.scale - 1, "gamma"),
             (scores.shift, "beta"),
         ):
-            if is_linear(undo(values), t_emb.double()):
+            undone = undo(values)  # one number throughout, where no value lies in its range
+            if (undone.std(0) > 1e-3).all() and is_linear(undone, t_emb.double()):
                 return (
                     f"{who.capitalize()} goes through {name} after the projection, so that it "
                     f"cannot take every value. Use what the projection gives: {FORMULA}."
@@ -83,7 +84,7 @@ def _bend(scores: Scores, t_emb: Tensor) -> str:
         if values.min() >= -1e-6:
             return (
                 f"No {who} of any channel is ever negative, so an activation stands after the "
-                f"projection. Use what the projection gives: {FORMULA}."
+                f"projection, or it is squared. Use what the projection gives: {FORMULA}."
             )
     normed = F.normalize(t_emb.double()), F.layer_norm(t_emb.double(), t_emb.shape[1:])
     if any(is_linear(values, x) for x in normed for values in (scores.scale, scores.shift)):

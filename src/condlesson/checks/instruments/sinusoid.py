@@ -7,6 +7,7 @@ from torch import Tensor
 
 from condlesson.checks.harness.run import Wrong
 from condlesson.checks.instruments.sinusoid_fit import (
+    BASE,
     Hands,
     Matched,
     explains,
@@ -292,6 +293,12 @@ def _speeds(hands: Hands) -> str:
         return f"Only {distinct} of the {half} frequencies differ from one another. {FORMULA}."
     slowest = (w[0] / w[-1]).item() ** (half / (half - 1))
     if (steps - steps.mean()).abs().max() < 1e-2 * steps.abs().max():
+        if abs(slowest / BASE - 1) < 1e-2:
+            return (
+                f"The fastest hand turns {w[0]:.4g} radians a timestep in place of 1, and the "
+                "others likewise. Is something done to the angles, such as a modulo with a rounded "
+                "2 pi? Take the sines and cosines of t * w_i as they are."
+            )
         return base_text(float(f"{slowest:.3g}")) + f" The fastest hand has w = {w[0]:.4g}."
     right = wheel(2 * half)
     k = int((w[::2] / right - 1).abs().argmax())

@@ -25,6 +25,7 @@ __all__ = [
     "named",
     "record",
     "tensor_at",
+    "tensors_in",
     "three_passes",
     "time_parameters",
 ]
@@ -79,8 +80,8 @@ class _Recorder(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in UNFILLED and out.is_floating_point():
             out.zero_()  # else two passes differ by what lay in memory
-        given = list(_tensors([args, kwargs]))
-        for tensor in list(_tensors(args[0] if name == "__setitem__" else out)):
+        given = list(tensors_in([args, kwargs]))
+        for tensor in list(tensors_in(args[0] if name == "__setitem__" else out)):
             if torch._C._functorch.is_batchedtensor(tensor):
                 continue  # inside of torch.vmap; values tell the rest
             if tensor.is_floating_point():
@@ -104,14 +105,15 @@ class _Recorder(TorchFunctionMode):
         self.count += 1
 
 
-def _tensors(thing: object) -> Iterator[Tensor]:
+def tensors_in(thing: object) -> Iterator[Tensor]:
+    """All tensors of a nested list, tuple or dictionary."""
     if isinstance(thing, Tensor):
         yield thing
     elif isinstance(thing, (list, tuple)):
         for part in thing:
-            yield from _tensors(part)
+            yield from tensors_in(part)
     elif isinstance(thing, dict):
-        yield from _tensors(list(thing.values()))
+        yield from tensors_in(list(thing.values()))
 
 
 def record(
