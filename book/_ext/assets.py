@@ -81,7 +81,8 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
     context["content_security_policy"] = POLICY
     for sheet in sorted(context["css_files"], key=lambda sheet: sheet.priority):
         name = str(sheet.filename).removeprefix("_static/")
-        if name not in (*app.lesson_sheets, *IGNORED_SHEETS):
+        is_of_an_editor = Path(name).name.startswith(".")  # which Jupyter Book finds in _static
+        if name not in (*app.lesson_sheets, *IGNORED_SHEETS) and not is_of_an_editor:
             app.lesson_sheets.append(name)
     if "body" in context:
         context["body"] = SIGNATURE.sub(_plain, THEBE.sub("", context["body"])).replace(
@@ -101,7 +102,8 @@ def collect_sheets(app: Sphinx, page: str, template: str, context: dict, doctree
 def _warn_if_missing(app: Sphinx, page: str, script: str) -> None:
     """Tell of a script that is asked for and lies nowhere; those of the site are there by now."""
     name = script.partition("?")[0]
-    if name.startswith("_static/") and not Path(app.outdir, name).is_file():
+    is_ours = name.startswith("_static/") and not name.startswith("_static/.")
+    if is_ours and not Path(app.outdir, name).is_file():
         told = "the page asks for the script %s, and there is no such file. Write it."
         logger.warning(told, name.removeprefix("_static/"), location=page)
 

@@ -40,7 +40,7 @@ def wrong_papers(path: Path) -> Iterator[str]:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         yield f"_config.yml: bibtex_bibfiles: there is no file {path.name} in book. Mend its name."
         return
     except UnicodeDecodeError as error:

@@ -94,7 +94,8 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
         yield f"{CONFIG}: {': '.join(map(str, error.path))}: {error.message}. Give it such a value."
     yield from _weakened(settings)
     yield from (f"{CONFIG}: {fault}" for fault in wrong_values(root, settings))
-    for name in settings.get("bibtex_bibfiles") or []:
+    papers = settings.get("bibtex_bibfiles") or []
+    for name in papers if isinstance(papers, list) else ():  # else the schema has said so
         yield from wrong_papers(root / "book" / str(name))
     sphinx = settings.get("sphinx") or {}
     local = sphinx.get("local_extensions") or {}
@@ -163,8 +164,9 @@ def _wrong_toc(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
         yield f"{TOC}: {error}. Write it as the entries beside it."
     yield from _odd_keys(tree)
     for key, value in _entries(tree):
-        if value.value and value.value != posixpath.normpath(value.value):
-            near = posixpath.normpath(value.value)
+        near = posixpath.normpath(value.value)
+        if value.value and (value.value != near or near.startswith(("../", "/"))):
+            near = near.removeprefix("../book/").lstrip("./")
             yield f"{TOC}, line {key.start_mark.line + 1}: write {near}, got {value.value}."
         elif not any((root / "book" / f"{value.value}{suffix}").is_file() for suffix in SUFFIXES):
             pages = {path.stem for path in (root / "book").glob("*.md")}

@@ -97,16 +97,18 @@ def _wrong_language(settings: Mapping) -> Iterator[str]:
 
 def _wrong_styles(settings: Mapping) -> Iterator[str]:
     for name, group in STYLES.items():
-        value = value_at(settings, ("sphinx", "config", name))
+        value = str(value_at(settings, ("sphinx", "config", name)) or "")
         known = {entry.name for entry in entry_points(group=group)}
         if group.startswith("pybtex"):
             known.update(enumerate_plugin_names(group))
         if value and value not in known:
-            yield f"sphinx: config: {name}: there is no style {value}. {_meant(str(value), known)}"
+            yield f"sphinx: config: {name}: there is no style {value}. {_meant(value, known)}"
 
 
 def _wrong_sheets(root: Path, name: str, files: object) -> Iterator[str]:
     static = root / "book" / "_static"
+    if isinstance(files, str):
+        yield f"sphinx: config: {name} must be a list, got {files}. Write [{files}]."
     for entry in files if isinstance(files, list) else ():
         file = str(entry[0] if isinstance(entry, list) and entry else entry)
         place = f"sphinx: config: {name}:"

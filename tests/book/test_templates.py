@@ -41,3 +41,17 @@ def test_what_is_misspelt_in_a_template_is_told(tmp_path, name):
     assert result.returncode != 0
     assert [told for _, _, told in FAULTS[name] if told not in output] == [], output
     assert "Traceback" not in output
+
+
+@pytest.mark.fault(
+    "a script that all pages share is gone", "the build fails with its name and a cure"
+)
+def test_a_shared_script_that_is_gone_is_told(tmp_path):
+    tiny_book(tmp_path, GOOD)
+    (tmp_path / "book" / "_static" / "lesson.js").unlink()
+    result = make_html(tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert "the pages need the script lesson.js, and it is gone. Take it back." in output
+    assert "Traceback" not in output
+    assert "threw an exception" not in output
