@@ -241,7 +241,7 @@ def _code() -> str:
     """Digest of the code that decides what a canary is, of its libraries and of the machine."""
     found = hashlib.sha256()
     for pattern in DECISIVE:
-        for path in sorted(PACKAGE.glob(pattern)):
+        for path in filter(Path.is_file, sorted(PACKAGE.glob(pattern))):
             found.update(path.read_bytes())
     for version in (torch.__version__, np.__version__, platform.machine(), platform.processor()):
         found.update(version.encode())
