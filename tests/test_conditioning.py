@@ -145,6 +145,15 @@ def test_additive_gn_refuses_what_does_not_fit(draw):
         AdditiveGN(8, 4, 2)(draw(2, 8, 3, 3), draw(2, 5))
 
 
+@pytest.mark.parametrize("name", ["h", "t_emb"])
+def test_inputs_that_are_no_floating_tensors_are_named(draw, name):
+    inputs = {"h": draw(2, 8, 3, 3), "t_emb": draw(2, 4)}
+    with pytest.raises(TypeError, match=rf"^{name} must be floating, got torch.int64\."):
+        AdaGN(8, 4, 2)(**{**inputs, name: inputs[name].long()})
+    with pytest.raises(TypeError, match=f"^{name} must be a tensor, got list"):
+        AdaGN(8, 4, 2)(**{**inputs, name: inputs[name].tolist()})
+
+
 @pytest.mark.parametrize("layer", [AdaGN(8, 4, 2), AdditiveGN(8, 4, 2)])
 @pytest.mark.parametrize("name", ["h", "t_emb"])
 def test_another_type_than_the_weights_is_refused(draw, layer, name):

@@ -233,6 +233,11 @@ def test_q_sample_refuses_bytes():
         (torch.tensor([0.9, 0.9]), "alphas_cumprod must fall from step to step, got"),
         (torch.tensor([[0.9, 0.5]]), r"alphas_cumprod must have the shape \(T,\)"),
         (torch.tensor([]), r"alphas_cumprod must have the shape \(T,\)"),
+        (torch.tensor([0.0, 0.0]), r"got values from 0 to 0\. Give the running product"),
+        (torch.tensor([1.0, 0.0]), r"got values from 0 to 1\. Give the running product"),
+        (torch.tensor([1.5, 0.0]), r"got values from 0 to 1\.5\. Give the running product"),
+        (torch.tensor([0.5, 0.0, 0.9]), r"got values from 0 to 0\.9\. Give the running product"),
+        (torch.tensor([1.0]).half(), r"got 1 at t = 0, to which torch\.float16 rounds it"),
     ],
 )
 def test_q_sample_refuses_what_is_no_alpha_bar(schedule, message):
@@ -249,6 +254,16 @@ def test_a_schedule_that_comes_to_0_or_is_rounded_to_1_is_told_so(draw):
             q_sample(x_0, 1, x_0, wrong)
     with pytest.raises(ValueError, match=r"got 1 at t = 0, to which torch\.float16 rounds"):
         q_sample(x_0, 3, x_0, schedule.half())
+
+
+def test_large_unsigned_timesteps_are_no_negative_ones(draw):
+    x_0, schedule = draw(2, 1, 4, 4), alphas_cumprod(linear_beta_schedule())
+    t = torch.tensor([0, 1], dtype=torch.uint64)
+    assert torch.equal(q_sample(x_0, t, x_0, schedule), q_sample(x_0, t.long(), x_0, schedule))
+    with pytest.raises(ValueError, match="t must be integers that an int64 holds, got"):
+        q_sample(x_0, torch.tensor([0, -1]).to(torch.uint64), x_0, schedule)
+    with pytest.raises(ValueError, match="t must be integers that an int64 holds, got"):
+        q_sample(x_0, [0, 10**30], x_0, schedule)
 
 
 @pytest.mark.parametrize("t", [None, {}, [1, [2]], "5"])

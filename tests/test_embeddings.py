@@ -251,6 +251,12 @@ def test_mlp_computes_its_sinusoid_before_it_rounds():
     assert not torch.equal(mlp(500), mlp(501))  # as bfloat16 numbers, 501 is 500
 
 
+@pytest.mark.parametrize("name", ["num_timesteps", "d_emb", "seed"])
+def test_numbers_of_a_random_table_are_named(name):
+    with pytest.raises(TypeError, match=f"^{name} must be an integer, got 1.5"):
+        random_table(**{"num_timesteps": 4, "d_emb": 2, "seed": 0, name: 1.5})
+
+
 def test_random_table_repeats_and_leaves_the_global_state_alone():
     before = torch.get_rng_state()
     table = random_table()

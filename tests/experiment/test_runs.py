@@ -111,7 +111,14 @@ def test_a_run_is_read_by_its_file_with_or_without_the_ending(original):
         read_run(original / "no-run")
 
 
+def test_a_run_is_of_the_study_that_has_its_seed():
+    assert load_run("adagn", plan.SEEDS[0]).config.final_images > 0
+    assert load_run("adagn", 42).config.final_images == 0
+
+
 def test_a_run_of_an_unknown_size_cannot_be_read():
+    with pytest.raises(TypeError, match=r"^seed must be an integer, got '42'"):
+        load_run("adagn", "42")
     with pytest.raises(ValueError, match=r"^tier must be one of quick, small, study, full, got"):
         load_run("adagn", 42, tier="huge")
 
