@@ -13,8 +13,10 @@ logger = logging.getLogger(__name__)
 convert = LatexToMathML().convert_with_local_state
 # A channel's scale and shift have a colour each; the schedule's variances have an index.
 MODULATION = re.compile(r"(?<!<msub>)<mi>([γβ])</mi>")
-WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z][a-z]{2,}")
-NO_WORDS = re.compile(r"\\(?:text|math|operatorname|begin|end)\w*\s*\{[^}]*\}|\\\w+")
+WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z][a-z]{2,}\b(?!\s*[(=])")
+NO_WORDS = re.compile(
+    r"[_^]\{[A-Za-z, ]+\}|\\(?:text|math|operatorname|begin|end)\w*\s*\{[^}]*\}|\\\w+"
+)
 NAMES = {"γ": "gamma", "β": "beta"}
 
 

@@ -19,6 +19,11 @@ from pybtex.exceptions import PybtexError
 from pybtex.scanner import PybtexSyntaxError
 from pybtex.style.formatting.unsrt import Style
 
+YEAR = re.compile(
+    r"-?\d{1,4}[a-z]?(?:--?\d{2,4})?|(?:c\.|about) \d{4}|in press|forthcoming|to appear|n\.d\."
+)
+LATEX = re.compile(r"\$|\\(?:emph|math|text)\w*")
+MEANT = {"conference": "inproceedings", "online": "misc", "electronic": "misc"}
 ENTRY = re.compile(r"^[ \t]*@", re.M)
 HEAD = re.compile(r"\s*@\s*(\w+)\s*[{(]\s*([^\s,{}()]*)")
 COMMANDS = {"string", "preamble", "comment"}
@@ -90,8 +95,11 @@ def _told(error: PybtexError) -> tuple[int, str]:
 
 def _wrong_fields(entry: Entry) -> Iterator[str]:
     year, url, doi = (entry.fields.get(name) for name in ("year", "url", "doi"))
-    if year is not None and not re.fullmatch(r"\d{4}", year):
-        yield f"year must have four digits, got {year}. Mend it."
+    if year is not None and not YEAR.fullmatch(year):
+        yield f"year must have four digits, or say in press or n.d., got {year}. Mend it."
+    for name in ("title", "booktitle", "journal"):
+        if found := LATEX.search(entry.fields.get(name, "")):
+            yield f"{name} holds {found[0]}, which is shown as it stands. Write the characters."
     if url is not None and not is_address(url):
         yield f"url must be an address that begins with https://, got {url}. Mend it."
     if doi is not None and not doi.startswith("10."):
@@ -109,5 +117,5 @@ def is_address(text: str) -> bool:
 
 
 def _meant(kind: str, kinds: Collection[str] = KINDS) -> str:
-    near = get_close_matches(kind, kinds, 1)
+    near = [MEANT[kind]] if kind in MEANT else get_close_matches(kind, kinds, 1)
     return f"Is @{near[0]} meant?" if near else "Take @misc."

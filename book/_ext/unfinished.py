@@ -38,9 +38,9 @@ UNSEEN = re.compile(
     "[\x01-\x08\x0b\x0e-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffd\u00ad\u2028\u2029]"
 )
 NOWHERE = re.compile(  # addresses without one, or of the reader's own machine
-    r"(?:mailto|tel|https?|ftp):/*|(?:file:|https?://(?:localhost|127\.)).*", re.I
+    r"(?:mailto|tel|https?|ftp):/*|(?:file:|https?://(?:localhost|127\.[\d.]+)\b(?!\.)).*", re.I
 )
-LATEX = re.compile(r"\\\(.+?\\\)|\\\[[^\]]*[=^_\\][^\]]*\\\]")
+LATEX = re.compile(r"\\\([^)]*[=^_+\\][^)]*\\\)|\\\[[^\]]*[=^_\\][^\]]*\\\]")
 QUOTED = re.compile(r"(`+).*?\1|\$[^$]*\$", re.S)  # code and formulas in a text
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
     for node in doctree.findall(nodes.raw):
         if node.get("format") == "html":
             html.read(node)
-        else:
+        elif node.astext().strip() != r"\\":  # a break of a line, for LaTeX
             logger.warning("raw %s is shown on no page.", node.get("format"), location=node)
     for node, told in _empty_parts(doctree):
         logger.warning("%s. Write some, or delete it.", told, location=node)
@@ -190,7 +190,8 @@ def _lost_lines(tokens: Iterable[Token]) -> Iterator[tuple[int, str]]:
             yield token.map[0] + 1, "what is indented so far is shown as code. Indent it less."
         lines = token.content.splitlines() if token.type == "inline" and token.map else []
         for number, line in enumerate(lines):
-            if line.startswith("%") and number and not COMMENT.match(line):
+            is_text = any(not above.startswith("%") for above in lines[:number])
+            if line.startswith("%") and is_text and not COMMENT.match(line):
                 yield (
                     token.map[0] + number + 1,
                     "a line that begins with % is not shown. Write \\%.",

@@ -25,6 +25,18 @@ kernelspec:
 GOOD = "```{code-cell} ipython3\n6 * 7\n```"
 CHECK = "    execution_checks: [_ext/recorded_runs.md]\n"
 RAISES = "```{code-cell} ipython3\none = 1\none / 0\n```"
+SOUND = r"""It is 2\*3, with a 5\*\*2, in C:\Users\me, from model(x)[0] or
+[[1, 2], [3, 4]], where a==b.
+One\
+two, a break, and then 1.x versions.
+
+% a comment
+% of two lines
+
+$x_{min} < x < x_{max}$ and $y_{pred} - y_{true}$, with $relu(conv(x))$.
+
+\*A remark.
+"""
 ASKED = """:::{{predict}} {name}
 {options}
 Which?
@@ -124,6 +136,7 @@ BROKEN = {  # pages, and what is named
     "link-nowhere": ("See [us](mailto:).", "a link leads to mailto: and no further"),
     "no-alt": ("![](_static/card.png)", "a picture has no alt text"),
     "no-space": ("##Heading", "##H is shown as it stands. Write a heading with a space"),
+    "item-below": ("Things:\n-one\n-two", "-o is shown as it stands. Write an item of a list"),
     "item": ("-one\n-two", "-o is shown as it stands. Write an item of a list with a space"),
     "link-open": ("See [the index](index.md and.", "[the index]( is shown as it stands. Write an"),
     "link-turned": ("See (the index)[index.md].", ")[index.md] is shown as it stands. The words"),

@@ -171,7 +171,10 @@ PAPERS = {  # what a file of BibTeX holds, and what is told of it
         "line 1: an entry has no key to cite it by. Begin it",
     ),
     "no kind": ("@ {a,}", "line 1: an entry must begin as @article{key, got @ {a,}. Mend it."),
-    "year": (PAPER.format("year = {20x0}"), "line 1: a: year must have four digits, got 20x0."),
+    "year": (
+        PAPER.format("year = {20x0}"),
+        "line 1: a: year must have four digits, or say in press",
+    ),
     "url": (PAPER.format("url = {www.a.org}"), "line 1: a: url must be an address .* got www.a"),
     "doi": (PAPER.format("doi = {https://doi.org/10.1/a}"), "line 1: a: doi must begin with 10., "),
     "latin": ("\udce9", "line 1: it must be UTF-8 text. Save it as UTF-8."),

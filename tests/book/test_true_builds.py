@@ -80,7 +80,7 @@ FAULTS = {  # options and code of a cell, and what the build says of it
     "far-away": (
         FIGURE,
         f'{DRAW}plt.plot([1, 2])\nplt.text(9, 9, "far");',
-        "the figure that it draws has .* points, and not 50 to 1500 a side",
+        "the figure that it draws has .* points, and not 20 to 1500 a side",
     ),
     "writes": (
         "",
@@ -185,6 +185,18 @@ SOUND = {
         "from IPython.display import HTML, display\n"
         'print("nano, banana, Nancy, info, infinite, nan-safe")\n'
         "display(HTML('<p class=\"nan\">a <ruby>b<rt>c</ruby></p>'))",
+    ),
+    "rich": (
+        "",
+        "class Rich:\n    def _repr_html_(self):\n        return '<b>all of it</b>'\nRich()",
+    ),
+    "temporary": (
+        "",
+        "import random, subprocess, sys, tempfile\nfrom pathlib import Path\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    Path(folder, 'weights.bin').write_text('a')  # not np.random.rand()\n"
+        "random.seed(0)\nrandom.random()\n"
+        "subprocess.run(\n    [sys.executable, '-c', ''],\n    check=True,\n)\n1",
     ),
     "raises": (":tags: [raises-exception]\n\n", "1 / 0"),
 }

@@ -40,7 +40,7 @@ HIDDEN = {  # code whose failure nobody would see, and what to say of it
     r"|\bget_ipython\(\)\.(?:system|getoutput)\(": (
         f"a command of the system may fail, and nobody would see it. {CURE}"
     ),
-    r"\bsubprocess\.(?:call|Popen|getoutput)\(|\bsubprocess\.run\((?!.*check=True)|"
+    r"\bsubprocess\.(?:call|Popen|getoutput)\(|\bsubprocess\.run\((?![\s\S]*?\bcheck=)|"
     r"^\s*%%(?:bash|sh|script)\b": f"a command may fail here, and nobody would see it. {CURE}",
     r"^\s*%(?:pip|conda)\b": (
         "pages install nothing. Name the package in pyproject.toml, and run `make lock`."
@@ -55,6 +55,7 @@ BY_CHANCE = re.compile(  # what comes out another way each time, and cannot be s
     r"\b(?:default_rng|RandomState|Random)\(\s*(?:None)?\s*\)|\b(?:os\.urandom|uuid\.uuid[14]"
     r"|secrets\.\w+|SystemRandom|torch\.seed)\("
 )
+NO_CODE = re.compile(r"#.*|(\"\"\"|''')[\s\S]*?\1")  # comments, and texts of many lines
 DRAWN = re.compile(  # from the state that all share; torch's begins the same in every process
     r"(?<![\w.])(np\.random|numpy\.random|random)\.(?!default_rng|get_?state|set_?state)[a-z]\w*\("
 )
@@ -63,7 +64,7 @@ READ = {"file_format", "source_map", "language_info"}  # what reading a page add
 COMMENT = re.compile(r"""^\s*-?\s*[\w-]+:\s+(?!["'\[{|>])\S.*\s#""")
 CELL = re.compile(r"\s*(?:`{3,}|:{3,})\{code-cell\}\s*(\S*)")
 LANGUAGES = ("", "ipython3", "ipython", "python", "python3")
-GLUED_BY_CODE = re.compile(r"""\bglue\((?!\s*["'])""")
+GLUED_BY_CODE = re.compile(r"""\bglue\((?!\s*(?:name\s*=\s*)?["'])""")
 GLUED = re.compile(r"""\bglue\(\s*["']([^"']+)["']""")
 
 
@@ -193,10 +194,11 @@ def _hidden(cell: NotebookNode) -> Iterator[str]:
 
 
 def _unseeded(code: str, above: str) -> Iterator[str]:
+    code, above = NO_CODE.sub("", code), above.replace("numpy.random", "np.random")
     if found := BY_CHANCE.search(code):
         yield f"{found[0]} gives other numbers each time. Draw from a generator with a seed."
     for found in DRAWN.finditer(code):
-        if f"{found[1]}.seed(" not in above:
+        if f"{found[1].replace('numpy', 'np')}.seed(" not in above:
             yield (
                 f"{found[0]} draws other numbers each time. Seed them: {found[1]}.seed(0), or "
                 "draw from a generator with a seed."

@@ -140,6 +140,8 @@ def _texts(cell: NotebookNode) -> list[str]:
         data = output.get("data", {})
         found += [output.text] if output.output_type == "stream" else []
         texts = {mime: str(v) for mime, v in data.items() if mime.split("/")[-2:][0] == "text"}
+        if texts.keys() - {"text/plain"} or any(mime.startswith("image/") for mime in data):
+            texts.pop("text/plain", None)  # which no page shows beside these
         found += [MARKUP.sub(" ", v) if "html" in mime else v for mime, v in texts.items()]
         found += [words(v) for mime, v in data.items() if mime == "image/svg+xml"]
     return found

@@ -23,7 +23,7 @@ from types import FrameType
 LIBRARIES = (f"{Path(os.__file__).parent}{os.sep}", f"{os.sep}site-packages{os.sep}")
 ROOT = Path(__file__).resolve().parents[4]
 BUILT = {"_build", "__pycache__", ".git", ".venv"}
-CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir")
+CHANGES = {"os.remove": 1, "os.rename": 2, "os.rmdir": 1, "os.mkdir": 2}  # where is the dir_fd
 WRITING = os.O_WRONLY | os.O_RDWR
 # PyTorch keeps the source lines of whoever imports or seeds it, for a message about CUDA.
 NOT_SHOWN = "_lazy_call"
@@ -40,6 +40,8 @@ def watch(notes: str) -> None:
         path = arguments[0] or "."
         if isinstance(path, int):  # the number of a file that is open
             return
+        if event in CHANGES and arguments[CHANGES[event]] >= 0:
+            return  # of a path below a folder that is open, as where `tempfile` cleans up
         if event in CHANGES or (event == "open" and arguments[2] & WRITING):
             kind = "wrote" if _is_ours(Path(os.fsdecode(path)).resolve()) else ""
         else:
