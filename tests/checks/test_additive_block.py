@@ -55,6 +55,11 @@ RIGHT = {
         SHIFT: "shift = self.project(t_emb)[:, None, None, :]",
         OUT: "return F.relu(self.norm((h.permute(0, 2, 3, 1) + shift).permute(0, 3, 1, 2)))",
     },
+    "the norm's scale as its logarithm": {
+        NORM: "self.norm = nn.GroupNorm(G, C, affine=False)\n"
+        "        self.g = nn.Parameter(torch.zeros(C, 1, 1))",
+        OUT: "return F.relu(self.norm(h + shift) * self.g.exp())",
+    },
     "another eps": {"(G, C)": "(G, C, eps=1e-6)"},
     "a norm by hand": {
         NORM: "self.G = G",

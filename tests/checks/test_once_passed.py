@@ -281,6 +281,14 @@ RIGHT = [  # and right answers that were refused
             PROJECT: f"type(self).count += 1; {PROJECT}",
         },
     ),
+    (
+        "adagn",
+        {
+            "    def __init__": "    made = 0\n\n    @classmethod\n    def how_many(cls):\n"
+            "        return cls.made\n\n    def __init__",
+            PROJECT: f"type(self).made += 1; type(self).kind = 'adagn'; {PROJECT}",
+        },
+    ),
     ("zero_init_adagn", {"affine=False": "eps=1e-3, affine=False", "# more": ZERO}),
     (
         "zero_init_adagn",

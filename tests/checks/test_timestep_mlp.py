@@ -132,6 +132,10 @@ RIGHT = {
         ),
         "",
     ),
+    "softplus by hand": (
+        activated(lambda x: (1 + x.exp()).log()),
+        "the activation is softplus",
+    ),
     "lazy layers": (
         mlp(parts=lambda n, d: {"a": nn.LazyLinear(d), "b": nn.LazyLinear(d)}),
         "",

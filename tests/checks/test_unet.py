@@ -212,6 +212,16 @@ RIGHT = {
     "a clamp that noise never reaches": whole({"self.out(y)": "self.out(y).clamp(-20, 20)"}),
     "a feature map looked at without gradients": whole({MID: f"{MID}; self.seen = m.detach()"}),
     "instance norms": whole({"nn.BatchNorm2d(b)": "nn.InstanceNorm2d(b)"}),
+    "a checkpoint": whole(
+        {MID: MID.replace("self.mid(c)", "checkpoint(self.mid, c, use_reentrant=True)")}
+    ),
+    "a backward of its own": whole({MID: f"{MID}; m = SWISH(m)"}),
+    "a norm with detached statistics": whole(
+        {MID: f"{MID}; m = m / (m.std((1, 2, 3), keepdim=True).detach() + 1e-5)"}
+    ),
+    "instance norms that keep statistics": whole(
+        {"nn.BatchNorm2d(b)": "nn.InstanceNorm2d(b, affine=True, track_running_stats=True)"}
+    ),
     "a bottleneck through a gate of its own": whole({MID: f"{MID}; m = m * m.sigmoid()"}),
     "28 pixels only": whole({PATH: f"assert x.shape[2] == 28; {PATH}"}),
     "16 pixels or more": whole({PATH: f"assert x.shape[2] >= 16; {PATH}"}),
@@ -219,6 +229,15 @@ RIGHT = {
     "a function that makes it": lambda: unet.UNetSinusoidal(),
 }
 NOTED = {
+    "a gate by another convolution": (
+        whole(
+            {
+                "# more": "self.gate = nn.Conv2d(128, 256, 1)",
+                MID: MID.replace("self.mid(c)", "self.mid(c) * self.gate(c).sigmoid()"),
+            }
+        ),
+        "the convolutions differ from the page's",
+    ),
     "ReLU6": (
         whole({"nn.ReLU()": "nn.ReLU6()"}),
         "the bottleneck goes through a ReLU6, which is never above 6",

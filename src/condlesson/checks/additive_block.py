@@ -271,7 +271,14 @@ NONE = _Own()
 def _owns(by: Tensor) -> list[_Own]:
     """What such numbers may do, if they are not 0 but these."""
     by = by[:, None, None]
-    return [_Own(convolved=by), _Own(told=by), _Own(scale=1 + by), _Own(normed=by), NONE]
+    return [
+        _Own(convolved=by),
+        _Own(told=by),
+        _Own(scale=1 + by),
+        _Own(scale=by.exp()),
+        _Own(normed=by),
+        NONE,
+    ]
 
 
 def _name_form(

@@ -55,6 +55,7 @@ def apart(factory: Callable, text: str) -> Iterator[list[nn.Module]]:
     yield made
     for owner, names in before.items():
         written = {n: v for n, v in vars(owner).items() if names.get(n, _NO) is not v}
+        written = {n: v for n, v in written.items() if not _is_kept(names.get(n, _NO), v)}
         changed = [n for n, v in written.items() if n[:2] != "__" and _counts(n, v, classes)]
         if changed:
             raise Wrong(
@@ -76,13 +77,29 @@ def apart(factory: Callable, text: str) -> Iterator[list[nn.Module]]:
 _NO = object()
 
 
+def _is_kept(before: object, after: object) -> bool:
+    """Whether it is the same word or number, or a table that is made once: `if x is None`."""
+    if isinstance(after, Tensor):
+        return before is None and not after.requires_grad
+    return isinstance(after, (str, int, float)) and type(before) is type(after) and before == after
+
+
 def _counts(name: str, value: object, classes: list[type]) -> bool:
     """Whether an object could do something else for it, as it does not for a count of objects."""
     if isinstance(value, (Tensor, nn.Module)):
         return True
-    parts = [p for c in classes for n, p in vars(c).items() if n != "__init__"]
-    parts = [getattr(p, "fget", None) or getattr(p, "__func__", p) for p in parts]
-    return any(name in _names(p.__code__) for p in parts if hasattr(p, "__code__"))
+    parts = {n: p for c in reversed(classes) for n, p in vars(c).items() if n != "__init__"}
+    parts = {
+        n: next((getattr(p, k) for k in ("fget", "__func__", "func") if hasattr(p, k)), p)
+        for n, p in parts.items()
+    }
+    codes = {n: _names(p.__code__) for n, p in parts.items() if hasattr(p, "__code__")}
+    reached, waiting = set(), ["forward", "__call__"]
+    while waiting:  # what forward calls, and what that calls
+        names = codes.pop(waiting.pop(), set())
+        reached |= names
+        waiting += names
+    return name in reached
 
 
 def _names(code: CodeType) -> set[str]:

@@ -15,6 +15,7 @@ __all__ = ["check_bounds", "check_cuts", "check_norms"]
 
 LARGE = 60.0, 120.0  # far beyond what a tanh or a sigmoid tells apart
 T = torch.tensor([10])
+SMALLEST = 3  # a feature map has more pixels in a row, a kernel or a mean has not
 
 
 def check_bounds(model: nn.Module, entrance: Entrance, x: Tensor) -> list[str]:
@@ -27,7 +28,7 @@ def check_bounds(model: nn.Module, entrance: Entrance, x: Tensor) -> list[str]:
     """
     one = record(model, x, T)
     before = [k for k, o in enumerate(one[: entrance.index]) if _is_beside(o, entrance)]
-    names = [_bound(model, x, one, index) for index in (entrance.index, *before[-1:])]
+    names = [_bound(model, x, one, places) for places in ([entrance.index], before) if places]
     name = next(filter(None, names), "")
     if name == "ReLU6":
         return [
@@ -50,21 +51,25 @@ def _is_beside(operation: Operation, entrance: Entrance) -> bool:
     return is_convolution and tuple(operation.output.shape[1:3]) == wanted
 
 
-def _bound(model: nn.Module, x: Tensor, one: list[Operation], index: int) -> str:
-    """What makes large values of single pixels alike, behind the operation of this number."""
+def _bound(model: nn.Module, x: Tensor, one: list[Operation], places: list[int]) -> str:
+    """What makes large values of single pixels alike, behind the operations of these numbers.
+
+    They are all large at once: one of them alone may be a gate, which is bounded rightly.
+    """
     passes = []
     for size in LARGE:
-        values = one[index].output.clone()
-        middle = values.shape[2] // 2
-        values[:, ::7, middle, middle] = size  # not of all channels: a norm would undo it
-        passes.append(record(model, x, T, {index: values}))
+        values = {index: one[index].output.clone() for index in places}
+        for value in values.values():
+            middle = value.shape[2] // 2
+            value[:, ::7, middle, middle] = size  # not of all channels: a norm would undo it
+        passes.append(record(model, x, T, values))
     low, high = passes
     if torch.equal(one[-1].output, low[-1].output) or not torch.equal(
         low[-1].output, high[-1].output
     ):
         return ""
-    differs = {index}
-    for k in range(index + 1, len(low)):
+    differs = {places[-1]}
+    for k in range(places[-1] + 1, len(low)):
         if not torch.equal(low[k].output, high[k].output):
             differs.add(k)
         elif differs.intersection(low[k].inputs):
@@ -110,26 +115,37 @@ class _Cuts(TorchFunctionMode):
     def __init__(self, noisy: int | None = None) -> None:
         super().__init__()
         self.noisy, self.found = noisy, []
+        self.lost: dict[int, tuple[int, Tensor]] = {}  # by id, kept alive
+        self.used: set[int] = set()  # of those found, by what records gradients
 
     def __torch_function__(
         self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None
     ) -> object:
+        given = [args, kwargs or {}]
+        if torch.is_grad_enabled():  # not in a checkpoint or a function with a backward of its own
+            self.used |= {
+                self.lost[id(x)][0]
+                for x in tensors_in(given)
+                if id(x) in self.lost and not x.requires_grad
+            }
         out = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
-        if not _is_cut(name, out, [args, kwargs or {}]):
+        is_made = any(x.requires_grad or id(x) in self.lost for x in tensors_in(given))
+        if not is_made or not _is_cut(name, out):
             return out
+        if len(self.found) == self.noisy:
+            out = out + torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
+        self.lost[id(out)] = len(self.found), out
         self.found.append((name, shape(out)))
-        if len(self.found) - 1 == self.noisy:
-            return out + torch.randn(out.shape, generator=torch.Generator().manual_seed(1))
         return out
 
 
-def _is_cut(name: str, out: object, given: list) -> bool:
-    """Whether a feature map needs no gradient, though it is made of something that does."""
+def _is_cut(name: str, out: object) -> bool:
+    """Whether it is a feature map that needs no gradient, and not filled anew."""
     is_map = isinstance(out, Tensor) and out.is_floating_point() and out.ndim == 4
-    if not is_map or out.requires_grad or name.endswith("_like") or name.startswith("new_"):
-        return False
-    return any(x.requires_grad for x in tensors_in(given))
+    is_map = is_map and len(out) == 1 and min(out.shape[2:]) > SMALLEST  # no weight, no statistic
+    is_new = name.endswith("_like") or name.startswith("new_")
+    return is_map and not out.requires_grad and not is_new
 
 
 def check_cuts(model: nn.Module, x: Tensor) -> None:
@@ -140,13 +156,14 @@ def check_cuts(model: nn.Module, x: Tensor) -> None:
         x: One image, (1, 1, 28, 28).
     """
 
-    def run(noisy: int | None = None) -> tuple[Tensor, list[tuple[str, str]]]:
+    def run(noisy: int | None = None) -> tuple[Tensor, _Cuts]:
         with torch.enable_grad(), _Cuts(noisy) as cuts:
             out = model(x.clone(), T)
-        return out.detach(), cuts.found
+        return out.detach(), cuts
 
-    out, found = run()
-    for k, (name, size) in enumerate(found):
+    out, cuts = run()
+    for k in sorted(cuts.used):
+        name, size = cuts.found[k]
         if not torch.allclose(run(k)[0], out, atol=1e-5):
             raise Wrong(
                 f"No gradient goes back through a feature map {size}, though the prediction "

@@ -105,9 +105,10 @@ def _cut_far(
 ) -> float | None:
     """What becomes of a far value of this bias, if it is not what is wanted."""
     for far in (FAR, -FAR):
-        with overwritten({**values, bias: far}):
+        out = None
+        with overwritten({**values, bias: far}), suppress(Wrong):  # exp(100) overflows: no cut
             out = embed(torch.tensor([7]))[0, 0].item()
-        if wanted and abs(out - wanted(torch.tensor(far)).item()) > 1e-2 * FAR:
+        if wanted and out is not None and abs(out - wanted(torch.tensor(far)).item()) > 1e-2 * FAR:
             return out
     return None
 
@@ -121,7 +122,7 @@ def _refuse_bypass(layers: Layers, embed: Embed) -> None:
                 "Something goes past both layers: with all weights and biases at 0 the embedding "
                 "still depends on t. There is no residual connection in this formula."
             )
-    weight = torch.linspace(-1, 1, w_1.numel()).reshape(w_1.shape)
+    weight = torch.linspace(-1, 1, w_1.numel()).reshape(w_1.shape) * SPAN / layers.widths[0]
     outs = []
     for values in ({w_1: weight, b_1: 1.0}, {w_1: weight, b_2: 1.0}):
         with overwritten({**zero, **values}):

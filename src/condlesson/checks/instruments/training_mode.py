@@ -23,6 +23,12 @@ __all__ = ["Calm", "check_training"]
 START = "After model.train(), the network is told something else than after model.eval():"
 
 
+INSTANCE_NORM = (
+    *("input", "running_mean", "running_var", "weight", "bias"),
+    *("use_input_stats", "momentum", "eps"),
+)
+
+
 class Calm(TorchFunctionMode):
     """Training mode without its chance: no dropout, and batch norms by their running values."""
 
@@ -32,6 +38,9 @@ class Calm(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.batch_norm:
             return _calm_batch_norm(*args, **kwargs)
+        if func is F.instance_norm:
+            values = dict(zip(INSTANCE_NORM, args, strict=False)) | kwargs
+            return func(**{**values, "use_input_stats": values.get("running_mean") is None})
         if "dropout" in getattr(func, "__name__", ""):
             return args[0] if args else kwargs["input"]
         return func(*args, **kwargs)
