@@ -80,7 +80,7 @@ class DeskTools(SphinxPostTransform):
         for node in list(self.document.findall(desk_tool)):
             if node["still"] is None:
                 kind = ["desk", f"desk-{node['name']}"]
-                markup = self._markup(node, f"desk-{node['name']}")
+                markup = self._markup(node, f"desk-{node['name']}", moves=False)
                 node.replace_self(nodes.container("", markup, classes=kind))
             else:
                 self._join(node)

@@ -87,7 +87,10 @@ def wrong_values(root: Path, settings: Mapping) -> Iterator[str]:
 
 
 def _wrong_language(settings: Mapping) -> Iterator[str]:
-    language = str(value_at(settings, ("sphinx", "config", "language")) or "en")
+    language = value_at(settings, ("sphinx", "config", "language"), "en")
+    if not isinstance(language, str):  # YAML reads the word no as False
+        yield f"sphinx: config: language must be a text, got {language!r}. Put it in quotes."
+        return
     is_there = gettext.find("sphinx", CATALOGUES, [language])
     if not is_there and language.partition("_")[0] != "en":
         known = ["en", *(path.name for path in CATALOGUES.iterdir() if path.is_dir())]

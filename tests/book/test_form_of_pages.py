@@ -157,7 +157,8 @@ UNREADABLE = {  # its text, and what the build says of it
 
 @pytest.mark.fault(
     "an unknown tag or option, options that are no YAML or that YAML drops, a command of the "
-    "shell, what hides an exception, numbers without a seed, a glued value that no text shows, "
+    "shell, what hides an exception, numbers without a seed, a cell of another language, a figure "
+    "that is not shown, a glued value that no text shows, "
     "bytes that are no UTF-8, a page without an entry",
     "the build fails before anything runs, with page, line and cure",
 )

@@ -66,6 +66,7 @@ FAULTS = {  # the file, what of it is replaced, by what, and what is told; LINE 
     ),
     "toc caption": (TOC, "caption: More", "caption:", "LINE: caption has no words. Write some"),
     "toc dot": (TOC, "- file: working", "- file: ./working", "LINE: write working, got ./working"),
+    "norwegian": (CONFIG, "language: en", "language: no", "must be a text, got False. Put it in"),
     "language": (CONFIG, "language: en", "language: xx", "must be one that Sphinx speaks, got xx."),
     "folder": (CONFIG, "book: book", "book: boook", "path_to_book must be a folder .* got boook"),
     "docs": (CONFIG, "docs: book", "docs: boook", "path_to_docs must be a folder .* got boook"),

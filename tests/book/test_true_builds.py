@@ -229,7 +229,8 @@ def output(tmp_path_factory):
 
 @pytest.mark.fault(
     "a cell hangs, kills its kernel, warns, shows nan, draws no, an empty or an unseen figure or "
-    "panel, or a line under another, glues nothing, floods, starts a task or a thread that fails",
+    "panel, or a line under another, glues nothing, floods, starts a task or a thread that fails, "
+    "writes into the repository, shows a folder of the machine",
     "the build fails with page, line, cell and cure",
 )
 @pytest.mark.parametrize("name", FAULTS)

@@ -25,7 +25,8 @@ LINE = re.compile(r"line2d_\d+$")
 KIND = re.compile(r"(matplotlib\.axis|legend|patch|text)_\d+")  # as Matplotlib names parts of axes
 WORDS = re.compile(r"<!-- (.*?) -->|<text\b[^>]*>([^<]*)</text>", re.S)  # of Matplotlib
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
-SMALLEST, LARGEST = 20, 1500  # points a side of a figure
+# Points a side of a figure; set after a look, since strips of 40 are made on purpose.
+SMALLEST, LARGEST = 20, 1500
 NEAR = 0.5  # points
 UNSEEN = 5  # of 255: so little between two colours is no difference to an eye
 FAINT = 0.02  # of 1: what lets more through than that is not seen
