@@ -293,8 +293,8 @@ def broken(tmp_path_factory):
     "the site's policy blocks, an open fence, a row of a table with a cell too many, a heading "
     "without words, a picture without an alt text, a link to nowhere, markup that is shown in "
     "place of what it means, a price that becomes a formula, a fence that ends the one around it, "
-    "lines that are code or comments unseen, a heading or an item with nothing in it, what git left of "
-    "two versions, a footnote that no mark calls, a list that would get other numbers",
+    "lines that are code or comments unseen, a heading or an item with nothing in it, what git "
+    "left of two versions, a footnote that no mark calls, a list that would get other numbers",
     "the build fails, and fails again, and names the page and what is missing",
 )
 @pytest.mark.parametrize("build", [0, 1], ids=["at first", "again"])
