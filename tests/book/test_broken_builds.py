@@ -25,7 +25,7 @@ kernelspec:
 GOOD = "```{code-cell} ipython3\n6 * 7\n```"
 CHECK = "    execution_checks: [_ext/recorded_runs.md]\n"
 RAISES = "```{code-cell} ipython3\none = 1\none / 0\n```"
-SOUND = r"""It is 2\*3, with a 5\*\*2, in C:\Users\me, from model(x)[0] or
+SOUND = r"""It is 2\*3, with a 5\*\*2, in data\raw, from model(x)[0] or
 [[1, 2], [3, 4]], where a==b.
 One\
 two, a break, and then 1.x versions.
