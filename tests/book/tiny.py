@@ -20,7 +20,7 @@ Some words.
 
 ```{{code-cell}} ipython3
 import os
-with open("../_build/ran.log", "a") as log:
+with open("../.venv/ran.log", "a") as log:
     log.write("{name}\\n")
 {code}
 ```
@@ -96,8 +96,8 @@ class Tiny:
     """Such a book in a folder of its own; `build` says what ran."""
 
     def __init__(self, folder: Path):
-        self.folder, self.log = folder, folder / "_build" / "ran.log"
-        folder.mkdir()
+        self.folder, self.log = folder, folder / ".venv" / "ran.log"
+        self.log.parent.mkdir(parents=True)  # where pages may write
         tiny_book(folder, "")
         (folder / "_toc.yml").write_text(TOC)
         (folder / "book" / "references.bib").write_text(PAPER)
