@@ -56,15 +56,12 @@ def literal_markup(
         around = text.parent
         if isinstance(around, AS_WRITTEN) or _is_in_signature(around):
             continue
-        for markup, cure in LITERAL.items():
-            found = re.search(markup, text)
-            if found and not _is_escaped(found[0], text, lines):
-                yield found[0].strip(), cure, around
         before = around[around.index(text) - 1] if around.index(text) else None
         begins = before is None or (isinstance(before, nodes.Text) and before.endswith("\n"))
         where = "(?:\\A|\\n)" if begins else "\\n"
-        for markup, cure in AT_THE_BEGIN.items():
-            found = re.search(where + markup, text)
+        begun = {where + markup: cure for markup, cure in AT_THE_BEGIN.items()}
+        for markup, cure in (LITERAL | begun).items():
+            found = re.search(markup, text)
             if found and not _is_escaped(found[0], text, lines):
                 yield found[0].strip(), cure, around
         behind = around[around.index(text) + 1 :]

@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-from pictures import fault_of
+from pictures import fault_of, is_drawn
 
 # Colours of condlesson.mplstyle and plots.py on the page's dark ground; text and lines have a
 # contrast of 4.5 to 1 or more there, as the others have on white.
@@ -70,11 +70,6 @@ def _compressed(image: re.Match) -> str:
     picture.save(file := io.BytesIO(), "WEBP", quality=90, method=6)
     webp = base64.b64encode(file.getvalue()).decode()
     return f"data:image/webp;base64,{webp}" if len(webp) < len(image[1]) else image[0]
-
-
-def is_drawn(svg: str) -> bool:
-    """Whether matplotlib drew it."""
-    return "matplotlib" in svg[:2000].lower()
 
 
 def give_size(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:

@@ -61,7 +61,12 @@ def _fault_of_svg(path: Path) -> str:
         asked = found[1] or found[2]
         return f"{path.name} asks for {asked}, which no page loads. Draw it inside."
     # What a cell draws is made smaller by `figures`.
-    return "" if "matplotlib" in text[:2000].lower() else _fault_of_weight(path, len(text))
+    return "" if is_drawn(text) else _fault_of_weight(path, len(text))
+
+
+def is_drawn(svg: str) -> bool:
+    """Whether matplotlib drew it."""
+    return "matplotlib" in svg[:2000].lower()
 
 
 def _local(name: str) -> str:

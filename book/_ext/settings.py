@@ -11,7 +11,6 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from sphinx.util import logging
 from sphinx_external_toc.parsing import MalformedError, parse_toc_yaml
 
 from papers import wrong_papers
-from values import value_at, wrong_values
+from values import meant, value_at, wrong_values
 
 __all__ = ["setup", "wrong_files"]
 
@@ -105,7 +104,7 @@ def _wrong_config(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
             above, _, last = name.rpartition(".")
             parent = _spec(above) if above else None
             near = pkgutil.iter_modules(parent and parent.submodule_search_locations)
-            cure = _cure(last if parent else name.partition(".")[0], {it.name for it in near})
+            cure = meant(last if parent else name.partition(".")[0], {it.name for it in near})
             yield f"{CONFIG}: there is no Sphinx extension {name}. {cure}"
             return
     for path in sorted((root / "book" / "_ext").rglob("[!.]*.py")):
@@ -149,7 +148,7 @@ def _wrong_names(tree: yaml.MappingNode, known: Collection[tuple], at: tuple = (
     for key, value in tree.value:
         place = f"{CONFIG}, line {key.start_mark.line + 1}: {': '.join((*at, key.value))}"
         if names and key.value not in names:
-            yield f"{place} is no setting of Jupyter Book. {_cure(key.value, names)}"
+            yield f"{place} is no setting of Jupyter Book. {meant(key.value, names)}"
         if key.value in seen:
             yield f"{place} stands there twice, and the first one would not count. Remove one."
         seen.add(key.value)
@@ -171,7 +170,7 @@ def _wrong_toc(root: Path, tree: yaml.MappingNode) -> Iterator[str]:
         elif not any((root / "book" / f"{value.value}{suffix}").is_file() for suffix in SUFFIXES):
             pages = {path.stem for path in (root / "book").glob("*.md")}
             line = key.start_mark.line + 1
-            yield f"{TOC}, line {line}: there is no page {value.value}. {_cure(value.value, pages)}"
+            yield f"{TOC}, line {line}: there is no page {value.value}. {meant(value.value, pages)}"
 
 
 def _odd_keys(node: yaml.Node) -> Iterator[str]:
@@ -201,16 +200,11 @@ def _entries(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.ScalarNode
             yield from _entries(entry)
 
 
-def _cure(name: str, names: Collection[str]) -> str:
-    near = get_close_matches(name, names, 1)
-    return f"Is {near[0]} meant?" if near else "Take it out, or look up how it is spelt."
-
-
 def check_names(app: Sphinx, config: Config) -> None:
     """End the build if a name under `sphinx: config:` is none of Sphinx or its extensions."""
     names = config.values
     _end_if(
-        f"sphinx: config: {name} is no setting of Sphinx or of an extension. {_cure(name, names)}"
+        f"sphinx: config: {name} is no setting of Sphinx or of an extension. {meant(name, names)}"
         for name in config.overrides
         if name not in names
     )
@@ -222,7 +216,7 @@ def check_options(app: Sphinx) -> None:
         names = app.builder.theme.get_options()
         given = app.config.html_theme_options
         told = [
-            f"html_theme_options: {name} is no option of the theme. {_cure(name, names)}"
+            f"html_theme_options: {name} is no option of the theme. {meant(name, names)}"
             for name in given
             if name not in names
         ]

@@ -9,7 +9,6 @@ for the first.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from html.parser import HTMLParser
 from pathlib import Path
 
 from docutils import nodes
@@ -22,11 +21,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from as_typed import literal_markup
+from tags import Tags
 
-VOID = {"area", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
-VOID |= {"source", "track", "wbr"}
-ENDS_BY_ITSELF = {"dd", "dt", "li", "option", "p", "tbody", "td", "tfoot", "th", "thead", "tr"}
-ENDS_BY_ITSELF |= {"colgroup", "optgroup", "rp", "rt"}
 BEGIN = r"\s*(?:(?:[-*+]|\d+[.)])\s+|>\s?)*"  # of a line, in lists and quotations, too
 FENCE = re.compile(BEGIN + r"(`{3,}|~{3,}|:{3,}) *([^`]*)")
 CODE = re.compile(r"$|[\w.+-]|\{(?:code|code-block|code-cell|literalinclude|math|raw)\b")
@@ -43,45 +39,6 @@ NOWHERE = re.compile(  # addresses without one, or of the reader's own machine
 LATEX = re.compile(r"\\\([^)]*[=^_+\\][^)]*\\\)|\\\[[^\]]*[=^_\\][^\]]*\\\]")
 QUOTED = re.compile(r"(`+).*?\1|\$[^$]*\$", re.S)  # code and formulas in a text
 logger = logging.getLogger(__name__)
-
-
-class _Open(HTMLParser):
-    """Which elements are open, and which ids there are, over all HTML of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[tuple[str, nodes.raw]] = []
-        self.ids: set[str] = set()
-        self.faults: list[tuple[str, nodes.raw]] = []
-        self.node: nodes.raw | None = None
-
-    def read(self, node: nodes.raw) -> None:
-        """Go on with a piece."""
-        self.node = node
-        self.feed(node.astext())
-        if self.rawdata:
-            kind = "comment" if self.rawdata.startswith("<!--") else "tag"
-            self.faults.append((f"a {kind} is begun in its HTML and not ended", node))
-            self.rawdata = ""
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID | ENDS_BY_ITSELF:
-            self.open.append((tag, self.node))
-        name = dict(attributes).get("id")
-        if name in self.ids:
-            self.faults.append((f"the id {name} stands twice in its HTML", self.node))
-        self.ids |= {name} - {None}
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Nothing is open after `<tag/>`, as in SVG."""
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in VOID | ENDS_BY_ITSELF:
-            return
-        if self.open and self.open[-1][0] == tag:
-            self.open.pop()
-        else:
-            self.faults.append((f"</{tag}> closes nothing that is open in its HTML", self.node))
 
 
 def look(app: Sphinx, doctree: nodes.document) -> None:
@@ -106,20 +63,18 @@ def look(app: Sphinx, doctree: nodes.document) -> None:
         if not image.get("alt", "").strip() and not _is_drawn(image):
             told = "a picture has no alt text. Say in it what can be seen: ![text](file)."
             logger.warning(told, location=image)
-    html = _Open()
+    html = Tags(" in its HTML")
     for node in doctree.findall(nodes.raw):
         if node.get("format") == "html":
-            html.read(node)
+            html.read(node.astext(), node)
         elif node.astext().strip() != r"\\":  # a break of a line, for LaTeX
             logger.warning("raw %s is shown on no page.", node.get("format"), location=node)
     for node, told in _empty_parts(doctree):
         logger.warning("%s. Write some, or delete it.", told, location=node)
     for node, told in _published(app, doctree):
         logger.warning("%s. Link to its place in the repository.", told, location=node)
-    for fault, node in html.faults:
-        logger.warning("%s. Mend it.", fault, location=node)
-    for tag, node in html.open:
-        logger.warning("<%s> is opened in its HTML and not closed. Close it.", tag, location=node)
+    for fault, node in html.faults():
+        logger.warning("%s", fault, location=node)
 
 
 def _empty_parts(doctree: nodes.document) -> Iterator[tuple[nodes.Element, str]]:

@@ -7,7 +7,6 @@ that is none.
 import gettext
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
-from html.parser import HTMLParser
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pybtex.plugin import enumerate_plugin_names
 
 from papers import is_address
 from raw_links import POLICY
-from unfinished import ENDS_BY_ITSELF, VOID
+from tags import Tags
 
 CATALOGUES = Path(sphinx.__file__).parent / "locale"
 THEME = ("sphinx", "config", "html_theme_options")
@@ -95,7 +94,7 @@ def _wrong_language(settings: Mapping) -> Iterator[str]:
     if not is_there and language.partition("_")[0] != "en":
         known = ["en", *(path.name for path in CATALOGUES.iterdir() if path.is_dir())]
         told = f"sphinx: config: language must be one that Sphinx speaks, got {language}."
-        yield f"{told} {_meant(language, known)}"
+        yield f"{told} {meant(language, known)}"
 
 
 def _wrong_styles(settings: Mapping) -> Iterator[str]:
@@ -105,7 +104,7 @@ def _wrong_styles(settings: Mapping) -> Iterator[str]:
         if group.startswith("pybtex"):
             known.update(enumerate_plugin_names(group))
         if value and value not in known:
-            yield f"sphinx: config: {name}: there is no style {value}. {_meant(value, known)}"
+            yield f"sphinx: config: {name}: there is no style {value}. {meant(value, known)}"
 
 
 def _wrong_sheets(root: Path, name: str, files: object) -> Iterator[str]:
@@ -119,7 +118,7 @@ def _wrong_sheets(root: Path, name: str, files: object) -> Iterator[str]:
             yield f"{place} {file}: {POLICY} Take a copy into book/_static."
         elif not (static / file).is_file():
             known = [path.name for path in static.iterdir()] if static.is_dir() else []
-            yield f"{place} there is no file book/_static/{file}. {_meant(file, known)}"
+            yield f"{place} there is no file book/_static/{file}. {meant(file, known)}"
 
 
 def _is_set(value: object) -> bool:
@@ -129,36 +128,11 @@ def _is_set(value: object) -> bool:
     return bool(value)
 
 
-class _Tags(HTMLParser):
-    """What is open in a piece of HTML, and what was closed and not open."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.faults: list[str] = []
-        self.feed(html)
-        if self.rawdata.lstrip().startswith("<"):
-            self.faults.append("a tag is begun and not ended. End it.")
-        self.faults += [f"<{tag}> is opened and not closed. Close it." for tag in self.open]
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID | ENDS_BY_ITSELF:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Nothing is open after `<tag/>`."""
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-        elif tag not in VOID | ENDS_BY_ITSELF:
-            self.faults.append(f"</{tag}> closes nothing that is open. Mend it.")
-
-
 def _open_tags(value: object) -> list[str]:
-    return _Tags(value).faults if isinstance(value, str) else []
+    return [told for told, _ in Tags().read(value).faults()] if isinstance(value, str) else []
 
 
-def _meant(name: str, names: Collection[str]) -> str:
+def meant(name: str, names: Collection[str]) -> str:
+    """What may be meant by a name that is none, or what to do."""
     near = get_close_matches(name, names, 1)
     return f"Is {near[0]} meant?" if near else "Take it out, or look up how it is spelt."

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 
 __all__ = [
+    "as_float",
     "check_choice",
     "check_count",
     "check_finite",
@@ -39,15 +40,16 @@ def check_number(value: object, name: str) -> None:
 def check_finite(value: object, name: str) -> None:
     """Refuse what is no real number (TypeError), or is nan or an infinity (ValueError)."""
     check_number(value, name)
-    if not _is_finite(value):
+    if not math.isfinite(as_float(value)):
         raise ValueError(f"{name} must be finite, got {value!r}.")
 
 
-def _is_finite(value: Real) -> bool:
+def as_float(value: Real) -> float:
+    """A real number as a float; an integer of more than 308 digits as infinity."""
     try:
-        return math.isfinite(float(value))
-    except OverflowError:  # an integer of more than 308 digits
-        return False
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def check_flag(value: object, name: str) -> None:
@@ -59,7 +61,7 @@ def check_flag(value: object, name: str) -> None:
 def check_positive(value: float, name: str) -> None:
     """Refuse what is no number (TypeError), or not positive and finite (ValueError)."""
     check_number(value, name)
-    if not (_is_finite(value) and value > 0):
+    if not (math.isfinite(as_float(value)) and value > 0):
         raise ValueError(f"{name} must be positive and finite, got {value!r}.")
 
 

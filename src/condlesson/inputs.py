@@ -1,11 +1,11 @@
 """What a network takes: images on its own device, and timesteps for them."""
 
-import math
 from numbers import Real
 
 import torch
 from torch import Tensor
 
+from condlesson.arguments import as_float
 from condlesson.tensors import check_tensor
 
 __all__ = [
@@ -49,8 +49,9 @@ def check_like(name: str, value: Tensor, weights: Tensor) -> None:
             f"{name} must be on the device of the weights, {weights.device}, got {value.device}. "
             f"Move it: {name}.to({str(weights.device)!r})."
         )
-    is_cast = autocasts(value) and value.is_floating_point()
-    if value.dtype != weights.dtype and not is_cast:
+    if value.dtype == weights.dtype:
+        return
+    if not (autocasts(value) and value.is_floating_point()):
         raise TypeError(
             f"{name} must have the type of the weights, {weights.dtype}, got {value.dtype}. "
             f"Convert it: {name}.to({weights.dtype})."
@@ -104,7 +105,8 @@ def check_timesteps(t: Tensor) -> None:
         raise TypeError(
             f"t must be integer or floating, got dtype {t.dtype}. Convert it: t.long()."
         )
-    if t.is_floating_point() and not t.is_meta and not t.double().isfinite().all():  # a GPU waits
+    has_values = t.is_floating_point() and not t.is_meta  # of integers, no GPU waits to be asked
+    if has_values and not t.double().isfinite().all():
         raise ValueError(
             "t must be finite, got a nan or an infinity. Is there a division by 0 or a log of 0 "
             "where t is made?"
@@ -114,7 +116,7 @@ def check_timesteps(t: Tensor) -> None:
 def as_batch(t: float | Tensor) -> Tensor:
     """Make t a floating tensor of shape (B,), in float32 at least."""
     if isinstance(t, Real) and not isinstance(t, bool):
-        t = torch.tensor(_as_float(t), dtype=torch.float32)
+        t = torch.tensor(as_float(t), dtype=torch.float32)
     if not isinstance(t, Tensor):
         raise TypeError(
             f"t must be a number or a torch.Tensor, got {type(t).__name__}. "
@@ -127,10 +129,3 @@ def as_batch(t: float | Tensor) -> Tensor:
             "Give one timestep for each image of the batch: t.flatten()."
         )
     return t.reshape(-1).to(torch.float64 if t.dtype == torch.float64 else torch.float32)
-
-
-def _as_float(t: Real) -> float:
-    try:
-        return float(t)
-    except OverflowError:  # an integer of more than 308 digits
-        return math.inf
